@@ -1,0 +1,35 @@
+-- PostBro Chat is a guest in somebody's database: it refuses to start where one of its names is taken,
+-- and none of its files changes anything that it did not create (no default privileges, no schema rights).
+
+do $$
+declare
+  taken text;
+begin
+  select string_agg(found.name, ', ' order by found.name) into taken
+  from (
+    select format('%s.%s', n.nspname, c.relname) as name
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where (n.nspname = 'public' and c.relname in (
+        'posts', 'post_analyses', 'chat_sessions', 'chat_messages', 'chat_replies', 'chat_reply_drafts',
+        'external_api_call_logs'))
+      or (n.nspname = 'private' and c.relname = 'reply_queue')
+    union
+    select format('%s.%s()', n.nspname, p.proname)
+    from pg_catalog.pg_proc p
+    join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = 'public' and p.proname in (
+      'claim_replies', 'renew_leases', 'save_drafts', 'next_attempt', 'complete_reply', 'fail_reply',
+      'release_replies', 'open_chat_session', 'retry_reply', 'cancel_reply')
+  ) as found;
+
+  if taken is not null then
+    raise exception 'PostBro Chat was not installed: this database already has %.', taken
+      using hint = 'Rename what is yours, or use another project. Nothing was changed.';
+  end if;
+end
+$$;
+
+-- What the API may not see. Nobody is granted usage: the functions in public that lead here are stored with
+-- their references resolved (begin atomic), so a caller needs the right to execute, and no look into the schema.
+create schema if not exists private;

@@ -1,0 +1,43 @@
+-- The structured analysis of one post: what a chat is about.
+
+create table public.post_analyses (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid not null,
+  post_id uuid not null,
+  quick_takeaways jsonb not null default '[]',
+  creator_context text,
+  viral_status text,
+  frameworks jsonb not null default '[]',
+  key_insights jsonb not null default '[]',
+  analysis jsonb not null default '{}',
+  created_at timestamptz not null default now(),
+  constraint post_analyses_id_user_id_key unique (id, user_id),
+  constraint post_belongs_to_user foreign key (post_id, user_id)
+    references public.posts (id, user_id) on delete cascade,
+  constraint quick_takeaways_is_a_list check (jsonb_typeof(quick_takeaways) = 'array'),
+  constraint frameworks_is_a_list check (jsonb_typeof(frameworks) = 'array'),
+  constraint key_insights_is_a_list check (jsonb_typeof(key_insights) = 'array')
+);
+
+create index post_analyses_user_id_idx on public.post_analyses (user_id);
+create index post_analyses_post_id_user_id_idx on public.post_analyses (post_id, user_id);
+
+comment on table public.post_analyses is 'Analyses of posts. The owner reads; only the service writes.';
+comment on column public.post_analyses.user_id is 'The owner, always the owner of the post.';
+comment on column public.post_analyses.quick_takeaways is 'A list of sentences. Told to the model.';
+comment on column public.post_analyses.creator_context is 'Who made the post, and for whom. Told to the model.';
+comment on column public.post_analyses.viral_status is 'How far the post travelled, and why. Told to the model.';
+comment on column public.post_analyses.frameworks is
+  'A list of {"name", "explanation"}, such as the Curiosity Stack. Told to the model.';
+comment on column public.post_analyses.key_insights is 'A list of sentences. Told to the model.';
+comment on column public.post_analyses.analysis is 'The whole analysis, unchanged. Kept for the page; not sent to the model.';
+
+revoke all on table public.post_analyses from public, anon, authenticated, service_role;
+grant select on table public.post_analyses to authenticated;
+grant select, insert, update, delete on table public.post_analyses to service_role;
+
+alter table public.post_analyses enable row level security;
+
+create policy "Owners read the analyses of their posts" on public.post_analyses
+  for select to authenticated
+  using (user_id = (select auth.uid()));

@@ -1,0 +1,68 @@
+-- What was said. Append-only: a message is never changed, so a client may keep what it has read.
+
+create table public.chat_messages (
+  id uuid primary key default gen_random_uuid(),
+  session_id uuid not null,
+  user_id uuid not null,
+  role text not null default 'user',
+  content text not null,
+  turn integer not null,
+  reply_to uuid references public.chat_messages (id) on delete cascade,
+  version integer,
+  tokens_used integer,
+  model text,
+  finish_reason text,
+  created_at timestamptz not null default now(),
+  constraint session_belongs_to_user foreign key (session_id, user_id)
+    references public.chat_sessions (id, user_id) on delete cascade,
+  -- A second answer of one version is impossible, whoever tries.
+  constraint one_answer_per_version unique (reply_to, version),
+  constraint message_role_is_known check (role in ('user', 'assistant')),
+  constraint only_answers_reply_to_a_question check ((role = 'assistant') = (reply_to is not null)),
+  constraint only_answers_have_a_version check ((role = 'assistant') = (version is not null)),
+  constraint user_message_is_1_to_4000_characters
+    check (role <> 'user' or char_length(content) between 1 and 4000),
+  constraint user_message_is_not_blank check (role <> 'user' or content ~ '[^[:space:]]'),
+  constraint answer_is_not_empty check (role <> 'assistant' or content <> '')
+);
+
+-- Two questions can never share a turn, whatever inserts them.
+create unique index one_question_per_turn on public.chat_messages (session_id, turn) where role = 'user';
+-- History, context and paging read a session by turn.
+create index chat_messages_session_id_turn_idx on public.chat_messages (session_id, turn, role, version);
+create index chat_messages_user_id_idx on public.chat_messages (user_id);
+
+comment on table public.chat_messages is
+  'The messages of the chats, append-only. Users insert (id, session_id, role, content) of their own; a row added here by hand is answered like any other. Order by turn, role descending, version: rows of one insert share their created_at.';
+comment on column public.chat_messages.id is 'The client may choose it, so that sending again is harmless.';
+comment on column public.chat_messages.user_id is 'The owner of the session; filled in when left empty.';
+comment on column public.chat_messages.role is 'user or assistant.';
+comment on column public.chat_messages.turn is
+  'A question and its answers share a turn, counted within the session by the database.';
+comment on column public.chat_messages.reply_to is 'Answers only: the question.';
+comment on column public.chat_messages.version is 'Answers only: 1, then one more for each regeneration.';
+comment on column public.chat_messages.tokens_used is 'Answers only: all tokens of the call: prompt, answer and thoughts.';
+comment on column public.chat_messages.model is 'Answers only: the model version that answered.';
+comment on column public.chat_messages.finish_reason is
+  'Answers only: stop; max_tokens: cut by the limit; cancelled: what was shown when the user stopped it.';
+
+revoke all on table public.chat_messages from public, anon, authenticated, service_role;
+grant select on table public.chat_messages to authenticated, service_role;
+grant insert (id, session_id, role, content) on table public.chat_messages to authenticated, service_role;
+
+alter table public.chat_messages enable row level security;
+
+create policy "Owners read the messages of their chat sessions" on public.chat_messages
+  for select to authenticated
+  using (user_id = (select auth.uid()));
+
+create policy "Owners ask in their chat sessions" on public.chat_messages
+  for insert to authenticated
+  with check (
+    role = 'user'
+    and user_id = (select auth.uid())
+    and exists (
+      select from public.chat_sessions s
+      where s.id = session_id and s.user_id = (select auth.uid())
+    )
+  );

@@ -1,0 +1,50 @@
+-- The ledger: one row for each call to the model, whatever became of it.
+
+create table public.external_api_call_logs (
+  message_id uuid not null,
+  attempt integer not null,
+  session_id uuid not null,
+  user_id uuid not null,
+  worker_id uuid not null,
+  model_requested text,
+  model_version text,
+  endpoint text,
+  prompt_version text,
+  prompt_tokens integer,
+  cached_tokens integer,
+  candidate_tokens integer,
+  thought_tokens integer,
+  cost_usd numeric(14, 8),
+  first_token_ms integer,
+  latency_ms integer,
+  outcome text not null default 'started',
+  started_at timestamptz not null default now(),
+  finished_at timestamptz,
+  primary key (message_id, attempt),
+  constraint outcome_is_known
+    check (outcome in ('started', 'ok', 'cancelled', 'lost') or private.is_error_code(outcome))
+);
+
+create index external_api_call_logs_started_at_idx on public.external_api_call_logs (started_at);
+
+comment on table public.external_api_call_logs is
+  'The ledger: one row per attempt, also of failed, cancelled and lost ones. Its ids are plain values: deleting a chat does not delete its cost.';
+comment on column public.external_api_call_logs.message_id is 'The question.';
+comment on column public.external_api_call_logs.model_requested is 'The model that was asked; empty if the worker died.';
+comment on column public.external_api_call_logs.model_version is 'The model that answered, by its own word: the price goes by it.';
+comment on column public.external_api_call_logs.endpoint is 'The method of the provider''s API.';
+comment on column public.external_api_call_logs.prompt_version is 'The version of the prompt template.';
+comment on column public.external_api_call_logs.prompt_tokens is 'Tokens of the prompt, the cached ones included.';
+comment on column public.external_api_call_logs.cached_tokens is 'Those of the prompt that the provider''s cache held.';
+comment on column public.external_api_call_logs.candidate_tokens is 'Tokens of the answer.';
+comment on column public.external_api_call_logs.thought_tokens is 'Tokens of the model''s thinking, billed as output.';
+comment on column public.external_api_call_logs.cost_usd is 'US dollars; empty where the price of model_version is not known.';
+comment on column public.external_api_call_logs.first_token_ms is 'Milliseconds from the request to the first text.';
+comment on column public.external_api_call_logs.latency_ms is 'Milliseconds from the request to the end of the call.';
+comment on column public.external_api_call_logs.outcome is
+  'started; ok; cancelled; lost: the worker died or lost its claim, the answer was not used; else an error code.';
+
+revoke all on table public.external_api_call_logs from public, anon, authenticated, service_role;
+grant select on table public.external_api_call_logs to service_role;
+-- No policies: users have no business here, and the service passes row-level security.
+alter table public.external_api_call_logs enable row level security;

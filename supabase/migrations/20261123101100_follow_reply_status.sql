@@ -1,0 +1,99 @@
+-- A reply's status is the one lever: functions move it, and so may an operator in the dashboard.
+-- The guard before it allows only legal changes; the follower behind it keeps the queue in step.
+
+create function private.guard_reply_status() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  legal constant jsonb := '{
+    "pending": ["answering", "failed", "cancelled"],
+    "answering": ["pending", "completed", "failed", "cancelled"],
+    "completed": [],
+    "failed": ["pending"],
+    "cancelled": ["pending"]}';
+  answered boolean;
+begin
+  if not legal -> old.status ? new.status then
+    raise sqlstate 'PT409'
+      using message = format('A reply that is %s cannot become %s.', old.status, new.status),
+        detail = format('From %s it may become: %s.', old.status, coalesce(
+          (select string_agg(s, ', ') from jsonb_array_elements_text(legal -> old.status) as s), 'nothing else')),
+        hint = 'reply_state';
+  end if;
+
+  answered := exists (
+    select from public.chat_messages m where m.reply_to = new.message_id and m.version = new.version);
+  if new.status = 'answering' and not exists (
+    select from private.reply_queue q where q.message_id = new.message_id and q.worker_id is not null)
+  then
+    raise sqlstate 'PT409'
+      using message = 'Only a worker that has claimed a reply can set it to answering.', hint = 'reply_state';
+  end if;
+  if new.status = 'completed' and not answered then
+    raise sqlstate 'PT409' using message = 'A reply without an answer cannot be completed.', hint = 'reply_state';
+  end if;
+  if new.status = 'pending' and answered then
+    raise sqlstate 'PT409'
+      using message = 'This question has its answer: what was shown before it was stopped.', hint = 'reply_state';
+  end if;
+
+  new.error_code := case when new.status = 'failed' then coalesce(new.error_code, 'internal') end;
+  new.started_at := case new.status when 'answering' then now() when 'pending' then null else new.started_at end;
+  new.finished_at := case when new.status not in ('pending', 'answering') then now() end;
+  return new;
+end
+$$;
+
+create trigger guard_reply_status before update of status on public.chat_replies
+  for each row when (old.status is distinct from new.status) execute function private.guard_reply_status();
+
+create function private.enqueue_next_reply(of_session uuid) returns void
+language sql
+set search_path = ''
+begin atomic
+  insert into private.reply_queue (session_id, message_id, attempt)
+  select r.session_id, r.message_id, r.attempt
+  from public.chat_replies r
+  join public.chat_messages m on m.id = r.message_id
+  where r.session_id = of_session and r.status = 'pending'
+    and not exists (select from private.reply_queue q where q.session_id = of_session)
+  order by m.turn
+  limit 1
+  on conflict (session_id) do nothing;
+end;
+
+create function private.follow_reply_status() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  if new.status in ('completed', 'failed', 'cancelled') then
+    delete from public.chat_reply_drafts d where d.message_id = new.message_id;
+    delete from private.reply_queue q where q.message_id = new.message_id;
+  elsif new.status = 'pending' then
+    -- Set back by hand while a worker holds it: its claim is over, and it is due at once.
+    update private.reply_queue q set worker_id = null, due_at = now()
+    where q.message_id = new.message_id and q.worker_id is not null;
+  end if;
+  if new.status <> 'answering' then
+    perform private.enqueue_next_reply(new.session_id);
+  end if;
+  return null;
+end
+$$;
+
+create trigger follow_opened_reply after insert on public.chat_replies
+  for each row execute function private.follow_reply_status();
+
+create trigger follow_reply_status after update of status on public.chat_replies
+  for each row when (old.status is distinct from new.status) execute function private.follow_reply_status();
+
+comment on function private.guard_reply_status() is 'Allows only legal changes of status, says which, and stamps the times.';
+comment on function private.enqueue_next_reply(uuid) is
+  'Puts the pending reply of the lowest turn in the queue, unless the session has one there.';
+comment on function private.follow_reply_status() is 'Keeps queue and draft in step with the status, whoever changed it.';
+
+revoke all on function private.guard_reply_status() from public, anon, authenticated, service_role;
+revoke all on function private.enqueue_next_reply(uuid) from public, anon, authenticated, service_role;
+revoke all on function private.follow_reply_status() from public, anon, authenticated, service_role;

@@ -1,0 +1,213 @@
+-- How an attempt ends. Each call is fenced by (message_id, worker_id, attempt): where that no longer holds,
+-- only the ledger row of the attempt is closed, for its tokens were spent, and the answer says so.
+
+create function private.lock_claim(of_message uuid, of_worker uuid, of_attempt integer)
+returns private.reply_queue
+language plpgsql
+set search_path = ''
+as $$
+declare
+  claim private.reply_queue;
+begin
+  -- The session first: a question coming in at this moment waits, so that neither overlooks the other.
+  perform from public.chat_sessions s
+  join public.chat_messages m on m.session_id = s.id
+  where m.id = of_message
+  for no key update of s;
+  select q.* into claim from private.reply_queue q
+  where q.message_id = of_message and q.worker_id = of_worker and q.attempt = of_attempt
+  for update;
+  return claim;
+end
+$$;
+
+create function private.complete_reply(
+  message_id uuid, worker_id uuid, attempt integer, content text, finish_reason text, call jsonb
+) returns boolean
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  claim private.reply_queue := private.lock_claim(
+    complete_reply.message_id, complete_reply.worker_id, complete_reply.attempt);
+  reply public.chat_replies;
+  stopped constant boolean := complete_reply.finish_reason = 'cancelled';
+begin
+  if claim.message_id is null then
+    perform private.close_call(
+      complete_reply.message_id, complete_reply.attempt, complete_reply.worker_id, 'lost', call);
+    -- Asked again because the first answer to this call got lost: it was settled by this very attempt.
+    return exists (
+      select from public.external_api_call_logs l
+      where l.message_id = complete_reply.message_id and l.attempt = complete_reply.attempt
+        and l.worker_id = complete_reply.worker_id and l.outcome in ('ok', 'cancelled'));
+  end if;
+
+  select * into strict reply from public.chat_replies r where r.message_id = claim.message_id;
+  perform private.close_call(
+    claim.message_id, claim.attempt, claim.worker_id, case when stopped then 'cancelled' else 'ok' end, call);
+  if not stopped or complete_reply.content <> '' then
+    perform private.insert_answer(
+      reply, complete_reply.content, complete_reply.finish_reason,
+      jsonb_populate_record(null::public.external_api_call_logs, coalesce(call, '{}')));
+  end if;
+  update public.chat_replies r set status = case when stopped then 'cancelled' else 'completed' end
+  where r.message_id = claim.message_id;
+  return true;
+end
+$$;
+
+create function private.fail_reply(
+  message_id uuid, worker_id uuid, attempt integer, error_code text, retry_in double precision, call jsonb
+) returns boolean
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  claim private.reply_queue := private.lock_claim(
+    fail_reply.message_id, fail_reply.worker_id, fail_reply.attempt);
+begin
+  perform private.close_call(
+    fail_reply.message_id, fail_reply.attempt, fail_reply.worker_id,
+    case when claim.message_id is null then 'lost' else fail_reply.error_code end, call);
+  if claim.message_id is null then
+    return false;
+  end if;
+
+  if claim.cancel_requested_at is not null then
+    perform private.settle_cancelled(claim.message_id);
+  elsif retry_in is null or claim.tries >= private.max_tries() then
+    update public.chat_replies r set status = 'failed', error_code = fail_reply.error_code
+    where r.message_id = claim.message_id;
+  else
+    update private.reply_queue q set worker_id = null, due_at = now() + make_interval(secs => retry_in)
+    where q.session_id = claim.session_id;
+    update public.chat_replies r set status = 'pending' where r.message_id = claim.message_id;
+  end if;
+  return true;
+end
+$$;
+
+create function private.next_attempt(
+  message_id uuid, worker_id uuid, attempt integer, error_code text, call jsonb
+) returns integer
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  claim private.reply_queue := private.lock_claim(
+    next_attempt.message_id, next_attempt.worker_id, next_attempt.attempt);
+  reply public.chat_replies;
+begin
+  if claim.message_id is null or claim.tries >= private.max_tries() then
+    perform private.close_call(
+      next_attempt.message_id, next_attempt.attempt, next_attempt.worker_id,
+      case when claim.message_id is null then 'lost' else next_attempt.error_code end, call);
+    return null;
+  end if;
+
+  perform private.close_call(
+    claim.message_id, claim.attempt, claim.worker_id, next_attempt.error_code, call);
+  update private.reply_queue q set attempt = q.attempt + 1, tries = q.tries + 1
+  where q.session_id = claim.session_id;
+  update public.chat_replies r set attempt = claim.attempt + 1
+  where r.message_id = claim.message_id
+  returning * into reply;
+  perform private.open_call(reply, claim.worker_id);
+  return reply.attempt;
+end
+$$;
+
+create function private.release_replies(worker_id uuid) returns integer
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  claim private.reply_queue;
+  released integer := 0;
+begin
+  for claim in
+    select q.* from private.reply_queue q where q.worker_id = release_replies.worker_id for update
+  loop
+    perform private.lose_call(claim.message_id);
+    update private.reply_queue q set worker_id = null, due_at = now(), tries = greatest(q.tries - 1, 0)
+    where q.session_id = claim.session_id;
+    update public.chat_replies r set status = 'pending' where r.message_id = claim.message_id;
+    released := released + 1;
+  end loop;
+  return released;
+end
+$$;
+
+create function public.complete_reply(
+  message_id uuid, worker_id uuid, attempt integer, content text, finish_reason text, call jsonb
+) returns boolean
+language sql
+set search_path = ''
+begin atomic
+  select private.complete_reply(
+    complete_reply.message_id, complete_reply.worker_id, complete_reply.attempt, complete_reply.content,
+    complete_reply.finish_reason, complete_reply.call);
+end;
+
+create function public.fail_reply(
+  message_id uuid, worker_id uuid, attempt integer, error_code text, retry_in double precision, call jsonb
+) returns boolean
+language sql
+set search_path = ''
+begin atomic
+  select private.fail_reply(
+    fail_reply.message_id, fail_reply.worker_id, fail_reply.attempt, fail_reply.error_code,
+    fail_reply.retry_in, fail_reply.call);
+end;
+
+create function public.next_attempt(
+  message_id uuid, worker_id uuid, attempt integer, error_code text, call jsonb
+) returns integer
+language sql
+set search_path = ''
+begin atomic
+  select private.next_attempt(
+    next_attempt.message_id, next_attempt.worker_id, next_attempt.attempt, next_attempt.error_code,
+    next_attempt.call);
+end;
+
+create function public.release_replies(worker_id uuid) returns integer
+language sql
+set search_path = ''
+begin atomic
+  select private.release_replies(release_replies.worker_id);
+end;
+
+comment on function public.complete_reply(uuid, uuid, integer, text, text, jsonb) is
+  'For the worker. Stores the answer and queues the session''s next reply. finish_reason: stop, max_tokens, or cancelled, which may come without content. call: the ledger''s columns. False: the claim was lost, nothing was stored.';
+comment on function public.fail_reply(uuid, uuid, integer, text, double precision, jsonb) is
+  'For the worker. retry_in: seconds until it is due again; null, or no tries left: failed for good. False: the claim was lost.';
+comment on function public.next_attempt(uuid, uuid, integer, text, jsonb) is
+  'For the worker. Closes the ledger row of a failed call and opens the next within the same claim. Answers the new attempt; null: the claim was lost, or no tries are left.';
+comment on function public.release_replies(uuid) is
+  'For a worker that stops: what it holds is due again at once, and the try is not counted. Answers how many.';
+
+revoke all on function private.lock_claim(uuid, uuid, integer) from public, anon, authenticated, service_role;
+revoke all on function private.complete_reply(uuid, uuid, integer, text, text, jsonb)
+  from public, anon, authenticated, service_role;
+revoke all on function private.fail_reply(uuid, uuid, integer, text, double precision, jsonb)
+  from public, anon, authenticated, service_role;
+revoke all on function private.next_attempt(uuid, uuid, integer, text, jsonb)
+  from public, anon, authenticated, service_role;
+revoke all on function private.release_replies(uuid) from public, anon, authenticated, service_role;
+revoke all on function public.complete_reply(uuid, uuid, integer, text, text, jsonb)
+  from public, anon, authenticated, service_role;
+revoke all on function public.fail_reply(uuid, uuid, integer, text, double precision, jsonb)
+  from public, anon, authenticated, service_role;
+revoke all on function public.next_attempt(uuid, uuid, integer, text, jsonb)
+  from public, anon, authenticated, service_role;
+revoke all on function public.release_replies(uuid) from public, anon, authenticated, service_role;
+grant execute on function private.complete_reply(uuid, uuid, integer, text, text, jsonb) to service_role;
+grant execute on function private.fail_reply(uuid, uuid, integer, text, double precision, jsonb) to service_role;
+grant execute on function private.next_attempt(uuid, uuid, integer, text, jsonb) to service_role;
+grant execute on function private.release_replies(uuid) to service_role;
+grant execute on function public.complete_reply(uuid, uuid, integer, text, text, jsonb) to service_role;
+grant execute on function public.fail_reply(uuid, uuid, integer, text, double precision, jsonb) to service_role;
+grant execute on function public.next_attempt(uuid, uuid, integer, text, jsonb) to service_role;
+grant execute on function public.release_replies(uuid) to service_role;

@@ -1,0 +1,61 @@
+-- What Realtime is told. It is only ever a hint: the rows are the truth.
+-- realtime.send runs with its caller's rights and turns every error into a warning, so these triggers are definers.
+
+create function private.send_wake_up() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  perform realtime.send('{}'::jsonb, 'wake_up', 'chat:worker', true);
+  return null;
+end
+$$;
+
+create trigger send_wake_up after insert or update of due_at on private.reply_queue
+  for each row when (new.worker_id is null and new.due_at <= now())
+  execute function private.send_wake_up();
+
+create function private.broadcast_message() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  payload jsonb := jsonb_build_object('record', to_jsonb(new));
+begin
+  -- Realtime drops what is too large without a word; a client that sees the mark reads the row.
+  if octet_length(new.content) > 64 * 1024 then
+    payload := jsonb_set(payload, '{record,content}', 'null') || '{"truncated": true}';
+  end if;
+  perform realtime.send(payload, 'message', 'chat:' || new.session_id::text, true);
+  return null;
+end
+$$;
+
+create trigger broadcast_message after insert on public.chat_messages
+  for each row execute function private.broadcast_message();
+
+create function private.broadcast_reply() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  perform realtime.send(
+    jsonb_build_object('record', to_jsonb(new)), 'reply', 'chat:' || new.session_id::text, true);
+  return null;
+end
+$$;
+
+create trigger broadcast_opened_reply after insert on public.chat_replies
+  for each row execute function private.broadcast_reply();
+
+create trigger broadcast_reply after update of status, attempt on public.chat_replies
+  for each row when ((old.status, old.attempt) is distinct from (new.status, new.attempt))
+  execute function private.broadcast_reply();
+
+comment on function private.send_wake_up() is 'Wakes the workers, without content, when a reply becomes due.';
+comment on function private.broadcast_message() is 'Event message, {"record": the row}, to the session''s channel.';
+comment on function private.broadcast_reply() is 'Event reply, {"record": the row}, to the session''s channel.';
+
+revoke all on function private.send_wake_up() from public, anon, authenticated, service_role;
+revoke all on function private.broadcast_message() from public, anon, authenticated, service_role;
+revoke all on function private.broadcast_reply() from public, anon, authenticated, service_role;
