@@ -1,0 +1,1 @@
+"""PostBro Chat's worker: woken through Supabase Realtime, it answers questions with Gemini."""

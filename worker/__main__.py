@@ -1,0 +1,54 @@
+"""The commands: `python -m worker run`, `web`, `local`."""
+
+import asyncio
+import sys
+
+import click
+
+from worker import config, logs
+from worker.errors import ConfigError
+
+
+@click.group()
+def main() -> None:
+    """PostBro Chat."""
+    logs.configure()
+
+
+@main.command()
+def run() -> None:
+    """Answer questions: the worker, with /healthz and /readyz on HEALTH_PORT."""
+    from worker import service
+
+    asyncio.run(service.run(config.load(config.WorkerSettings)))
+
+
+@main.command()
+def web() -> None:
+    """Serve the chat page on WEB_PORT."""
+    from worker.web.page import create_page_app, serve
+
+    settings = config.load(config.WebSettings)
+    serve(
+        create_page_app(settings.supabase_url, settings.supabase_publishable_key),
+        settings.web_host,
+        settings.web_port,
+    )
+
+
+def add_local() -> None:
+    """The local stack is for people who have its packages; a deployed worker has no use for it."""
+    try:
+        from worker.local.command import local
+    except ModuleNotFoundError:
+        return
+    main.add_command(local)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] not in (["run"], ["web"]):
+        add_local()
+    try:
+        main()
+    except ConfigError as error:
+        sys.exit(str(error))

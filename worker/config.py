@@ -1,0 +1,77 @@
+"""Settings, from the environment and `.env`: frozen, every problem reported at once, no secret printed."""
+
+from typing import TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from worker.errors import ConfigError
+
+_CONFIG = SettingsConfigDict(
+    env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+)
+
+
+class WorkerSettings(BaseSettings):
+    """What `python -m worker run` needs. Names in the environment are these, in capitals."""
+
+    model_config = _CONFIG
+
+    supabase_url: str = Field(pattern=r"^https?://", description="The project's URL.")
+    supabase_secret_key: SecretStr = Field(description="sb_secret_…; it stays in the worker.")
+    gemini_api_key: SecretStr = Field(description="Key for the Gemini API.")
+    gemini_base_url: str | None = Field(
+        None, description="Another address of the Gemini API, such as a proxy."
+    )
+    gemini_models: str = Field(
+        "gemini-3.5-flash-lite,gemini-3.8-flash", description="Models, the first is asked first."
+    )
+    max_output_tokens: int = Field(8192, gt=0, description="Longest answer, in tokens.")
+    model_idle_seconds: float = Field(20.0, gt=0, description="Longest silence of the model, in seconds.")
+    worker_concurrency: int = Field(50, gt=0, description="Replies answered at the same time.")
+    lease_seconds: float = Field(15.0, ge=3, description="How long a claim holds unless renewed, in seconds.")
+    sweep_seconds: float = Field(15.0, gt=0, description="Longest wait between two claims, in seconds.")
+    degraded_sweep_seconds: float = Field(
+        2.0, gt=0, description="The same while Realtime or the API is away, in seconds."
+    )
+    shutdown_grace_seconds: float = Field(
+        10.0, ge=0, description="How long replies may finish after SIGTERM, in seconds."
+    )
+    realtime_messages_per_second: float = Field(
+        80.0, gt=0, description="The worker's share of the plan's Realtime messages, per second."
+    )
+    health_host: str = Field("127.0.0.1", description="Where /healthz and /readyz listen.")
+    health_port: int = Field(8001, ge=0, lt=65536, description="The port of /healthz and /readyz.")
+
+    @property
+    def models(self) -> list[str]:
+        return [name.strip() for name in self.gemini_models.split(",") if name.strip()]
+
+
+class WebSettings(BaseSettings):
+    """What `python -m worker web` needs. It has no secret."""
+
+    model_config = _CONFIG
+
+    supabase_url: str = Field(pattern=r"^https?://", description="The project's URL.")
+    supabase_publishable_key: str = Field(
+        pattern=r"^sb_publishable_", description="sb_publishable_…; given to browsers."
+    )
+    web_host: str = Field("127.0.0.1", description="Where the chat page listens.")
+    web_port: int = Field(8000, ge=0, lt=65536, description="The port of the chat page.")
+
+
+SettingsType = TypeVar("SettingsType", WorkerSettings, WebSettings)
+
+
+def load(kind: type[SettingsType]) -> SettingsType:
+    """Read the settings, or raise ConfigError with one line for each problem."""
+    try:
+        return kind()
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors(include_input=False, include_url=False):
+            name = str(problem["loc"][0])
+            purpose = kind.model_fields[name].description if name in kind.model_fields else ""
+            lines.append(f"{name.upper()}: {problem['msg']}. {purpose}")
+        raise ConfigError("Settings that cannot be used:\n  " + "\n  ".join(lines)) from None

@@ -1,0 +1,121 @@
+"""What the model is told: persona, post and analysis as its system instruction, the conversation as turns.
+
+The system instruction comes first and is the same for every question of a chat, so that the provider's
+cache can hold it.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from worker.models import Message, Reply
+
+SUMMARY_WORDS = 300
+HISTORY_MESSAGES = 20
+
+_TEMPLATE = (Path(__file__).parent / "prompts" / "chat.txt").read_text()
+PROMPT_VERSION = "chat-" + hashlib.sha256(_TEMPLATE.encode()).hexdigest()[:8]
+
+_ROLES = {"user": "user", "assistant": "model"}
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """`contents` is a list of {"role": "user" | "model", "parts": [{"text": …}]}, the question last."""
+
+    system_instruction: str
+    contents: list[dict[str, Any]]
+
+
+def build_chat_prompt(reply: Reply) -> Prompt:
+    """Everything that one call to the model needs."""
+    posts = "\n\n".join(_render_post(build_post_context(post)) for post in reply.posts)
+    analyses = "\n\n".join(build_analysis_summary(analysis) for analysis in reply.analyses)
+    return Prompt(
+        system_instruction=Template(_TEMPLATE).substitute(post=_as_data(posts), analysis=_as_data(analyses)),
+        contents=[*build_chat_history(reply.history), _turn("user", reply.question)],
+    )
+
+
+def build_analysis_summary(analysis: dict[str, Any]) -> str:
+    """The named fields of an analysis as readable text, at most 300 words; the tail is cut, with a mark."""
+    sections = [
+        _listed("Quick takeaways", analysis.get("quick_takeaways")),
+        _labelled("Creator context", analysis.get("creator_context")),
+        _labelled("Viral status", analysis.get("viral_status")),
+        _listed("Frameworks", analysis.get("frameworks")),
+        _listed("Key insights", analysis.get("key_insights")),
+    ]
+    return _first_words("\n".join(section for section in sections if section), SUMMARY_WORDS)
+
+
+def build_post_context(post: dict[str, Any]) -> dict[str, str]:
+    """Label → value, in the order in which the model reads them; what the post lacks is left out."""
+    fields = {
+        "Platform": post.get("platform"),
+        "Creator": post.get("creator"),
+        "URL": post.get("url"),
+        "Posted": post.get("posted_at"),
+        "Caption": post.get("caption"),
+        "Metrics": "; ".join(
+            f"{name}: {_plain(value)}" for name, value in (post.get("metrics") or {}).items()
+        ),
+        "Media": "; ".join(_plain(item) for item in post.get("media") or []),
+    }
+    # A caption of several lines is indented: none of its lines can pass for a field of its own.
+    return {label: str(value).strip().replace("\n", "\n    ") for label, value in fields.items() if value}
+
+
+def build_chat_history(messages: list[Message]) -> list[dict[str, Any]]:
+    """The last 20 messages as turns of the conversation."""
+    return [_turn(_ROLES[message.role], message.content) for message in messages[-HISTORY_MESSAGES:]]
+
+
+def _turn(role: str, text: str) -> dict[str, Any]:
+    return {"role": role, "parts": [{"text": text}]}
+
+
+def _render_post(context: dict[str, str]) -> str:
+    return "\n".join(f"{label}: {value}" for label, value in context.items())
+
+
+def _labelled(label: str, value: Any) -> str:
+    return f"{label}: {_plain(value)}" if value else ""
+
+
+def _listed(label: str, values: Any) -> str:
+    items = values if isinstance(values, list) else [values] if values else []
+    return "\n".join([f"{label}:", *(f"- {_plain(item)}" for item in items)]) if items else ""
+
+
+def _plain(value: Any) -> str:
+    """One line for a value of any shape; {"name", "explanation"} reads as a definition."""
+    if isinstance(value, str):
+        return " ".join(value.split())
+    if isinstance(value, dict) and set(value) == {"name", "explanation"}:
+        return f"{value['name']}: {_plain(value['explanation'])}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(part)}" for name, part in value.items())
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _first_words(text: str, limit: int) -> str:
+    """Keeps the lines, and cuts after `limit` words."""
+    left = limit
+    lines = []
+    for line in text.splitlines():
+        words = line.split(" ")
+        if len(words) > left:
+            lines.append(" ".join([*words[:left], "…"]) if left else "…")
+            break
+        lines.append(line)
+        left -= len(words)
+    return "\n".join(lines)
+
+
+def _as_data(text: str) -> str:
+    """The text cannot close the fence around it."""
+    return text.replace("</post>", "<\\/post>").replace("</analysis>", "<\\/analysis>")

@@ -1,0 +1,125 @@
+"""The command `local`: the whole of Supabase and of this project on one machine, without Docker."""
+
+import json
+import logging
+import platform
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from worker.local import settings
+from worker.local.processes import StartError
+from worker.local.settings import Ports
+from worker.local.stack import ROOT, Stack
+from worker.local.supervisor import supervise
+
+log = logging.getLogger(__name__)
+
+DATA = ROOT / ".local"
+ANNOUNCED = (
+    "SUPABASE_URL",
+    "SUPABASE_PUBLISHABLE_KEY",
+    "SUPABASE_SECRET_KEY",
+    "DATABASE_URL",
+    "GEMINI_BASE_URL",
+    "WEB_URL",
+)
+
+
+class Stopped(BaseException):
+    """A signal asked to stop. Like KeyboardInterrupt no error, so no `except Exception` may hold it up."""
+
+
+@click.command()
+@click.option("--ephemeral", is_flag=True, help="Temporary data and free ports; all is removed at exit.")
+@click.option("--no-worker", is_flag=True, help="Do not start the worker.")
+@click.option("--no-web", is_flag=True, help="Do not start the chat page.")
+@click.option("--no-model", is_flag=True, help="Do not start the offline model.")
+@click.option("--demo", is_flag=True, help="Install the demo account (always, unless --ephemeral).")
+def local(ephemeral: bool, no_worker: bool, no_web: bool, no_model: bool, demo: bool) -> None:
+    """Start everything on this machine: database, API, Realtime, model, worker and chat page.
+
+    Prints one line of JSON on standard output when all is ready. Ctrl-C stops everything.
+    """
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s", force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        _require_platform()
+        choices = settings.load()
+        # Temporary stacks are for tests and benchmarks: those never spend somebody's money.
+        real_model = choices.gemini_api_key is not None and not ephemeral
+        with _signals(), _directory(ephemeral) as directory:
+            stack = Stack(
+                directory,
+                ports=Ports.free() if ephemeral else choices.ports,
+                worker=not no_worker,
+                web=not no_web,
+                model=not (no_model or real_model),
+                demo=demo or not ephemeral,
+                durable=not ephemeral,
+            )
+            with stack:
+                _announce(stack)
+                supervise(stack)
+    except StartError as error:
+        raise click.ClickException(str(error)) from None
+    except Stopped:
+        log.info("Stopped.")
+
+
+def _require_platform() -> None:
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        raise StartError(
+            "The embedded Supabase runs on Linux on x86-64 only (WSL too): here, use `supabase start`, "
+            "which needs Docker, and put its URL and keys into .env."
+        )
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """The first signal asks to stop; later ones must not cut the stopping short."""
+    watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def stop(*_: object) -> None:
+        for number in watched:
+            signal.signal(number, signal.SIG_IGN)
+        log.info("Stopping …")
+        raise Stopped
+
+    for number in watched:
+        signal.signal(number, stop)
+    yield
+
+
+@contextmanager
+def _directory(ephemeral: bool) -> Iterator[Path]:
+    if not ephemeral:
+        yield DATA
+        return
+    with tempfile.TemporaryDirectory(prefix="postbro-chat-") as directory:
+        yield Path(directory)
+
+
+def _announce(stack: Stack) -> None:
+    click.echo(json.dumps({name: stack.environment.get(name) for name in ANNOUNCED}))
+    environment = stack.environment
+    lines = [
+        ("Chat page", environment.get("WEB_URL")),
+        ("API", environment["SUPABASE_URL"]),
+        ("Database", environment["DATABASE_URL"]),
+        ("Demo account", "demo@postbro.test, password postbro-demo" if stack.demo else None),
+        ("Logs", str(stack.directory / "logs")),
+    ]
+    log.info("Ready. Ctrl-C stops everything.")
+    for name, value in lines:
+        if value:
+            log.info("  %-13s %s", name, value)
+
+
+if __name__ == "__main__":
+    local()

@@ -1,0 +1,151 @@
+"""One child process: started, waited for, stopped or killed. It never outlives its parent."""
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+# Linux sends this to a child when its parent dies, however it dies. Not SIGTERM: the worker would
+# spend its grace period on an API that died at the same moment, and keep its port from the next start.
+PARENT_DEATH = "KILL"
+
+START_SECONDS = 30.0
+STOP_SECONDS = 15.0
+POLL_SECONDS = 0.02
+
+
+class StartError(Exception):
+    """Something of the local stack cannot start. The message is a sentence for a human."""
+
+
+class Service:
+    """A process that is ready when `ready` says so, and that writes to its own log file."""
+
+    stop_signal = signal.SIGTERM
+
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        *,
+        log: Path,
+        ready: Callable[[], bool],
+        environment: Mapping[str, str] | None = None,
+        working_directory: Path | None = None,
+    ) -> None:
+        self.name = name
+        self._command = command
+        self._log = log
+        self._ready = ready
+        self._environment = dict(environment or {})
+        self._working_directory = working_directory
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process and self.running else None
+
+    @property
+    def died(self) -> bool:
+        """Whether it was started, was not stopped, and is gone all the same."""
+        return self._process is not None and not self.running
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.poll() if self._process else None
+
+    def start(self) -> None:
+        """Start it and return when it answers. Raise StartError with the end of its log if it does not."""
+        self.launch()
+        self.wait_ready()
+
+    def launch(self) -> None:
+        """Start it without waiting, so that several can start side by side."""
+        if self.running:
+            return
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._bound_command(),
+                env={**os.environ, **self._environment},
+                cwd=self._working_directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # Ctrl-C in the terminal must reach the parent alone, which stops its children in order.
+                start_new_session=True,
+            )
+
+    def _bound_command(self) -> list[str]:
+        return bound_to_parent(self._command, PARENT_DEATH)
+
+    def wait_ready(self, seconds: float = START_SECONDS) -> None:
+        deadline = time.monotonic() + seconds
+        while not self._ready():
+            if not self.running:
+                raise StartError(f"{self.name} stopped while starting:\n{self.log_tail()}")
+            if time.monotonic() > deadline:
+                raise StartError(f"{self.name} was not ready after {seconds:.0f} s:\n{self.log_tail()}")
+            time.sleep(POLL_SECONDS)
+
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """Ask it to stop, wait, and kill it if it will not."""
+        self.ask_to_stop()
+        self.wait_stopped(seconds)
+
+    def ask_to_stop(self) -> None:
+        if self._process and self.running:
+            self._process.send_signal(self.stop_signal)
+
+    def wait_stopped(self, seconds: float = STOP_SECONDS) -> None:
+        if self._process is None:
+            return
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash: nothing is said good-bye to."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def log_tail(self, lines: int = 15) -> str:
+        if not self._log.exists():
+            return "(no log)"
+        text = self._log.read_text(errors="replace").splitlines()[-lines:]
+        return "\n".join([*text, f"(the whole log: {self._log})"])
+
+
+def bound_to_parent(command: list[str], death_signal: str, *privileges: str) -> list[str]:
+    return ["setpriv", "--pdeathsig", death_signal, *privileges, "--", *command]
+
+
+def http_ready(port: int, path: str) -> Callable[[], bool]:
+    """Whether a GET on 127.0.0.1 is answered with 200."""
+
+    def ready() -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    return ready
+
+
+def python_module(name: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", name, *arguments]

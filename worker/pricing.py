@@ -1,0 +1,49 @@
+"""What a call cost, by the model version that answered: a provider may answer with another than was asked."""
+
+import re
+from decimal import Decimal
+from typing import NamedTuple
+
+import structlog
+
+from worker.models import Usage
+
+log = structlog.get_logger()
+
+MILLION = Decimal(1_000_000)
+
+
+class Price(NamedTuple):
+    """US dollars for a million tokens."""
+
+    prompt: Decimal
+    cached: Decimal
+    output: Decimal
+
+
+# As listed by Google in November 2026. gemini-3.8-flash has no price here until it is established.
+PRICES = {
+    "gemini-3.5-flash-lite": Price(Decimal("0.30"), Decimal("0.03"), Decimal("2.50")),
+    "gemini-2.5-flash": Price(Decimal("0.30"), Decimal("0.03"), Decimal("2.50")),
+    "offline-extractive": Price(Decimal(0), Decimal(0), Decimal(0)),
+}
+
+_warned: set[str] = set()
+
+
+def cost(model_version: str | None, usage: Usage) -> Decimal | None:
+    """US dollars, or None (and one warning for each model) where the price is not known."""
+    name = re.sub(r"^models/|-\d{3}$", "", model_version or "")
+    price = PRICES.get(name)
+    if price is None:
+        if name not in _warned:
+            _warned.add(name)
+            log.warning(
+                "No price is known for this model: its cost stays empty.", action="price_unknown", model=name
+            )
+        return None
+    return (
+        (usage.prompt - usage.cached) * price.prompt
+        + usage.cached * price.cached
+        + (usage.candidates + usage.thoughts) * price.output
+    ) / MILLION

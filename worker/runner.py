@@ -1,0 +1,142 @@
+"""The worker's loop: any of wake-up, due, sweep or stop; then claim; then answer, many at a time."""
+
+import asyncio
+import time
+
+import structlog
+
+from worker.answer import Answerer
+from worker.config import WorkerSettings
+from worker.errors import DatabaseError
+from worker.replies import Claim, Replies
+from worker.wakeup import WakeUp
+
+log = structlog.get_logger()
+
+KEEP_SECONDS = 1.0
+
+
+class Runner:
+    """Claims up to its free capacity, keeps the leases of what it holds, and drains when asked to stop."""
+
+    def __init__(
+        self, settings: WorkerSettings, replies: Replies, wakeup: WakeUp, answerer: Answerer
+    ) -> None:
+        self._settings = settings
+        self._replies = replies
+        self._wakeup = wakeup
+        self._answerer = answerer
+        self._held: dict[asyncio.Task[None], Claim] = {}
+        self._stop = asyncio.Event()
+        self.api_answers = False
+
+    def stop(self) -> None:
+        """Claim no more; what is under way may finish within the grace period."""
+        self._stop.set()
+        self._wakeup.event.set()
+
+    async def run(self) -> None:
+        """Until stopped. Whatever happens on the way out, nothing stays claimed that could be released."""
+        keeping = asyncio.create_task(self._keep_for_ever(), name="keep leases")
+        try:
+            while not self._stop.is_set():
+                # Cleared before the claim: a wake-up that comes during it is heard after it.
+                self._wakeup.event.clear()
+                await self._wait(await self._claim())
+            await self._drain()
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+
+    async def _claim(self) -> float:
+        """Seconds to wait at most before the next claim."""
+        sweep = (
+            self._settings.sweep_seconds if self._wakeup.subscribed else self._settings.degraded_sweep_seconds
+        )
+        free = self._settings.worker_concurrency - len(self._held)
+        if free <= 0:
+            return sweep
+        try:
+            claims, next_due = await self._replies.claim(free)
+        except DatabaseError as error:
+            if self.api_answers:
+                log.warning("The API does not answer.", action="claim_failed", reason=str(error))
+            self.api_answers = False
+            return self._settings.degraded_sweep_seconds
+        self.api_answers = True
+        for claim in claims:
+            self._start(claim)
+        return sweep if next_due is None else min(sweep, next_due)
+
+    def _start(self, claim: Claim) -> None:
+        task = asyncio.create_task(self._answerer.answer(claim), name=f"answer {claim.message_id}")
+        self._held[task] = claim
+        task.add_done_callback(self._settled)
+
+    def _settled(self, task: asyncio.Task[None]) -> None:
+        claim = self._held.pop(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # The lease will run out, and the reply is claimed again, here or elsewhere.
+            log.error(
+                "A reply was dropped.",
+                action="reply_dropped",
+                message_id=claim.message_id,
+                error=type(error).__name__,
+                reason=str(error) if isinstance(error, DatabaseError) else None,
+            )
+        # A place is free, and the session may have a next question.
+        self._wakeup.event.set()
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._wakeup.event.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def _keep_for_ever(self) -> None:
+        while True:
+            started = time.monotonic()
+            await self._keep()
+            await asyncio.sleep(max(0.0, KEEP_SECONDS - (time.monotonic() - started)))
+
+    async def _keep(self) -> None:
+        """Renew all leases in one call, and save the drafts in another."""
+        claims = list(self._held.values())
+        if not claims:
+            return
+        lost: list[Claim] = []
+        try:
+            # Bounded: while a call hangs, the clock of the leases goes on.
+            lost = await asyncio.wait_for(self._replies.renew(claims), self._settings.lease_seconds / 3)
+        except (DatabaseError, TimeoutError) as error:
+            log.warning("Leases were not renewed.", action="renewal_failed", reason=str(error))
+        now = time.monotonic()
+        self._give_up({*lost, *(claim for claim in claims if claim.lease_until <= now)})
+        try:
+            await asyncio.wait_for(
+                self._replies.save_drafts(list(self._held.values())), self._settings.lease_seconds / 3
+            )
+        except (DatabaseError, TimeoutError) as error:
+            log.warning("Drafts were not saved.", action="drafts_failed", reason=str(error))
+
+    def _give_up(self, lost: set[Claim]) -> None:
+        for task, claim in self._held.items():
+            if claim in lost:
+                log.warning("A lease was lost.", action="lease_lost", message_id=claim.message_id)
+                task.cancel()
+
+    async def _drain(self) -> None:
+        log.info("Stopping.", action="drain", under_way=len(self._held))
+        if self._held:
+            await asyncio.wait(self._held, timeout=self._settings.shutdown_grace_seconds)
+        unfinished = list(self._held)
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
+        try:
+            released = await self._replies.release()
+            log.info("Stopped.", action="stopped", released=released)
+        except DatabaseError as error:
+            log.warning(
+                "Nothing was released: leases will run out.", action="release_failed", reason=str(error)
+            )

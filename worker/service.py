@@ -1,0 +1,58 @@
+"""`python -m worker run`: the rooms put together, the side tasks watched, the signals obeyed."""
+
+import asyncio
+import signal
+
+import structlog
+
+from worker.answer import Answerer
+from worker.broadcast import Broadcaster
+from worker.config import WorkerSettings
+from worker.gemini import Gemini
+from worker.replies import Replies
+from worker.runner import Runner
+from worker.wakeup import WakeUp
+from worker.web.health import create_health_app, serve_in_thread
+
+log = structlog.get_logger()
+
+
+async def run(settings: WorkerSettings) -> None:
+    """Until SIGTERM or SIGINT. Raises if a side task dies: a worker must not live on deaf or dumb."""
+    replies = await Replies.connect(settings)
+    gemini = Gemini(settings)
+    broadcaster = Broadcaster(settings)
+    wakeup = WakeUp(settings)
+    runner = Runner(settings, replies, wakeup, Answerer(replies, gemini, broadcaster, settings.models))
+
+    def problems() -> dict[str, str]:
+        found = {}
+        if not runner.api_answers:
+            found["api"] = "The Supabase API does not answer."
+        if not wakeup.subscribed:
+            found["realtime"] = (
+                f"Not subscribed to wake-ups: the queue is asked every {settings.degraded_sweep_seconds:g} s."
+            )
+        return found
+
+    health = serve_in_thread(create_health_app(problems), settings.health_host, settings.health_port)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, runner.stop)
+    log.info("The worker runs.", action="started", worker_id=replies.worker_id, models=settings.models)
+    running = asyncio.create_task(runner.run(), name="runner")
+    side_tasks = {
+        asyncio.create_task(wakeup.run(), name="wakeup"),
+        asyncio.create_task(broadcaster.run(), name="broadcaster"),
+    }
+    try:
+        done, _ = await asyncio.wait({running, *side_tasks}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in (running, *side_tasks):
+            task.cancel()
+        await asyncio.gather(running, *side_tasks, return_exceptions=True)
+        health.close()
+        await broadcaster.close()
+        await gemini.close()
+        await replies.close()

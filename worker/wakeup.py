@@ -1,0 +1,87 @@
+"""The Realtime subscription: rebuilt for ever, and never more than a hint. It sets one event."""
+
+import asyncio
+import contextlib
+
+import structlog
+from realtime import AsyncRealtimeClient, RealtimeSubscribeStates
+
+from worker.config import WorkerSettings
+
+log = structlog.get_logger()
+
+TOPIC = "chat:worker"
+WATCH_SECONDS = 1.0
+BACKOFF_SECONDS = (1.0, 2.0, 5.0)
+
+
+class WakeUp:
+    """`event` is set at every wake-up, and after every subscription: something may have come before it."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self.event = asyncio.Event()
+        self.subscribed = False
+        self._url = f"{settings.supabase_url.rstrip('/')}/realtime/v1"
+        self._key = settings.supabase_secret_key.get_secret_value()
+
+    async def run(self) -> None:
+        """Subscribe, watch, and build a new client when the subscription is lost.
+
+        The client's own reconnecting is off: after some seconds of outage it gives up for good, and says so
+        to nobody.
+        """
+        failures = 0
+        while True:
+            try:
+                await self._subscribe_and_watch()
+                failures = 0
+            except Exception as error:  # whatever it is, deafness is the one thing that must not last
+                log.warning("Realtime cannot be reached.", action="wakeup_failed", error=type(error).__name__)
+            if self.subscribed:
+                failures = 0
+                log.warning("The Realtime subscription is lost.", action="wakeup_lost")
+            self.subscribed = False
+            await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
+            failures += 1
+
+    async def _subscribe_and_watch(self) -> None:
+        client = AsyncRealtimeClient(self._url, token=self._key, auto_reconnect=False, max_retries=1)
+        lost = asyncio.Event()
+        channel = client.channel(
+            TOPIC,
+            {
+                "config": {
+                    "private": True,
+                    "broadcast": {"ack": False, "self": False},
+                    "presence": {"key": "", "enabled": False},
+                }
+            },
+        )
+        # A callback that raises ends all reception without a sign: these cannot raise.
+        channel.on_broadcast("wake_up", lambda _: self.event.set())
+
+        def on_state(state: RealtimeSubscribeStates, _: Exception | None) -> None:
+            if state == RealtimeSubscribeStates.SUBSCRIBED:
+                self.subscribed = True
+                self.event.set()
+                log.info("Subscribed to wake-ups.", action="wakeup_subscribed")
+            else:
+                lost.set()
+
+        try:
+            await client.connect()
+            await channel.subscribe(on_state)
+            while client.is_connected and not lost.is_set() and channel.is_joined:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(lost.wait(), WATCH_SECONDS)
+        finally:
+            await _close(client)
+
+
+async def _close(client: AsyncRealtimeClient) -> None:
+    listening = client._listen_task
+    with contextlib.suppress(Exception):
+        await client.close()
+    if listening is not None:
+        # Its exception is known already; left alone, Python would complain that nobody asked for it.
+        await asyncio.gather(listening, return_exceptions=True)
