@@ -84,9 +84,7 @@ class Answerer:
         try:
             kept = await self._replies.complete(claim, finish_reason, call)
         except DatabaseRefused as error:
-            log.error(
-                "The database refused an answer.", action="answer_refused", reason=str(error), **_ids(claim)
-            )
+            log.error("The database refused an answer.", action="answer_refused", reason=str(error), **_ids(claim))
             await self._replies.fail(claim, "internal", None, call)
             return
         log.info(

@@ -60,9 +60,7 @@ def build_post_context(post: dict[str, Any]) -> dict[str, str]:
         "URL": post.get("url"),
         "Posted": post.get("posted_at"),
         "Caption": post.get("caption"),
-        "Metrics": "; ".join(
-            f"{name}: {_plain(value)}" for name, value in (post.get("metrics") or {}).items()
-        ),
+        "Metrics": "; ".join(f"{name}: {_plain(value)}" for name, value in (post.get("metrics") or {}).items()),
         "Media": "; ".join(_plain(item) for item in post.get("media") or []),
     }
     # A caption of several lines is indented: none of its lines can pass for a field of its own.

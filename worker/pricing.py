@@ -38,9 +38,7 @@ def cost(model_version: str | None, usage: Usage) -> Decimal | None:
     if price is None:
         if name not in _warned:
             _warned.add(name)
-            log.warning(
-                "No price is known for this model: its cost stays empty.", action="price_unknown", model=name
-            )
+            log.warning("No price is known for this model: its cost stays empty.", action="price_unknown", model=name)
         return None
     return (
         (usage.prompt - usage.cached) * price.prompt

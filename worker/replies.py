@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import httpx
+import supabase
 from postgrest.exceptions import APIError
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
 
-import supabase
 from worker.config import WorkerSettings
 from worker.errors import DatabaseAway, DatabaseRefused
 from worker.models import Call, Reply
@@ -100,9 +100,7 @@ class Replies:
 
     async def save_drafts(self, claims: list[Claim]) -> None:
         """Save the texts that have grown since they were saved last."""
-        grown = [
-            (claim, claim.attempt, claim.text) for claim in claims if len(claim.text) > claim.saved_length
-        ]
+        grown = [(claim, claim.attempt, claim.text) for claim in claims if len(claim.text) > claim.saved_length]
         if not grown:
             return
         await self._call(

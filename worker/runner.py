@@ -19,9 +19,7 @@ KEEP_SECONDS = 1.0
 class Runner:
     """Claims up to its free capacity, keeps the leases of what it holds, and drains when asked to stop."""
 
-    def __init__(
-        self, settings: WorkerSettings, replies: Replies, wakeup: WakeUp, answerer: Answerer
-    ) -> None:
+    def __init__(self, settings: WorkerSettings, replies: Replies, wakeup: WakeUp, answerer: Answerer) -> None:
         self._settings = settings
         self._replies = replies
         self._wakeup = wakeup
@@ -50,9 +48,7 @@ class Runner:
 
     async def _claim(self) -> float:
         """Seconds to wait at most before the next claim."""
-        sweep = (
-            self._settings.sweep_seconds if self._wakeup.subscribed else self._settings.degraded_sweep_seconds
-        )
+        sweep = self._settings.sweep_seconds if self._wakeup.subscribed else self._settings.degraded_sweep_seconds
         free = self._settings.worker_concurrency - len(self._held)
         if free <= 0:
             return sweep
@@ -137,6 +133,4 @@ class Runner:
             released = await self._replies.release()
             log.info("Stopped.", action="stopped", released=released)
         except DatabaseError as error:
-            log.warning(
-                "Nothing was released: leases will run out.", action="release_failed", reason=str(error)
-            )
+            log.warning("Nothing was released: leases will run out.", action="release_failed", reason=str(error))

@@ -40,6 +40,8 @@ class WakeUp:
             if self.subscribed:
                 failures = 0
                 log.warning("The Realtime subscription is lost.", action="wakeup_lost")
+                # Whoever waits for a sweep waits by the slow rule: from now on the fast one holds.
+                self.event.set()
             self.subscribed = False
             await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
             failures += 1

@@ -22,12 +22,12 @@ begin atomic
         order by m.turn desc, m.role
         limit 20
       ) as h), '[]'),
-    'posts', jsonb_build_array(to_jsonb(post) - 'user_id'),
-    'analyses', jsonb_build_array(to_jsonb(analysis) - 'user_id' - 'analysis'))
+    'posts', jsonb_build_array(to_jsonb(p) - 'user_id'),
+    'analyses', jsonb_build_array(to_jsonb(a) - 'user_id' - 'analysis'))
   from public.chat_messages question
   join public.chat_sessions session on session.id = question.session_id
-  join public.post_analyses analysis on analysis.id = session.post_analysis_id
-  join public.posts post on post.id = analysis.post_id
+  join public.post_analyses a on a.id = session.post_analysis_id
+  join public.posts p on p.id = a.post_id
   where question.id = of_message;
 end;
 

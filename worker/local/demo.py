@@ -61,9 +61,7 @@ def install(api_url: str, publishable_key: str, database_url: str) -> None:
 
 
 def read_posts() -> list[DemoPost]:
-    return [
-        DemoPost(**json.loads(path.read_text(encoding="utf-8"))) for path in sorted(_POSTS.glob("*.json"))
-    ]
+    return [DemoPost(**json.loads(path.read_text(encoding="utf-8"))) for path in sorted(_POSTS.glob("*.json"))]
 
 
 def _account(api_url: str, publishable_key: str) -> str:

@@ -97,9 +97,7 @@ class Postgres(Service):
             if not _serves(pid, self._directory):
                 lock.unlink(missing_ok=True)
             elif time.monotonic() > deadline:
-                raise StartError(
-                    f"A Postgres (process {pid}) already runs on {self._directory}: stop it first."
-                )
+                raise StartError(f"A Postgres (process {pid}) already runs on {self._directory}: stop it first.")
             else:
                 time.sleep(0.05)
 

@@ -48,6 +48,7 @@ class Stack:
         demo: bool = False,
         durable: bool = True,
         workdir: Path = ROOT,
+        model_arguments: tuple[str, ...] = (),
     ) -> None:
         self.directory = directory.resolve()
         self.ports = ports
@@ -76,7 +77,7 @@ class Stack:
         self.model = self._service(
             "The offline model",
             "model",
-            python_module("worker.local.model", "--port", str(ports.model)),
+            python_module("worker.local.model", "--port", str(ports.model), *model_arguments),
             "/healthz",
         )
         self.worker = self._service("The worker", "worker", python_module("worker", "run"), "/healthz")

@@ -102,9 +102,7 @@ def test_a_metric_that_is_not_there_is_not_made_up(question):
     assert "likes, comments and engagement rate" in reply
 
 
-@pytest.mark.parametrize(
-    "question", ["What's the weather in Berlin?", "Which camera?", "why is the sky blue?"]
-)
+@pytest.mark.parametrize("question", ["What's the weather in Berlin?", "Which camera?", "why is the sky blue?"])
 def test_says_when_the_data_has_nothing(question):
     assert "The post's data does not say anything about" in ask(question)
 

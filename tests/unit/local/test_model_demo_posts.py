@@ -50,9 +50,7 @@ def test_nothing_of_the_analysis_is_cut_off(demo):
 
 def test_the_engagement_rate_is_that_of_the_figures(demo):
     metrics = demo.post["metrics"]
-    rate = sum(metrics.get(name, 0) for name in INTERACTIONS) / metrics.get(
-        "views", metrics.get("impressions")
-    )
+    rate = sum(metrics.get(name, 0) for name in INTERACTIONS) / metrics.get("views", metrics.get("impressions"))
 
     assert float(metrics["engagement_rate"].rstrip("%")) == pytest.approx(100 * rate, abs=0.05)
 

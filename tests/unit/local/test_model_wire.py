@@ -75,9 +75,7 @@ async def logged_client(logged_address):
 
 def _config(**settings) -> types.GenerateContentConfig:
     quiet = types.AutomaticFunctionCallingConfig(disable=True)
-    return types.GenerateContentConfig(
-        system_instruction=SYSTEM, automatic_function_calling=quiet, **settings
-    )
+    return types.GenerateContentConfig(system_instruction=SYSTEM, automatic_function_calling=quiet, **settings)
 
 
 async def _stream(client: genai.Client, question: str, **settings) -> list[types.GenerateContentResponse]:
@@ -140,9 +138,7 @@ async def test_history_is_understood(client):
         {"role": "user", "parts": [{"text": "and likes?"}]},
     ]
 
-    reply = await client.aio.models.generate_content(
-        model="gemini-3.8-flash", contents=turns, config=_config()
-    )
+    reply = await client.aio.models.generate_content(model="gemini-3.8-flash", contents=turns, config=_config())
 
     assert reply.text == "**918273 likes**, according to the post's metrics."
 
@@ -194,9 +190,7 @@ async def test_a_key_is_required():
     assert (empty.status_code, empty.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
 
 
-@pytest.mark.parametrize(
-    "path", ["", "v2/models/m:generateContent", "v1/models/m:sing", "v1/models/m", "v1/x"]
-)
+@pytest.mark.parametrize("path", ["", "v2/models/m:generateContent", "v1/models/m:sing", "v1/models/m", "v1/x"])
 async def test_unknown_paths_are_not_found(path):
     answer = await _post(path, json=BODY)
 
@@ -218,9 +212,7 @@ async def test_healthz(address):
 
 async def test_calls_are_logged_without_the_key(logged_client, log_path):
     parts = await _stream(logged_client, "How many likes?")
-    await _post(
-        "v1/models/m:countTokens", log=CallLog(log_path), headers={"x-goog-api-key": "s3cret"}, json={}
-    )
+    await _post("v1/models/m:countTokens", log=CallLog(log_path), headers={"x-goog-api-key": "s3cret"}, json={})
 
     answered, refused = _calls(log_path)
     assert answered["body"]["systemInstruction"]["parts"] == [{"text": SYSTEM}]

@@ -16,9 +16,7 @@ SHUTDOWN_SECONDS = 2  # for streams under way; they are cut off after it
 @click.command()
 @click.option("--port", type=int, required=True, help="Port on 127.0.0.1.")
 @click.option("--pace-ms", type=click.IntRange(min=0), default=DEFAULT_PACE_MS, show_default=True)
-@click.option(
-    "--log", "log_file", type=click.Path(dir_okay=False, path_type=Path), help="Append each call here."
-)
+@click.option("--log", "log_file", type=click.Path(dir_okay=False, path_type=Path), help="Append each call here.")
 def main(port: int, pace_ms: int, log_file: Path | None) -> None:
     """Answer like Gemini, from the post and its analysis, without Gemini."""
     logging.basicConfig(level=logging.INFO)

@@ -20,9 +20,7 @@ _PATTERNS = {
     "platform": re.compile(r"\bplatform\b|\b(?:which|what) (?:social )?(?:network|site|app)\b"),
     "caption": re.compile(r"\bcaption\b|\btext of the post\b|\bpost text\b"),
     "hashtags": re.compile(r"\bhash ?tags?\b"),
-    "media": re.compile(
-        r"\bhow long\b|\bduration\b|\bmedia\b|\bresolution\b|\bhow many (?:slides|pages|images)\b"
-    ),
+    "media": re.compile(r"\bhow long\b|\bduration\b|\bmedia\b|\bresolution\b|\bhow many (?:slides|pages|images)\b"),
 }
 _ABSENT = {
     "creator": "its creator",

@@ -45,9 +45,7 @@ def read_figures(text: str) -> list[Figure]:
     except ValueError:
         loaded = None
     if isinstance(loaded, dict):
-        return [
-            Figure(_plain(name), _plain_value(value)) for name, value in loaded.items() if value is not None
-        ]
+        return [Figure(_plain(name), _plain_value(value)) for name, value in loaded.items() if value is not None]
     parts = (part.strip() for part in _BETWEEN.split(text))
     return list(_read_parts(part for part in parts if len(part) <= LONGEST_PART))
 

@@ -31,9 +31,7 @@ _KIND_OF_TEXT = (
     r"(?:captions?|hooks?|titles?|scripts?|hashtags?|ideas?|headlines?|posts?|tweets?|threads?|bios?|ctas?|poems?|"
     r"emails?|jokes?|story|stories)"
 )
-_LANGUAGE = (
-    r"(?:spanish|german|french|italian|portuguese|polish|dutch|english|chinese|japanese|hindi|arabic|russian)"
-)
+_LANGUAGE = r"(?:spanish|german|french|italian|portuguese|polish|dutch|english|chinese|japanese|hindi|arabic|russian)"
 _PATTERNS = (
     (
         Intent.GREETING,

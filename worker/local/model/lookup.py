@@ -17,9 +17,7 @@ _NAMING = re.compile(
     r"\bwhat(?:'s| is| was| are| were)\b|\bdid it (?:get|have)\b|\bdoes it have\b|"
     r"^(?:and|what about|how about|give|show|list|tell)\b"
 )
-_NOT_DIRECT = re.compile(
-    r"\bwhy\b|\bshould\b|\bhow (?:can|could|do|to|does|did)\b|\banalysis (?:say|tell|mention)"
-)
+_NOT_DIRECT = re.compile(r"\bwhy\b|\bshould\b|\bhow (?:can|could|do|to|does|did)\b|\banalysis (?:say|tell|mention)")
 _ARITHMETIC = re.compile(
     r"\bratio\b|\bper\b|\bpercentage\b|\bdivided\b|\bsum of\b|\bdifference between\b|\btimes more\b"
 )

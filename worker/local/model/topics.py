@@ -32,11 +32,7 @@ def improvements(question: Question, dossier: Dossier) -> str | None:
     on_topic = [hit.fact for hit in ranking.hits][:MOST_QUOTES]
     if terms and on_topic and ranking.coverage > 0.5:
         on_topic.sort(key=lambda fact: not gives_advice(fact))
-        lead = (
-            "From the analysis:"
-            if gives_advice(on_topic[0])
-            else "The analysis gives no advice on that; it says:"
-        )
+        lead = "From the analysis:" if gives_advice(on_topic[0]) else "The analysis gives no advice on that; it says:"
         return f"{lead}\n\n{bullets(on_topic[:3], terms)}"
     if not dossier.analysis:
         return None
@@ -91,11 +87,7 @@ def section(question: Question, dossier: Dossier) -> str | None:
 
 def reasons(question: Question, dossier: Dossier) -> str | None:
     """For "why": what the analysis says of the cause, the matching facts first."""
-    terms = [
-        s
-        for s in terms_of(question.lower)
-        if s not in _VAGUE_STEMS and s not in SECTION_STEMS["viral_status"]
-    ]
+    terms = [s for s in terms_of(question.lower) if s not in _VAGUE_STEMS and s not in SECTION_STEMS["viral_status"]]
     candidates = dossier.of(*_REASONS) or dossier.analysis
     ranking = rank(terms, candidates)
     if terms and ranking.coverage < 0.5 and question.mode is Mode.ASK:

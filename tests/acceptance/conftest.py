@@ -1,0 +1,108 @@
+"""The whole house, as processes: database, API, Realtime, model, worker, page. The clients are the real ones."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+import supabase
+from psycopg.rows import dict_row
+
+from tests.acceptance.listener import Listener
+from tests.people import Chat, People, User
+from tests.waiting import wait_for
+from worker.local.settings import Ports
+from worker.local.stack import Stack
+
+PACE_MS = "10"
+
+
+@pytest.fixture(scope="session")
+def model_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("model") / "calls.jsonl"
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory, model_log: Path) -> Iterator[Stack]:
+    directory = tmp_path_factory.mktemp("house")
+    options = ("--pace-ms", PACE_MS, "--log", str(model_log))
+    with Stack(directory, ports=Ports.free(), durable=False, model_arguments=options) as running:
+        yield running
+
+
+@pytest.fixture
+def worker_ready(house: Stack) -> Callable[[], bool]:
+    """Whether the worker is up and subscribed, by its own word."""
+
+    def ready() -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{house.ports.worker}/readyz", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    return ready
+
+
+@pytest.fixture
+def worker(house: Stack, worker_ready: Callable[[], bool]) -> Stack:
+    """The house with everything in it running, whatever an earlier test did."""
+    for service in house.services.values():
+        service.start()
+    wait_for(worker_ready, "the worker to be subscribed", seconds=20)
+    return house
+
+
+@pytest.fixture
+def database(house: Stack) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+    url = house.environment["DATABASE_URL"]
+    with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
+        yield connection
+
+
+@pytest.fixture
+def people(house: Stack, database: psycopg.Connection[dict[str, Any]]) -> Iterator[People]:
+    with People(house.environment, database) as everybody:
+        yield everybody
+
+
+@pytest.fixture
+async def client(house: Stack) -> AsyncIterator[supabase.AsyncClient]:
+    """Somebody who has just signed up, with supabase-py."""
+    made = await supabase.acreate_client(
+        house.environment["SUPABASE_URL"], house.environment["SUPABASE_PUBLISHABLE_KEY"]
+    )
+    await made.auth.sign_up({"email": f"{uuid4()}@example.test", "password": "a-long-password"})
+    yield made
+    await made.remove_all_channels()
+    await made.realtime.close()
+    await made.auth.close()
+    await made.postgrest.aclose()
+
+
+@pytest.fixture
+async def chat(client: supabase.AsyncClient, people: People) -> Chat:
+    session = await client.auth.get_session()
+    assert session is not None
+    return people.make_chat(User(session.user.id, session.access_token))
+
+
+@pytest.fixture
+async def listener(client: supabase.AsyncClient, chat: Chat) -> Listener:
+    """An open page of the chat: on its private channel, and on plain row changes."""
+    listening = Listener(client, str(chat.session))
+    await listening.subscribe()
+    return listening
+
+
+@pytest.fixture
+def calls(model_log: Path) -> Callable[[], list[dict[str, Any]]]:
+    """The model server's own log of the calls that reached it."""
+
+    def read() -> list[dict[str, Any]]:
+        return [json.loads(line) for line in model_log.read_text().splitlines()] if model_log.exists() else []
+
+    return read

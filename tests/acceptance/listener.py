@@ -1,0 +1,63 @@
+"""What one open page hears: the private channel's events, and row changes."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import supabase
+
+
+class Listener:
+    def __init__(self, client: supabase.AsyncClient, session_id: str) -> None:
+        self._client = client
+        self._session_id = session_id
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.rows: list[tuple[str, dict[str, Any]]] = []
+        self._changes_live = asyncio.Event()
+
+    async def subscribe(self) -> None:
+        """Returns when both are live: row changes come only some time after SUBSCRIBED."""
+        private = self._client.channel(f"chat:{self._session_id}", {"config": {"private": True}})
+        for event in ("message", "reply", "delta"):
+            private.on_broadcast(event, lambda got, event=event: self.events.append((event, got["payload"])))
+        await private.subscribe()
+
+        changes = self._client.channel(f"rows-{self._session_id}")
+        for table in ("chat_messages", "chat_replies"):
+            changes.on_postgres_changes(
+                "*",
+                schema="public",
+                table=table,
+                filter=f"session_id=eq.{self._session_id}",
+                callback=lambda got, table=table: self.rows.append((table, got["data"])),
+            )
+        changes.on_system(lambda _: self._changes_live.set())
+        await changes.subscribe()
+        await asyncio.wait_for(self._changes_live.wait(), 10)
+
+    def answer(self, question: UUID) -> dict[str, Any] | None:
+        """The assistant row, as the channel brought it."""
+        for event, payload in self.events:
+            if event == "message" and payload["record"]["reply_to"] == str(question):
+                return payload["record"]
+        return None
+
+    def statuses(self, question: UUID) -> list[str]:
+        return [
+            payload["record"]["status"]
+            for event, payload in self.events
+            if event == "reply" and payload["record"]["message_id"] == str(question)
+        ]
+
+    def streamed(self, question: UUID) -> str:
+        """The newest attempt's deltas put together; each must begin where the one before it ended."""
+        deltas = [
+            payload for event, payload in self.events if event == "delta" and payload["message_id"] == str(question)
+        ]
+        newest = max((delta["attempt"] for delta in deltas), default=0)
+        text = ""
+        for delta in deltas:
+            if delta["attempt"] == newest:
+                assert delta["offset"] == len(text.encode("utf-16-le")) // 2
+                text += delta["text"]
+        return text

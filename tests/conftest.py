@@ -1,0 +1,60 @@
+"""One local stack for the whole run. Tests keep apart by making their own users and chats in it."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from tests.holder import Holder
+from tests.people import People
+from worker.local.settings import Ports
+from worker.local.stack import Stack
+
+# At debug level httpx and httpcore would tell every request and its headers, the keys among them.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("httpcore").setLevel(logging.WARNING)
+
+Connection = psycopg.Connection[dict]
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Postgres, the API and Realtime. No worker: a test is the worker itself, or starts one."""
+    directory: Path = tmp_path_factory.mktemp("stack")
+    with Stack(directory, ports=Ports.free(), worker=False, web=False, model=False, durable=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def database_url(stack: Stack) -> str:
+    return stack.environment["DATABASE_URL"]
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Connection]:
+    """The operator's connection: `postgres`, as the dashboard has it, each statement on its own."""
+    with psycopg.connect(database_url, autocommit=True, row_factory=dict_row) as connection:
+        yield connection
+
+
+@pytest.fixture
+def people(stack: Stack, database: Connection) -> Iterator[People]:
+    with People(stack.environment, database) as everybody:
+        yield everybody
+
+
+@pytest.fixture
+def quiet(database: Connection) -> None:
+    """Nobody's replies are waiting: for tests that claim whatever is due."""
+    database.execute("delete from auth.users")
+
+
+@pytest.fixture
+def make_holder(database_url: str) -> Iterator[Callable[[], Holder]]:
+    """Workers, as many as a test wants."""
+    with ExitStack() as holders:
+        yield lambda: holders.enter_context(Holder(database_url))

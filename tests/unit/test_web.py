@@ -1,0 +1,144 @@
+"""The Flask apps: what they hand out, and above all what they never do."""
+
+import base64
+import json
+import re
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from worker.web import page
+from worker.web.health import create_health_app, serve_in_thread
+from worker.web.page import create_page_app
+
+URL = "https://abc.supabase.co"
+KEY = "sb_publishable_abc"
+
+
+@pytest.fixture
+def client():
+    return create_page_app(URL, KEY).test_client()
+
+
+def _legacy_key(role: str) -> str:
+    claims = base64.urlsafe_b64encode(json.dumps({"role": role}).encode()).decode().rstrip("=")
+    return f"e30.{claims}.c2ln"
+
+
+def test_a_living_process_is_healthy_even_when_degraded():
+    health = create_health_app(lambda: {"wakeup": "The Realtime subscription is down."}).test_client()
+    answer = health.get("/healthz")
+    assert (answer.status_code, answer.json) == (200, {"status": "ok"})
+
+
+def test_ready_without_problems():
+    answer = create_health_app(dict).test_client().get("/readyz")
+    assert (answer.status_code, answer.json) == (200, {"status": "ready", "problems": {}})
+
+
+def test_not_ready_names_the_problems():
+    problems = {"wakeup": "The Realtime subscription is down."}
+    answer = create_health_app(lambda: problems).test_client().get("/readyz")
+    assert (answer.status_code, answer.json) == (503, {"status": "degraded", "problems": problems})
+
+
+def test_readiness_is_asked_at_every_request():
+    problems: dict[str, str] = {}
+    health = create_health_app(lambda: problems).test_client()
+    assert health.get("/readyz").status_code == 200
+    problems["database"] = "The database does not answer."
+    assert health.get("/readyz").status_code == 503
+
+
+def test_a_server_in_a_thread_answers_and_frees_its_port():
+    server = serve_in_thread(create_health_app(dict), "127.0.0.1", 0)
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/healthz") as answer:
+        assert answer.status == 200
+    server.close()
+    again = serve_in_thread(create_health_app(dict), "127.0.0.1", server.port)
+    again.close()
+    again.close()
+
+
+def test_a_taken_port_is_named():
+    server = serve_in_thread(create_health_app(dict), "127.0.0.1", 0)
+    with pytest.raises(OSError, match=rf"Cannot listen on 127\.0\.0\.1:{server.port}: .* Choose another port"):
+        serve_in_thread(create_health_app(dict), "127.0.0.1", server.port)
+    server.close()
+
+
+def test_the_page_is_alive(client):
+    assert client.get("/healthz").json == {"status": "ok"}
+
+
+def test_config_holds_the_two_public_values_and_nothing_else(client):
+    answer = client.get("/config.json")
+    assert answer.json == {"supabaseUrl": URL, "publishableKey": KEY}
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("key", ["sb_secret_abc", _legacy_key("service_role")])
+def test_a_secret_key_is_refused_and_not_repeated(key):
+    with pytest.raises(ValueError, match="publishable key") as refusal:
+        create_page_app(URL, key)
+    assert key not in str(refusal.value)
+
+
+@pytest.mark.parametrize("key", [_legacy_key("anon"), "a.b.c", "a.\u00e9.c"])
+def test_other_keys_are_taken(key):
+    assert create_page_app(URL, key).test_client().get("/config.json").json["publishableKey"] == key
+
+
+@pytest.mark.parametrize("url", ["", "abc.supabase.co", "ftp://abc", "https://a;script-src *", "https://u:p@abc"])
+def test_a_url_that_could_bend_the_policy_is_refused(url):
+    with pytest.raises(ValueError, match="Supabase URL"):
+        create_page_app(url, KEY)
+
+
+@pytest.mark.parametrize("path", ["/", "/config.json", "/vendor/supabase.js", "/static/page.js", "/nowhere"])
+def test_every_answer_is_guarded(client, path):
+    with client.get(path) as answer:
+        headers = answer.headers
+    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == "'self'"
+    assert policy["img-src"] == "'self' data:"
+    assert policy["connect-src"] == f"'self' {URL} wss://abc.supabase.co"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_a_local_project_is_reached_over_plain_sockets():
+    answer = create_page_app("http://127.0.0.1:54321/", KEY).test_client().get("/config.json")
+    assert (
+        "connect-src 'self' http://127.0.0.1:54321 ws://127.0.0.1:54321;" in answer.headers["Content-Security-Policy"]
+    )
+    assert answer.json["supabaseUrl"] == "http://127.0.0.1:54321"
+
+
+def test_the_page_has_nothing_inline_and_all_it_names_is_there(client):
+    html = client.get("/").text
+    assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", html)
+    for address in re.findall(r'(?:src|href)="(/[^"]+)"', html):
+        with client.get(address) as answer:
+            assert answer.status_code == 200, address
+
+
+def test_every_import_of_the_page_is_there():
+    scripts = Path(page.__file__).with_name("static")
+    for script in scripts.glob("*.js"):
+        for name in re.findall(r'from "\./([^"]+)"', script.read_text()):
+            assert (scripts / name).is_file(), f"{script.name} imports {name}"
+
+
+def test_scripts_never_write_html():
+    for script in Path(page.__file__).with_name("static").glob("*.js"):
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|console\.", script.read_text())
+
+
+def test_a_missing_supabase_js_says_what_to_do(client, monkeypatch, tmp_path):
+    monkeypatch.setattr(page, "_VENDORED", tmp_path / "supabase.js")
+    answer = client.get("/vendor/supabase.js")
+    assert answer.status_code == 503
+    assert "make install" in answer.text

@@ -1,0 +1,60 @@
+"""`python -m worker.local.realtime --port N`: serve the Realtime stand-in on this machine."""
+
+import logging
+import signal
+
+import click
+import uvicorn
+
+from worker.local.realtime.server import create_app
+from worker.local.realtime.settings import Settings, SettingsError
+
+LARGEST_FRAME = 5_000_000  # bytes; a larger one closes the socket with 1009
+SHUTDOWN_SECONDS = 2
+
+
+@click.command()
+@click.option("--port", type=int, required=True, help="Port on 127.0.0.1.")
+def main(port: int) -> None:
+    """Stand in for Supabase Realtime. What it needs to know comes from the environment."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    # uvicorn logs a socket's address at INFO, with the key that stands in it.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
+    try:
+        settings = Settings.from_environment()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(settings),
+            host="127.0.0.1",
+            port=port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="on",
+            ws="websockets-sansio",
+            ws_max_size=LARGEST_FRAME,
+            ws_per_message_deflate=False,
+            ws_ping_interval=None,  # the protocol has heartbeats of its own
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        )
+    )
+
+    # When it has stopped, uvicorn raises the signal again: with a handler of ours that is no death.
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    server.run()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """uvicorn takes a handshake that was answered with a status for one that was not answered."""
+    return record.msg != "ASGI callable returned without completing handshake."
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""The `data` of a postgres_changes event, as JSON text: one for all who have the same role."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from worker.local.realtime import json_text
+from worker.local.realtime.filters import Filter
+from worker.local.realtime.pgoutput import Change
+from worker.local.realtime.rows import Column, Evaluated, Table
+
+LARGEST_RECORD = 1024 * 1024  # bytes of JSON; above it, only values up to LARGEST_VALUE are sent
+LARGEST_VALUE = 64  # bytes
+
+NO_PRIMARY_KEY = "Error 400: Bad Request, no primary key"
+UNAUTHORIZED = "Error 401: Unauthorized"
+TOO_LARGE = "Error 413: Payload Too Large"
+
+Values = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class EvaluatedChange:
+    change: Change
+    new: Evaluated | None
+    old: Evaluated | None
+
+    def fits(self, conditions: Iterable[Filter]) -> bool:
+        """A row that is gone is held against the filters as it was, any other as it is."""
+        row = self.old if self.change.operation == "DELETE" else self.new
+        return row is not None and all(row.holds[condition] for condition in conditions)
+
+
+def refusal(table: Table, change: Change, role: str) -> str | None:
+    """Why nobody of this role can be shown the change; None if they can."""
+    if change.operation == "DELETE":
+        return None
+    if not table.primary_key:
+        return NO_PRIMARY_KEY
+    if not all(role in column.readable_by for column in table.primary_key):
+        return UNAUTHORIZED
+    return None
+
+
+def refused(table: Table, change: Change, error: str) -> str:
+    return json_text.dumps(
+        {
+            "schema": table.schema,
+            "table": table.name,
+            "type": change.operation,
+            "commit_timestamp": None,
+            "columns": [],
+            "record": {},
+            "errors": [error],
+        }
+    )
+
+
+def shown(table: Table, evaluated: EvaluatedChange, role: str) -> str:
+    """The change with the columns that the role may read."""
+    change = evaluated.change
+    new = evaluated.new.values if evaluated.new else {}
+    old = evaluated.old.values if evaluated.old else {}
+    readable = [column for column in table.columns if role in column.readable_by]
+    too_large = sum(map(len, [*new.values(), *old.values()])) > LARGEST_RECORD
+    parts = {
+        "schema": json_text.dumps(table.schema),
+        "table": json_text.dumps(table.name),
+        "type": json_text.dumps(change.operation),
+        "commit_timestamp": json_text.dumps(_timestamp(change)),
+        "columns": json_text.dumps([{"name": c.name, "type": c.type_name} for c in readable]),
+        "errors": json_text.dumps([TOO_LARGE] if too_large else None),
+    }
+    if change.operation != "DELETE":
+        # A TOASTed value that did not change comes with the old row, if at all.
+        parts["record"] = _object(readable, {**old, **new}, too_large)
+    if change.operation != "INSERT":
+        # Nobody can be asked who was allowed to see a row that is gone: its key, and no more.
+        hide = change.operation == "DELETE" and table.has_rls
+        parts["old_record"] = _object([c for c in readable if c.in_primary_key or not hide], old, too_large)
+    return _joined(parts.items())
+
+
+def _object(columns: Iterable[Column], values: Values, too_large: bool) -> str:
+    return _joined(
+        (column.name, values[column.name])
+        for column in columns
+        if column.name in values and not (too_large and len(values[column.name]) > LARGEST_VALUE)
+    )
+
+
+def _joined(members: Iterable[tuple[str, str]]) -> str:
+    return "{" + ",".join(f"{json_text.dumps(name)}:{value}" for name, value in members) + "}"
+
+
+def _timestamp(change: Change) -> str:
+    return change.committed_at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

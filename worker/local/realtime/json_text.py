@@ -1,0 +1,30 @@
+"""JSON as it may go on the wire to other people's clients: strict, and safe to encode as UTF-8."""
+
+import json
+import math
+from typing import Any
+
+
+def loads(text: str | bytes) -> Any:
+    """Raises ValueError for whatever a browser's JSON.parse would refuse, too deep nesting included."""
+    try:
+        text = text.decode() if isinstance(text, bytes) else text  # UTF-8 alone: json would guess
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def dumps(value: Any) -> str:
+    """ASCII, because a lone surrogate in a client's text could not be encoded otherwise."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("a number is out of range")
+    return number

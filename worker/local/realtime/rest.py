@@ -1,0 +1,119 @@
+"""Broadcasts over HTTP: several at once, or one whose body is the payload itself."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from worker.local.realtime import json_text, tokens
+from worker.local.realtime.authorization import Identity
+from worker.local.realtime.database import DatabaseAway
+from worker.local.realtime.serializer import UserBroadcast
+from worker.local.realtime.services import Services
+
+JSON_TYPE = "application/json"
+BINARY_TYPE = "application/octet-stream"
+
+
+class Refused(Exception):
+    def __init__(self, status: int, body: Mapping[str, Any]) -> None:
+        super().__init__(status)
+        self.response = JSONResponse(body, status_code=status)
+
+
+async def broadcast_batch(request: Request) -> Response:
+    """`{"messages": [{topic, event, payload, private?}]}`. What may not be written is left out: still 202."""
+    services: Services = request.app.state.services
+    try:
+        identity = _identity(request, services)
+        messages = _messages(await request.body())
+    except Refused as refusal:
+        return refusal.response
+    may_write: dict[str, bool] = {}
+    for message in messages:
+        topic, private = message["topic"], message.get("private") in (True, "true")
+        if private and topic not in may_write:
+            may_write[topic] = await _may_write(services, identity, topic)
+        if not private or may_write[topic]:
+            services.rooms.broadcast(topic, private, _envelope(message))
+    return Response(status_code=202)
+
+
+async def broadcast_one(request: Request) -> Response:
+    """The body is the payload: JSON, or bytes."""
+    services: Services = request.app.state.services
+    topic, event = request.path_params["topic"], request.path_params["event"]
+    private = request.query_params.get("private") == "true"
+    try:
+        identity = _identity(request, services)
+        payload = _payload(request.headers.get("content-type", ""), await request.body(), event)
+    except Refused as refusal:
+        return refusal.response
+    if private and not await _may_write(services, identity, topic):
+        return JSONResponse({"message": "Unauthorized"}, status_code=403)
+    services.rooms.broadcast(topic, private, payload)
+    return Response(status_code=202)
+
+
+async def _may_write(services: Services, identity: Identity, topic: str) -> bool:
+    try:
+        return await services.authorization.may_write(identity, topic)
+    except DatabaseAway:
+        return False
+
+
+def _identity(request: Request, services: Services) -> Identity:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    key = token if scheme.lower() == "bearer" and token else request.headers.get("apikey", "")
+    try:
+        claims = tokens.verify_api_key(key, services.settings)
+    except tokens.TokenError as error:
+        raise Refused(401, {"message": "Unauthorized"}) from error
+    headers = {name: value for name, value in request.headers.items() if name.startswith("x-")}
+    return Identity(claims, headers)
+
+
+def _messages(body: bytes) -> list[dict[str, Any]]:
+    try:
+        content = json_text.loads(body)
+    except ValueError as error:
+        raise Refused(400, {"message": "Bad Request"}) from error
+    messages = content.get("messages") if isinstance(content, dict) else None
+    if not isinstance(messages, list) or not messages:
+        raise Refused(422, {"errors": {"messages": ["can't be blank"]}})
+    errors = [_errors(message) for message in messages]
+    if any(errors):
+        raise Refused(422, {"errors": {"messages": errors}})
+    return messages
+
+
+def _errors(message: Any) -> dict[str, list[str]]:
+    if not isinstance(message, dict):
+        return {"message": ["is invalid"]}
+    kinds = {"topic": str, "event": str, "payload": dict}
+    errors = {}
+    for name, kind in kinds.items():
+        if message.get(name) in (None, ""):
+            errors[name] = ["can't be blank"]
+        elif not isinstance(message[name], kind):
+            errors[name] = ["is invalid"]
+    return errors
+
+
+def _envelope(message: Mapping[str, Any]) -> dict[str, Any]:
+    meta = {"meta": {"id": message["id"]}} if message.get("id") else {}
+    return {"event": message["event"], "payload": message["payload"], "type": "broadcast", **meta}
+
+
+def _payload(content_type: str, body: bytes, event: str) -> UserBroadcast:
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == BINARY_TYPE:
+        return UserBroadcast(event, body, is_json=False)
+    if kind != JSON_TYPE:
+        raise Refused(415, {"error": f"Unsupported Media Type. Use {JSON_TYPE} or {BINARY_TYPE}"})
+    try:
+        json_text.loads(body)
+    except ValueError as error:
+        raise Refused(400, {"message": "Bad Request"}) from error
+    return UserBroadcast(event, body)

@@ -1,0 +1,169 @@
+"""What only Postgres knows of a changed row: its values as JSON, which filters hold, who may see it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from worker.local.realtime.authorization import Identity, become
+from worker.local.realtime.database import Connection, rolled_back
+from worker.local.realtime.filters import Filter
+from worker.local.realtime.pgoutput import Row
+
+
+@dataclass(frozen=True)
+class Column:
+    number: int
+    name: str
+    type_name: str  # pg_type.typname, which clients convert by
+    cast: str  # the type as it is written in SQL
+    in_primary_key: bool
+    readable_by: frozenset[str]  # of the roles that were asked about
+
+
+@dataclass(frozen=True)
+class Table:
+    schema: str
+    name: str
+    has_rls: bool
+    columns: tuple[Column, ...]
+
+    @property
+    def primary_key(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.in_primary_key)
+
+    def column(self, name: str) -> Column | None:
+        return next((column for column in self.columns if column.name == name), None)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """One row as Postgres sees it: JSON text by column (absent columns are absent), verdict by filter."""
+
+    values: dict[str, str]
+    holds: dict[Filter, bool]
+
+
+TABLES = """
+select n.nspname, c.relname, c.relrowsecurity,
+       a.attnum, a.attname, t.typname, format_type(a.atttypid, -1),
+       coalesce(a.attnum = any(pk.conkey), false),
+       array(select r.rolname::text from pg_roles r
+             where r.rolname = any(%(roles)s)
+               and has_column_privilege(r.oid, c.oid, a.attnum, 'SELECT'))
+from pg_class c
+join pg_namespace n on n.oid = c.relnamespace
+join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+join pg_type t on t.oid = a.atttypid
+left join pg_constraint pk on pk.conrelid = c.oid and pk.contype = 'p'
+where {which}
+order by n.nspname, c.relname, a.attnum
+"""
+BY_OID = TABLES.format(which="c.oid = %(oid)s")
+PUBLISHED = TABLES.format(
+    which="""(n.nspname, c.relname) in (
+        select p.schemaname, p.tablename from pg_publication_tables p
+        where p.pubname = 'supabase_realtime'
+          and %(schema)s::text in ('*', p.schemaname) and %(table)s::text in ('*', p.tablename))"""
+)
+
+
+async def table_by_oid(connection: Connection, oid: int, roles: Sequence[str]) -> Table | None:
+    tables = await _tables(connection, BY_OID, {"oid": oid, "roles": list(roles)})
+    return tables[0] if tables else None
+
+
+async def published_tables(connection: Connection, schema: str, table: str, role: str) -> list[Table]:
+    """The published tables that a binding covers; `*` stands for any name."""
+    return await _tables(connection, PUBLISHED, {"schema": schema, "table": table, "roles": [role]})
+
+
+async def _tables(connection: Connection, query: str, parameters: dict[str, object]) -> list[Table]:
+    found = await (await connection.execute(query.encode(), parameters)).fetchall()
+    tables: dict[tuple[str, str, bool], list[Column]] = {}
+    for schema, name, has_rls, number, column, type_name, cast, in_key, roles in found:
+        columns = tables.setdefault((schema, name, has_rls), [])
+        columns.append(Column(number, column, type_name, cast, in_key, frozenset(roles)))
+    return [Table(*key, columns=tuple(columns)) for key, columns in tables.items()]
+
+
+async def evaluate(
+    connection: Connection, table: Table, rows: Sequence[Row], conditions: Sequence[Filter]
+) -> list[Evaluated]:
+    """One query for all the rows. A condition that is null, or on an absent column, does not hold."""
+    columns = [column for column in table.columns if any(column.name in row for row in rows)]
+    usable = [(column, c) for c in conditions for column in columns if column.name == c.column]
+    if not columns:
+        return [Evaluated({}, dict.fromkeys(conditions, False)) for _ in rows]
+    outputs = [_json(column) for column in columns]
+    outputs += [_condition(column, condition) for column, condition in usable]
+    query = sql.SQL("select {} from {} order by v.n").format(sql.SQL(", ").join(outputs), _values(columns))
+    parameters: list[object] = [condition.parameter for _, condition in usable]
+    parameters += [[row.get(column.name) for row in rows] for column in columns]
+    found = await (await connection.execute(query, parameters)).fetchall()
+    return [
+        Evaluated(
+            values={
+                column.name: "null" if value is None else str(value)
+                for column, value in zip(columns, answer, strict=False)
+                if column.name in row
+            },
+            holds=dict.fromkeys(conditions, False)
+            | {c: bool(held) for (_, c), held in zip(usable, answer[len(columns) :], strict=True)},
+        )
+        for row, answer in zip(rows, found, strict=True)
+    ]
+
+
+async def check_cast(connection: Connection, column: Column, value: str) -> None:
+    """Raises psycopg.Error if the value is none of the column's type."""
+    await connection.execute(sql.SQL("select %s::text::{}").format(_type(column)), (value,))
+
+
+async def visible(connection: Connection, table: Table, rows: Sequence[Row], identity: Identity) -> list[bool]:
+    """Which rows, known by their primary keys, this identity can select from the table as it is now."""
+    key = table.primary_key
+    query = sql.SQL("select v.n from {} where exists (select 1 from {} as t where {})").format(
+        _values(key),
+        sql.Identifier(table.schema, table.name),
+        sql.SQL(" and ").join(
+            sql.SQL("t.{} = {}").format(sql.Identifier(column.name), _typed(column)) for column in key
+        ),
+    )
+    async with rolled_back(connection):
+        await become(connection, identity)
+        answer = await connection.execute(query, [[row.get(column.name) for row in rows] for column in key])
+        seen = {number for (number,) in await answer.fetchall()}
+    return [number in seen for number in range(1, len(rows) + 1)]
+
+
+def _values(columns: Sequence[Column]) -> sql.Composed:
+    """The rows as a table `v`: a text array per column, and the row's number `n`, from 1."""
+    return sql.SQL("unnest({}) with ordinality as v({}, n)").format(
+        sql.SQL(", ").join(sql.SQL("%s::text[]") for _ in columns),
+        sql.SQL(", ").join(_name(column) for column in columns),
+    )
+
+
+def _condition(column: Column, condition: Filter) -> sql.Composed:
+    held = sql.SQL(condition.sql).format(column=_typed(column), type=_type(column))
+    return sql.SQL("coalesce({}, false)").format(held)
+
+
+def _json(column: Column) -> sql.Composed:
+    value = _typed(column)
+    if column.type_name == "bytea":
+        value = sql.SQL("encode({}, 'hex')").format(value)  # the server says it without Postgres' \\x
+    return sql.SQL("to_jsonb({})::text").format(value)
+
+
+def _typed(column: Column) -> sql.Composed:
+    return sql.SQL("v.{}::{}").format(_name(column), _type(column))
+
+
+def _name(column: Column) -> sql.Identifier:
+    return sql.Identifier(f"c{column.number}")
+
+
+def _type(column: Column) -> sql.SQL:
+    return sql.SQL(column.cast)  # Postgres' own spelling, quoted where it must be

@@ -1,0 +1,113 @@
+"""The routes, and the tasks that live as long as the server."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from worker.local.realtime import broadcasts, rest, socket
+from worker.local.realtime.authorization import Authorization
+from worker.local.realtime.capture import Capture
+from worker.local.realtime.changes import Changes
+from worker.local.realtime.database import Database, DatabaseAway
+from worker.local.realtime.pgoutput import Change
+from worker.local.realtime.rooms import Rooms
+from worker.local.realtime.services import Services
+from worker.local.realtime.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "/realtime/v1"
+ONE_DAY = 86_400.0  # seconds
+PRUNE_RETRY = 60.0  # seconds
+
+
+def create_app(settings: Settings) -> Starlette:
+    database = Database(settings.database_url)
+    services = Services(
+        settings=settings,
+        database=database,
+        authorization=Authorization(database),
+        rooms=Rooms(),
+        changes=Changes(database),
+        capture=Capture(settings.database_url),
+    )
+
+    async def websocket(websocket: WebSocket) -> None:
+        await socket.serve(websocket, services)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with _running(services):
+            yield
+
+    app = Starlette(
+        routes=[
+            WebSocketRoute(f"{PREFIX}/websocket", websocket),
+            Route(f"{PREFIX}/api/broadcast", rest.broadcast_batch, methods=["POST"]),
+            Route(
+                PREFIX + "/api/broadcast/{topic:path}/events/{event:path}",
+                rest.broadcast_one,
+                methods=["POST"],
+            ),
+            Route(f"{PREFIX}/health", _health),
+        ],
+        middleware=[Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])],
+        lifespan=lifespan,
+    )
+    app.state.services = services
+    return app
+
+
+async def _health(request: Request) -> Response:
+    services: Services = request.app.state.services
+    healthy = services.capture.is_live and await services.database.answers()
+    return JSONResponse({"healthy": healthy}, status_code=200 if healthy else 503)
+
+
+@asynccontextmanager
+async def _running(services: Services) -> AsyncIterator[None]:
+    def route(change: Change) -> None:
+        if broadcasts.is_broadcast(change):
+            broadcasts.send(services.rooms, change)
+        else:
+            services.changes.offer(change)
+
+    async def stream_is_live() -> None:
+        await services.database.replace_lost_connections()
+        services.changes.stream_is_live()
+
+    await services.database.open()
+    tasks = [
+        asyncio.create_task(services.capture.run(route, stream_is_live), name="capture"),
+        asyncio.create_task(services.changes.run(), name="changes"),
+        asyncio.create_task(_prune_daily(services), name="prune"),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await services.database.close()
+
+
+async def _prune_daily(services: Services) -> None:
+    while True:
+        try:
+            await services.capture.wait_until_live()
+            await services.database.prune_messages()
+            pause = ONE_DAY
+        except (DatabaseAway, psycopg.Error) as error:
+            logger.info("messages not pruned yet (%s)", type(error).__name__)
+            pause = PRUNE_RETRY
+        await asyncio.sleep(pause)

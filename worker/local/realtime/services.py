@@ -1,0 +1,20 @@
+"""What the parts of the stand-in share."""
+
+from dataclasses import dataclass
+
+from worker.local.realtime.authorization import Authorization
+from worker.local.realtime.capture import Capture
+from worker.local.realtime.changes import Changes
+from worker.local.realtime.database import Database
+from worker.local.realtime.rooms import Rooms
+from worker.local.realtime.settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    settings: Settings
+    database: Database
+    authorization: Authorization
+    rooms: Rooms
+    changes: Changes
+    capture: Capture

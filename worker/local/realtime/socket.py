@@ -1,0 +1,157 @@
+"""One WebSocket: its handshake, its frames one after another, its channels."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from worker.local.realtime import bindings, json_text, tokens
+from worker.local.realtime.authorization import Identity
+from worker.local.realtime.channel import Channel
+from worker.local.realtime.join import JoinRefused, admit
+from worker.local.realtime.rooms import TOPIC_PREFIX
+from worker.local.realtime.serializer import BadFrame, Message, Version, decode, encode
+from worker.local.realtime.services import Services
+
+logger = logging.getLogger(__name__)
+
+MOST_UNHANDLED = 100  # frames of one peer; above it, nothing more is read from that peer
+
+
+async def serve(websocket: WebSocket, services: Services) -> None:
+    """Answer the handshake, then the socket, until it is closed."""
+    try:
+        version = Version(websocket.query_params.get("vsn", Version.V1.value))
+    except ValueError:
+        return await websocket.send_denial_response(Response(status_code=403))
+    key = websocket.headers.get("x-api-key") or websocket.query_params.get("apikey")
+    try:
+        claims = _claims(key, services)
+    except tokens.TokenError as error:
+        await asyncio.sleep(services.settings.connect_error_backoff)
+        message = "Token has expired" if isinstance(error, tokens.TokenExpired) else error.message
+        return await websocket.send_denial_response(JSONResponse({"error": message}, status_code=401))
+    headers = {name: value for name, value in websocket.headers.items() if name.startswith("x-")}
+    await websocket.accept()
+    await Socket(websocket, services, version, Identity(claims, headers)).run()
+
+
+def _claims(key: str | None, services: Services) -> tokens.Claims:
+    if not key:
+        raise tokens.TokenError("MissingAPIKey", "API key is missing")
+    return tokens.verify_api_key(key, services.settings)
+
+
+class Socket:
+    def __init__(self, websocket: WebSocket, services: Services, version: Version, handshake: Identity) -> None:
+        self.version = version
+        self._websocket = websocket
+        self._services = services
+        self._handshake = handshake
+        self._channels: dict[str, Channel] = {}
+        # Unbounded: a peer that reads slowly, or not at all, must never hold up the others.
+        self._outbox: asyncio.Queue[str | bytes] = asyncio.Queue()
+        self._inbox: asyncio.Queue[str | bytes] = asyncio.Queue(MOST_UNHANDLED)
+
+    async def run(self) -> None:
+        tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._handle_all())]
+        try:
+            await self._read()
+        finally:
+            for task in tasks:
+                task.cancel()
+            for channel in self._channels.values():
+                channel.close()
+
+    def send(self, frame: str | bytes) -> None:
+        self._outbox.put_nowait(frame)
+
+    def reply(self, message: Message, status: str, response: Mapping[str, Any]) -> None:
+        payload = json_text.dumps({"status": status, "response": response})
+        self.send(encode(self.version, message.topic, "phx_reply", payload, message.ref, message.join_ref))
+
+    def forget(self, channel: Channel) -> None:
+        if self._channels.get(channel.topic) is channel:
+            del self._channels[channel.topic]
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                frame = await self._outbox.get()
+                if isinstance(frame, bytes):
+                    await self._websocket.send_bytes(frame)
+                else:
+                    await self._websocket.send_text(frame)
+        except (WebSocketDisconnect, RuntimeError):
+            pass  # the peer is gone: the reader hears of it
+
+    async def _read(self) -> None:
+        """Apart from the handling: a peer that leaves while its join is held back is noticed at once."""
+        while True:
+            try:
+                async with asyncio.timeout(self._services.settings.idle_timeout):
+                    received = await self._websocket.receive()
+            except TimeoutError:
+                return await self._websocket.close(1000)
+            if received["type"] == "websocket.disconnect":
+                return
+            text = received.get("text")
+            await self._inbox.put(received["bytes"] if text is None else text)
+
+    async def _handle_all(self) -> None:
+        """One frame at a time: while a join runs, whatever else came in waits behind it."""
+        while True:
+            try:
+                message = decode(self.version, await self._inbox.get())
+            except BadFrame as error:
+                logger.warning("frame dropped: %s", error)
+            else:
+                await self._handle(message)
+
+    async def _handle(self, message: Message) -> None:
+        channel = self._channels.get(message.topic)
+        try:
+            if message.topic == "phoenix":
+                if message.event == "heartbeat":
+                    self.reply(message, "ok", {})
+            elif message.event == "phx_join":
+                await self._join(message)
+            elif message.event == "phx_leave":
+                self._leave(message, channel)
+            elif channel is None:
+                self.reply(message, "error", {"reason": "unmatched topic"})
+            else:
+                await channel.handle(message)
+        except Exception:
+            logger.exception("event failed: %s on %s", message.event, message.topic)
+            if (channel := self._channels.get(message.topic)) is not None:
+                channel.crash()
+
+    async def _join(self, message: Message) -> None:
+        if not message.topic.startswith(TOPIC_PREFIX):
+            return self.reply(message, "error", {"reason": "unmatched topic"})
+        if (former := self._channels.pop(message.topic, None)) is not None:
+            # The real server sends a phx_close with the old join_ref after the new reply. realtime-py takes
+            # it for the channel that it has just joined, so it is kept back.
+            former.close()
+        try:
+            admission = await admit(self._services, message.topic, message.payload, self._handshake)
+        except JoinRefused as refusal:
+            logger.info("join refused: %s", refusal)
+            await asyncio.sleep(self._services.settings.channel_error_backoff)
+            return self.reply(message, "error", {"reason": str(refusal)})
+        channel = Channel(self, self._services, message, admission)
+        self._channels[message.topic] = channel
+        channel.open()
+        self.reply(message, "ok", {"postgres_changes": bindings.echo(channel.bindings)})
+        await channel.greet()
+
+    def _leave(self, message: Message, channel: Channel | None) -> None:
+        self.reply(message, "ok", {})
+        if channel is not None:
+            channel.say_closed()
+            channel.close()
+            self.forget(channel)

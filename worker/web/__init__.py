@@ -1,0 +1,1 @@
+"""HTTP: the worker's health, and the chat page."""

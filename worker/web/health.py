@@ -1,0 +1,32 @@
+"""Is the process alive, and is it able to work: what a supervisor and an operator ask."""
+
+from collections.abc import Callable
+
+from flask import Flask, jsonify
+from flask.typing import ResponseReturnValue
+
+from worker.web.serving import Server, serve_in_thread
+
+__all__ = ["Server", "create_health_app", "serve_in_thread"]
+
+
+def create_health_app(report: Callable[[], dict[str, str]]) -> Flask:
+    """The app of `/healthz` and `/readyz`.
+
+    `report` gives what is wrong now, by name: {"wakeup": "The Realtime subscription is down."}, or nothing.
+    It is called from another thread, at every request.
+    """
+    app = Flask(__name__, static_folder=None)
+
+    @app.get("/healthz")
+    def healthz() -> ResponseReturnValue:
+        return jsonify(status="ok")
+
+    @app.get("/readyz")
+    def readyz() -> ResponseReturnValue:
+        problems = report()
+        if problems:
+            return jsonify(status="degraded", problems=problems), 503
+        return jsonify(status="ready", problems={})
+
+    return app

@@ -1,0 +1,96 @@
+"""The chat page: a browser's own Supabase client does the work, this app only hands out files."""
+
+import base64
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, jsonify, render_template, send_file
+from flask.typing import ResponseReturnValue
+
+from worker.web.serving import serve
+
+__all__ = ["create_page_app", "serve"]
+
+_VENDORED = Path(__file__).parents[2] / "node_modules/@supabase/supabase-js/dist/umd/supabase.js"
+
+
+def create_page_app(supabase_url: str, publishable_key: str) -> Flask:
+    """The app of `/`, for the project at `supabase_url`.
+
+    Raises ValueError for a URL that is not http(s), and for a key that must never reach a browser.
+    """
+    origin = _origin(supabase_url)
+    if _is_secret(publishable_key):
+        raise ValueError("The page needs the publishable key; this one is secret and would reach every browser.")
+    app = Flask(__name__)
+    policy = _content_security_policy(origin)
+
+    @app.get("/")
+    def page() -> ResponseReturnValue:
+        return render_template("chat.html")
+
+    @app.get("/config.json")
+    def config() -> ResponseReturnValue:
+        response = jsonify(supabaseUrl=supabase_url.rstrip("/"), publishableKey=publishable_key)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @app.get("/healthz")
+    def healthz() -> ResponseReturnValue:
+        return jsonify(status="ok")
+
+    @app.get("/vendor/supabase.js")
+    def supabase_js() -> ResponseReturnValue:
+        if not _VENDORED.is_file():
+            return Response("supabase-js is not installed: run make install.\n", 503, mimetype="text/plain")
+        return send_file(_VENDORED, mimetype="text/javascript")
+
+    @app.after_request
+    def guard(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = policy
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    return app
+
+
+def _origin(supabase_url: str) -> str:
+    """Scheme and host alone: a path or a semicolon in the URL must not widen the policy."""
+    parts = urlsplit(supabase_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or set(parts.netloc) & set(" ;,@"):
+        raise ValueError("The Supabase URL must look like https://<project>.supabase.co.")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _content_security_policy(origin: str) -> str:
+    sockets = origin.replace("http", "ws", 1)
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self' data:",
+            f"connect-src 'self' {origin} {sockets}",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+def _is_secret(key: str) -> bool:
+    return key.startswith("sb_secret_") or _role_of_legacy_key(key) == "service_role"
+
+
+def _role_of_legacy_key(key: str) -> object:
+    """The role in a key of the older kind, a JWT; None for any other key."""
+    parts = key.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:
+        return None
+    return claims.get("role") if isinstance(claims, dict) else None

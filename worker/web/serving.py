@@ -1,0 +1,65 @@
+"""Waitress around an app: in the foreground for the page, in a thread beside the worker for health."""
+
+import logging
+import socket
+import threading
+
+from flask import Flask
+from waitress import create_server, wasyncore
+
+BACKLOG = 128  # connections that wait to be accepted
+STOP_CHECK = 0.2  # seconds: the longest that closing waits for the loop to look up
+HEALTH_THREADS = 2
+PAGE_THREADS = 8
+
+log = logging.getLogger(__name__)
+
+
+class Server:
+    """An app served from a daemon thread, until `close`."""
+
+    def __init__(self, app: Flask, listener: socket.socket) -> None:
+        self.port: int = listener.getsockname()[1]
+        self._map: dict[int, object] = {}
+        self._server = create_server(app, sockets=[listener], map=self._map, threads=HEALTH_THREADS, ident=None)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="http", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop serving and free the port. Closing twice is harmless."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _loop(self) -> None:
+        # Not the server's own run(): only closing its sockets under its feet would end that from outside.
+        while not self._stopping.is_set():
+            wasyncore.loop(timeout=STOP_CHECK, use_poll=True, map=self._map, count=1)
+        self._server.task_dispatcher.shutdown()
+        wasyncore.close_all(self._map)
+
+
+def serve_in_thread(app: Flask, host: str, port: int) -> Server:
+    """Serve `app` beside the caller; port 0 takes a free one. Raises OSError if the port is not to be had."""
+    return Server(app, listen(host, port))
+
+
+def serve(app: Flask, host: str, port: int) -> None:
+    """Serve `app` until SIGINT. Raises OSError if the port is not to be had."""
+    listener = listen(host, port)
+    log.info("Serving on http://%s:%d", host, listener.getsockname()[1])
+    sockets: dict[int, object] = {}
+    server = create_server(app, sockets=[listener], map=sockets, threads=PAGE_THREADS, ident=None)
+    server.run()
+    wasyncore.close_all(sockets)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises OSError with a sentence that names the address."""
+    # Bound here and not by waitress, which starts its threads first and leaks them when the port is taken.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        message = f"Cannot listen on {host}:{port}: {error.strerror or error}. Choose another port."
+        raise OSError(error.errno, message) from error
