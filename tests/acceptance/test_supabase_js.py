@@ -1,0 +1,67 @@
+"""The browser's own library, in Node: what it hears of one question."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from tests.people import Chat, People, User
+from worker.local.stack import NODE, Stack
+
+HERE = Path(__file__).parent
+
+
+def sign_up(house: Stack, people: People) -> tuple[Chat, dict[str, str]]:
+    """Somebody with an analysed post, and what a script of theirs is told."""
+    account = {"email": f"{uuid4()}@example.test", "password": "a-long-password"}
+    key = house.environment["SUPABASE_PUBLISHABLE_KEY"]
+    made = httpx.post(
+        f"{house.environment['SUPABASE_URL']}/auth/v1/signup", headers={"apikey": key}, json=account
+    ).json()
+    chat = people.make_chat(User(made["user"]["id"], made["access_token"]))
+    told = {name: house.environment[name] for name in ("SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY")}
+    return chat, {**told, "EMAIL": account["email"], "PASSWORD": account["password"]}
+
+
+def run(script: str, told: dict[str, str]) -> list[str]:
+    """The script's lines on standard output."""
+    result = subprocess.run(
+        [str(NODE), str(HERE / script)],
+        env={**os.environ, **told},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()
+
+
+def test_supabase_js_hears_deltas_statuses_the_answer_and_the_rows(worker: Stack, people: People) -> None:
+    chat, told = sign_up(worker, people)
+    lines = run("listen.mjs", {**told, "SESSION_ID": str(chat.session), "QUESTION": "How many likes did it get?"})
+    heard: dict[str, Any] = json.loads(lines[-1])
+
+    assert heard["status"] == 201
+    statuses = [payload["record"]["status"] for event, payload in heard["events"] if event == "reply"]
+    assert statuses == ["pending", "answering", "completed"]
+    messages = [payload["record"] for event, payload in heard["events"] if event == "message"]
+    assert [message["role"] for message in messages] == ["user", "assistant"]
+    streamed = "".join(payload["text"] for event, payload in heard["events"] if event == "delta")
+    assert streamed == messages[1]["content"]
+    assert "48210" in streamed
+
+    rows = [(table, kind) for table, kind, _ in heard["rows"]]
+    assert sorted(rows) == [
+        ("chat_messages", "INSERT"),
+        ("chat_messages", "INSERT"),
+        ("chat_replies", "INSERT"),
+        ("chat_replies", "UPDATE"),
+        ("chat_replies", "UPDATE"),
+    ]
+    answers = [row["content"] for table, _, row in heard["rows"] if table == "chat_messages" and row["reply_to"]]
+    assert answers == [streamed]

@@ -1,0 +1,179 @@
+"""Who hears and who speaks on which channel: once in a bare project, once where the host allows everything.
+
+Each role tries each channel through the real client, all at the same time, since a refusal takes Realtime seconds.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from realtime import AsyncRealtimeClient, RealtimeSubscribeStates
+
+from tests.people import Chat, People
+from tests.waiting import until
+from worker.local.stack import Stack
+
+ROLES = ("anon", "owner", "other user", "service")
+# Topic → who can join it as a private channel, and who can send to it.
+BARE = {
+    "chat:<session>": {"receive": {"owner", "service"}, "send": {"service"}},
+    "chat:worker": {"receive": {"service"}, "send": {"service"}},
+    "chat:lobby": {"receive": {"service"}, "send": {"service"}},
+}
+CARELESS = {
+    **BARE,
+    "chat:lobby": {"receive": set(ROLES), "send": set(ROLES)},  # theirs, and none of our business
+}
+
+
+@pytest.fixture
+def careless_host(database: psycopg.Connection[Any]) -> Iterator[None]:
+    """A project of the many that allow everybody everything on realtime.messages."""
+    for operation, clause in (("select", "using"), ("insert", "with check")):
+        database.execute(
+            f"create policy careless_{operation} on realtime.messages for {operation} to anon, authenticated"
+            f" {clause} (true)"
+        )
+    yield
+    for operation in ("select", "insert"):
+        database.execute(f"drop policy careless_{operation} on realtime.messages")
+
+
+class Role:
+    """One role's connection to Realtime."""
+
+    def __init__(self, stack: Stack, key: str, token: str | None) -> None:
+        self._url = f"{stack.environment['SUPABASE_URL']}/realtime/v1"
+        self._key = key
+        self._token = token
+        self.client = AsyncRealtimeClient(self._url, token=key, auto_reconnect=False)
+
+    async def connect(self) -> None:
+        await self.client.connect()
+        if self._token:
+            await self.client.set_auth(self._token)
+
+    async def can_join(self, topic: str) -> bool:
+        outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def on_state(state: RealtimeSubscribeStates, _: Exception | None) -> None:
+            if not outcome.done():
+                outcome.set_result(state == RealtimeSubscribeStates.SUBSCRIBED)
+
+        channel = self.client.channel(topic, {"config": {"private": True}})
+        subscribing = asyncio.create_task(channel.subscribe(on_state))
+        try:
+            return await asyncio.wait_for(outcome, 15)
+        finally:
+            subscribing.cancel()
+            await asyncio.gather(subscribing, return_exceptions=True)
+            await self.client.remove_channel(channel)
+
+    async def send(self, topic: str, word: str) -> None:
+        """Over both REST endpoints; the second says whether it was allowed, and neither is asked."""
+        headers = {"apikey": self._key, "authorization": f"Bearer {self._token or self._key}"}
+        async with httpx.AsyncClient(headers=headers) as http:
+            message = {"topic": topic, "event": "word", "payload": {"word": word}, "private": True}
+            sent = await http.post(f"{self._url}/api/broadcast", json={"messages": [message]})
+            assert sent.status_code == 202
+            one = f"{self._url}/api/broadcast/{topic}/events/word?private=true"
+            assert (await http.post(one, json={"word": word})).status_code in (202, 403)
+
+
+@pytest.fixture
+async def roles(stack: Stack, people: People, chat: Chat) -> AsyncIterator[dict[str, Role]]:
+    publishable = stack.environment["SUPABASE_PUBLISHABLE_KEY"]
+    made = {
+        "anon": Role(stack, publishable, None),
+        "owner": Role(stack, publishable, chat.user.token),
+        "other user": Role(stack, publishable, people.make_user().token),
+        "service": Role(stack, stack.environment["SUPABASE_SECRET_KEY"], None),
+    }
+    for role in made.values():
+        await role.connect()
+    yield made
+    for role in made.values():
+        await role.client.close()
+
+
+@pytest.fixture
+def chat(people: People) -> Chat:
+    return people.make_chat()
+
+
+async def who_can_join(stack: Stack, roles: dict[str, Role], topic: str) -> set[str]:
+    allowed = await asyncio.gather(*(role.can_join(topic) for role in roles.values()))
+    return {name for name, may in zip(roles, allowed, strict=True) if may}
+
+
+async def who_is_heard(roles: dict[str, Role], topic: str) -> set[str]:
+    """By the service, which may listen everywhere. It speaks last: what comes before it has come, or never will."""
+    heard: list[str] = []
+    channel = roles["service"].client.channel(topic, {"config": {"private": True}})
+    channel.on_broadcast("word", lambda got: heard.append(got["payload"]["word"]))
+    await channel.subscribe()
+    for name, role in roles.items():
+        await role.send(topic, name)
+    await until(lambda: heard.count("service") == 2, "the service's own words")
+    await roles["service"].client.remove_channel(channel)
+    return set(heard)
+
+
+async def test_only_owners_hear_and_only_the_service_speaks(stack: Stack, roles: dict[str, Role], chat: Chat) -> None:
+    assert await matrix(stack, roles, chat) == BARE
+
+
+async def test_a_careless_host_opens_none_of_our_channels(
+    careless_host: None, stack: Stack, roles: dict[str, Role], chat: Chat
+) -> None:
+    assert await matrix(stack, roles, chat) == CARELESS
+
+
+async def matrix(stack: Stack, roles: dict[str, Role], chat: Chat) -> dict[str, dict[str, set[str]]]:
+    found = {}
+    for topic in BARE:
+        real = topic.replace("<session>", str(chat.session))
+        found[topic] = {"receive": await who_can_join(stack, roles, real), "send": await who_is_heard(roles, real)}
+    return found
+
+
+async def test_a_browser_cannot_speak_over_its_socket_in_its_own_chat(roles: dict[str, Role], chat: Chat) -> None:
+    topic, heard = f"chat:{chat.session}", []
+    listening = roles["service"].client.channel(topic, {"config": {"private": True}})
+    listening.on_broadcast("word", lambda got: heard.append(got["payload"]["word"]))
+    await listening.subscribe()
+    owner = roles["owner"].client.channel(topic, {"config": {"private": True}})
+    await owner.subscribe()
+    await owner.send_broadcast("word", {"word": "forged"})
+    await roles["service"].send(topic, "genuine")
+    await until(lambda: heard.count("genuine") == 2, "the service's words")
+    assert "forged" not in heard
+
+
+async def test_events_of_a_plain_insert_arrive_over_the_channel(
+    people: People, roles: dict[str, Role], chat: Chat
+) -> None:
+    """The definer triggers work for a user who may not speak there: realtime.send only warns when it fails."""
+    heard: list[str] = []
+    channel = roles["owner"].client.channel(f"chat:{chat.session}", {"config": {"private": True}})
+    for event in ("message", "reply"):
+        channel.on_broadcast(event, lambda _, event=event: heard.append(event))
+    await channel.subscribe()
+    row = {"session_id": str(chat.session), "role": "user", "content": "Why?"}
+    assert people.signed_in(chat.user).post("/chat_messages", json=row).status_code == 201
+    await until(lambda: sorted(heard) == ["message", "reply"], "both events")
+
+
+async def test_the_wake_up_is_sent_when_a_reply_becomes_due_and_holds_no_content(
+    people: People, roles: dict[str, Role], chat: Chat
+) -> None:
+    heard: list[dict[str, Any]] = []
+    channel = roles["service"].client.channel("chat:worker", {"config": {"private": True}})
+    channel.on_broadcast("wake_up", lambda got: heard.append(got["payload"]))
+    await channel.subscribe()
+    people.ask(chat, "A secret question")
+    await until(lambda: heard, "the wake-up")
+    assert all(set(payload) <= {"id"} for payload in heard)
