@@ -1,6 +1,5 @@
 """One local stack for the whole run. Tests keep apart by making their own users and chats in it."""
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,10 +12,6 @@ from tests.holder import Holder
 from tests.people import People
 from worker.local.settings import Ports
 from worker.local.stack import Stack
-
-# At debug level httpx and httpcore would tell every request and its headers, the keys among them.
-logging.getLogger("httpx").setLevel(logging.WARNING)
-logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 Connection = psycopg.Connection[dict]
 

@@ -110,7 +110,8 @@ class Answerer:
             await self._replies.fail(claim, error.error_code, wait, call)
             return False
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(claim.cancel_requested.wait(), wait)
+            async with asyncio.timeout(wait):
+                await claim.cancel_requested.wait()
         if claim.cancel_requested.is_set():
             await self._complete(claim, call, "cancelled")
             return False

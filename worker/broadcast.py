@@ -58,7 +58,8 @@ class Broadcaster:
     async def flush_last(self) -> None:
         """What is left of an answer goes out before its row, but the row does not wait long for it."""
         try:
-            await asyncio.wait_for(self.flush(), LAST_FLUSH_SECONDS)
+            async with asyncio.timeout(LAST_FLUSH_SECONDS):
+                await self.flush()
         except TimeoutError:
             log.warning("The last piece of an answer was not sent in time.", action="deltas_dropped", count=1)
 

@@ -22,7 +22,7 @@ class WorkerSettings(BaseSettings):
     gemini_api_key: SecretStr = Field(description="Key for the Gemini API.")
     gemini_base_url: str | None = Field(None, description="Another address of the Gemini API, such as a proxy.")
     gemini_models: str = Field(
-        "gemini-3.5-flash-lite,gemini-3.8-flash", description="Models, the first is asked first."
+        "gemini-3.5-flash-lite,gemini-3.8-flash", pattern=r"[^\s,]", description="Models, the first is asked first."
     )
     max_output_tokens: int = Field(8192, gt=0, description="Longest answer, in tokens.")
     model_idle_seconds: float = Field(20.0, gt=0, description="Longest silence of the model, in seconds.")

@@ -6,6 +6,7 @@ cache can hold it.
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -64,7 +65,7 @@ def build_post_context(post: dict[str, Any]) -> dict[str, str]:
         "Media": "; ".join(_plain(item) for item in post.get("media") or []),
     }
     # A caption of several lines is indented: none of its lines can pass for a field of its own.
-    return {label: str(value).strip().replace("\n", "\n    ") for label, value in fields.items() if value}
+    return {label: "\n    ".join(str(value).strip().splitlines()) for label, value in fields.items() if value}
 
 
 def build_chat_history(messages: list[Message]) -> list[dict[str, Any]]:
@@ -94,9 +95,9 @@ def _plain(value: Any) -> str:
     if isinstance(value, str):
         return " ".join(value.split())
     if isinstance(value, dict) and set(value) == {"name", "explanation"}:
-        return f"{value['name']}: {_plain(value['explanation'])}"
+        return f"{_plain(value['name'])}: {_plain(value['explanation'])}"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_plain(part)}" for name, part in value.items())
+        return ", ".join(f"{_plain(name)} {_plain(part)}" for name, part in value.items())
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -116,4 +117,4 @@ def _first_words(text: str, limit: int) -> str:
 
 def _as_data(text: str) -> str:
     """The text cannot close the fence around it."""
-    return text.replace("</post>", "<\\/post>").replace("</analysis>", "<\\/analysis>")
+    return re.sub(r"<(\s*/\s*(?:post|analysis)\s*>)", r"<\\\1", text, flags=re.IGNORECASE)

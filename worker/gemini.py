@@ -197,12 +197,18 @@ def _translated_status(error: errors.APIError) -> ModelError:
 
 def _retry_delay(error: errors.APIError) -> float | None:
     """Seconds, from the RetryInfo in the body (which the library ignores) or from Retry-After."""
-    body: Any = error.details if isinstance(error.details, dict) else {}
-    for detail in (body.get("error") or {}).get("details") or []:
-        if str(detail.get("@type", "")).endswith("RetryInfo"):
+    for detail in _details(error.details):
+        if isinstance(detail, dict) and str(detail.get("@type", "")).endswith("RetryInfo"):
             with contextlib.suppress(ValueError):
                 return float(str(detail.get("retryDelay", "")).removesuffix("s"))
     header = getattr(error.response, "headers", {}).get("retry-after", "")
     with contextlib.suppress(ValueError):
         return float(header)
     return None
+
+
+def _details(body: Any) -> list[Any]:
+    """What stands where Google puts its details; a gateway in between may answer in a shape of its own."""
+    for key in ("error", "details"):
+        body = body.get(key) if isinstance(body, dict) else None
+    return body if isinstance(body, list) else []

@@ -1,6 +1,7 @@
 """The worker's loop: any of wake-up, due, sweep or stop; then claim; then answer, many at a time."""
 
 import asyncio
+import contextlib
 import time
 
 import structlog
@@ -84,10 +85,10 @@ class Runner:
         self._wakeup.event.set()
 
     async def _wait(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._wakeup.event.wait(), seconds)
-        except TimeoutError:
-            return
+        # Here as everywhere asyncio.timeout: before Python 3.12, wait_for can swallow a cancellation.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wakeup.event.wait()
 
     async def _keep_for_ever(self) -> None:
         while True:
@@ -101,17 +102,18 @@ class Runner:
         if not claims:
             return
         lost: list[Claim] = []
+        # Bounded: while a call hangs, the clock of the leases goes on.
+        bound = self._settings.lease_seconds / 3
         try:
-            # Bounded: while a call hangs, the clock of the leases goes on.
-            lost = await asyncio.wait_for(self._replies.renew(claims), self._settings.lease_seconds / 3)
+            async with asyncio.timeout(bound):
+                lost = await self._replies.renew(claims)
         except (DatabaseError, TimeoutError) as error:
             log.warning("Leases were not renewed.", action="renewal_failed", reason=str(error))
         now = time.monotonic()
         self._give_up({*lost, *(claim for claim in claims if claim.lease_until <= now)})
         try:
-            await asyncio.wait_for(
-                self._replies.save_drafts(list(self._held.values())), self._settings.lease_seconds / 3
-            )
+            async with asyncio.timeout(bound):
+                await self._replies.save_drafts(list(self._held.values()))
         except (DatabaseError, TimeoutError) as error:
             log.warning("Drafts were not saved.", action="drafts_failed", reason=str(error))
 

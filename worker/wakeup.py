@@ -75,7 +75,8 @@ class WakeUp:
             await channel.subscribe(on_state)
             while client.is_connected and not lost.is_set() and channel.is_joined:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(lost.wait(), WATCH_SECONDS)
+                    async with asyncio.timeout(WATCH_SECONDS):
+                        await lost.wait()
         finally:
             await _close(client)
 

@@ -18,9 +18,16 @@ begin
     select format('%s.%s()', n.nspname, p.proname)
     from pg_catalog.pg_proc p
     join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-    where n.nspname = 'public' and p.proname in (
-      'claim_replies', 'renew_leases', 'save_drafts', 'next_attempt', 'complete_reply', 'fail_reply',
-      'release_replies', 'open_chat_session', 'retry_reply', 'cancel_reply')
+    where (n.nspname = 'public' and p.proname in (
+        'claim_replies', 'renew_leases', 'save_drafts', 'next_attempt', 'complete_reply', 'fail_reply',
+        'release_replies', 'open_chat_session', 'retry_reply', 'cancel_reply'))
+      or (n.nspname = 'private' and p.proname in (
+        'broadcast_message', 'broadcast_reply', 'cancel_reply', 'claim_replies', 'close_call',
+        'complete_reply', 'enqueue_next_reply', 'fail_reply', 'follow_reply_status', 'guard_reply_status',
+        'insert_answer', 'is_error_code', 'lease_reply', 'leave_queue', 'lock_claim', 'lock_own_reply',
+        'lose_call', 'max_tries', 'next_attempt', 'open_call', 'open_reply', 'order_answer', 'order_message',
+        'order_question', 'refuse_flood', 'release_replies', 'renew_leases', 'reply_context', 'retry_reply',
+        'save_drafts', 'send_wake_up', 'settle_cancelled', 'settle_due_reply'))
   ) as found;
 
   if taken is not null then

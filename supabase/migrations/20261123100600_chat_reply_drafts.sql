@@ -7,14 +7,14 @@ create table public.chat_reply_drafts (
   user_id uuid not null,
   attempt integer not null,
   content text not null,
-  updated_at timestamptz not null default now(),
-  constraint session_belongs_to_user foreign key (session_id, user_id)
-    references public.chat_sessions (id, user_id) on delete cascade
+  updated_at timestamptz not null default now()
+  -- No key to the session: it goes with its reply, and one more lock on the session at each save
+  -- would wait in a ring with a user who deletes the chat.
 )
 -- Rewritten once a second while an answer streams: room on the page keeps those updates in place.
 with (fillfactor = 50);
 
-create index chat_reply_drafts_session_id_idx on public.chat_reply_drafts (session_id, user_id);
+create index chat_reply_drafts_session_id_idx on public.chat_reply_drafts (session_id);
 create index chat_reply_drafts_user_id_idx on public.chat_reply_drafts (user_id);
 
 comment on table public.chat_reply_drafts is

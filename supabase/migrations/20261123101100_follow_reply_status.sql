@@ -71,6 +71,8 @@ begin
   if new.status in ('completed', 'failed', 'cancelled') then
     delete from public.chat_reply_drafts d where d.message_id = new.message_id;
     delete from private.reply_queue q where q.message_id = new.message_id;
+    -- Settled by hand while its worker is dead: nobody else would close the row of its call.
+    perform private.lose_call(new.message_id);
   elsif new.status = 'pending' then
     -- Set back by hand while a worker holds it: its claim is over, and it is due at once.
     update private.reply_queue q set worker_id = null, due_at = now()
@@ -89,6 +91,25 @@ create trigger follow_opened_reply after insert on public.chat_replies
 create trigger follow_reply_status after update of status on public.chat_replies
   for each row when (old.status is distinct from new.status) execute function private.follow_reply_status();
 
+-- Session, queue, replies: the order in which everybody locks. Left to the foreign keys, a deleted session
+-- would take its replies first, and wait in a ring with a claim that holds its row of the queue.
+create function private.leave_queue() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  in_flight uuid;
+begin
+  delete from private.reply_queue q where q.session_id = old.id returning q.message_id into in_flight;
+  perform private.lose_call(in_flight);
+  return old;
+end
+$$;
+
+create trigger leave_queue before delete on public.chat_sessions
+  for each row execute function private.leave_queue();
+
+comment on function private.leave_queue() is 'Takes a session that is deleted out of the queue before anything else of it goes.';
 comment on function private.guard_reply_status() is 'Allows only legal changes of status, says which, and stamps the times.';
 comment on function private.enqueue_next_reply(uuid) is
   'Puts the pending reply of the lowest turn in the queue, unless the session has one there.';
@@ -97,3 +118,4 @@ comment on function private.follow_reply_status() is 'Keeps queue and draft in s
 revoke all on function private.guard_reply_status() from public, anon, authenticated, service_role;
 revoke all on function private.enqueue_next_reply(uuid) from public, anon, authenticated, service_role;
 revoke all on function private.follow_reply_status() from public, anon, authenticated, service_role;
+revoke all on function private.leave_queue() from public, anon, authenticated, service_role;

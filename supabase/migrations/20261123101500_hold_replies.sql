@@ -33,6 +33,8 @@ begin atomic
     join private.reply_queue q on q.message_id = w.message_id and q.worker_id = save_drafts.worker_id
       and q.attempt = w.attempt
     join public.chat_replies r on r.message_id = w.message_id
+    -- The draft of a chat that is just being deleted is skipped: it costs neither the others nor the deletion.
+    for key share of r skip locked
     on conflict (message_id) do update
       set attempt = excluded.attempt, content = excluded.content, updated_at = now()
       where d.attempt <= excluded.attempt

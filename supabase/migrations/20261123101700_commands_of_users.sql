@@ -78,6 +78,8 @@ begin
         hint = 'reply_state';
   end if;
 
+  -- The queue before the reply, as in every settle: a claim of this very row would wait for us in a ring.
+  perform from private.reply_queue q where q.message_id = reply.message_id for update;
   -- A worker that lives is asked, and keeps what it has shown; where none does, the draft is all there is.
   update private.reply_queue q set cancel_requested_at = coalesce(q.cancel_requested_at, now())
   where q.message_id = reply.message_id and q.worker_id is not null and q.due_at > now();

@@ -18,7 +18,7 @@ from tests.waiting import wait_for
 from worker.local.settings import Ports
 from worker.local.stack import Stack
 
-PACE_MS = "10"
+PACE_MS = "20"
 
 
 @pytest.fixture(scope="session")

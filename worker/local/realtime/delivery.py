@@ -13,7 +13,7 @@ from worker.local.realtime.bindings import Binding
 from worker.local.realtime.database import Connection
 from worker.local.realtime.events import EvaluatedChange
 from worker.local.realtime.filters import Filter
-from worker.local.realtime.pgoutput import Change
+from worker.local.realtime.pgoutput import Change, Row
 from worker.local.realtime.rows import Table
 from worker.local.realtime.serializer import Version
 
@@ -111,17 +111,24 @@ async def _allowed(
                 questions.setdefault(identity.claims_json, (identity, []))[1].append(index)
     for claims, (identity, indexes) in questions.items():
         keys = [evaluated[index].change.new or {} for index in indexes]
-        try:
-            seen = await rows.visible(connection, table, keys, identity)
-        except psycopg.Error as error:
-            if connection.broken:
-                raise
-            logger.warning("policy failed: %s.%s (%s)", table.schema, table.name, error.sqlstate)
-            continue
-        for index, is_visible in zip(indexes, seen, strict=True):
+        visible = await _visible(connection, table, keys, identity)
+        for index, is_visible in zip(indexes, visible, strict=True):
             if is_visible:
                 allowed[index].add(claims)
     return allowed
+
+
+async def _visible(connection: Connection, table: Table, keys: Sequence[Row], identity: Identity) -> list[bool]:
+    """A row that the policy fails on is seen by nobody, and keeps no other row from being seen."""
+    try:
+        return await rows.visible(connection, table, keys, identity)
+    except psycopg.Error as error:
+        if connection.broken:
+            raise
+        if len(keys) > 1:
+            return [(await _visible(connection, table, [key], identity))[0] for key in keys]
+        logger.warning("policy failed: %s.%s (%s)", table.schema, table.name, error.sqlstate)
+        return [False]
 
 
 def _shown(table: Table, evaluated: EvaluatedChange, matches: Matches, allowed: set[str]) -> list[Event]:

@@ -1,0 +1,275 @@
+"""What the catalogue says of our objects, whole: a right or a policy that is not listed here is a defect."""
+
+from typing import Any
+
+import pytest
+
+# Table → role → rights, as letters: select, insert, update, delete. Rights on columns name the columns.
+TABLE_RIGHTS = {
+    "public.posts": {"authenticated": "s", "service_role": "siud"},
+    "public.post_analyses": {"authenticated": "s", "service_role": "siud"},
+    "public.chat_sessions": {"authenticated": "sd", "service_role": "s"},
+    "public.chat_messages": {"authenticated": "s", "service_role": "s"},
+    "public.chat_replies": {"authenticated": "s", "service_role": "s"},
+    "public.chat_reply_drafts": {"authenticated": "s"},
+    "public.external_api_call_logs": {"service_role": "s"},
+    "private.reply_queue": {},
+}
+COLUMN_RIGHTS = {
+    ("public.chat_sessions", "authenticated", "insert"): {"id", "user_id", "post_analysis_id"},
+    ("public.chat_sessions", "authenticated", "update"): {"status"},
+    ("public.chat_messages", "authenticated", "insert"): {"id", "session_id", "role", "content"},
+    ("public.chat_messages", "service_role", "insert"): {"id", "session_id", "role", "content"},
+}
+# Function → who may execute it, beside its owner. A function in private that is not here: nobody.
+FUNCTION_RIGHTS = {
+    "public.open_chat_session": {"authenticated"},
+    **{
+        f"{schema}.{name}": {role}
+        for schema in ("public", "private")
+        for role, names in {
+            "authenticated": ("retry_reply", "cancel_reply"),
+            "service_role": (
+                "claim_replies",
+                "renew_leases",
+                "save_drafts",
+                "next_attempt",
+                "complete_reply",
+                "fail_reply",
+                "release_replies",
+            ),
+        }.items()
+        for name in names
+    },
+}
+# Policy → its table, operation, kind and roles.
+POLICIES = {
+    "Owners read their posts": ("public.posts", "SELECT", "PERMISSIVE", {"authenticated"}),
+    "Owners read the analyses of their posts": (
+        "public.post_analyses",
+        "SELECT",
+        "PERMISSIVE",
+        {"authenticated"},
+    ),
+    "Owners read their chat sessions": ("public.chat_sessions", "SELECT", "PERMISSIVE", {"authenticated"}),
+    "Users open chat sessions on their own analyses": (
+        "public.chat_sessions",
+        "INSERT",
+        "PERMISSIVE",
+        {"authenticated"},
+    ),
+    "Owners archive and reopen their chat sessions": (
+        "public.chat_sessions",
+        "UPDATE",
+        "PERMISSIVE",
+        {"authenticated"},
+    ),
+    "Owners delete their chat sessions": ("public.chat_sessions", "DELETE", "PERMISSIVE", {"authenticated"}),
+    "Owners read the messages of their chat sessions": (
+        "public.chat_messages",
+        "SELECT",
+        "PERMISSIVE",
+        {"authenticated"},
+    ),
+    "Owners ask in their chat sessions": ("public.chat_messages", "INSERT", "PERMISSIVE", {"authenticated"}),
+    "Owners see the state of their replies": (
+        "public.chat_replies",
+        "SELECT",
+        "PERMISSIVE",
+        {"authenticated"},
+    ),
+    "Owners read the drafts of their replies": (
+        "public.chat_reply_drafts",
+        "SELECT",
+        "PERMISSIVE",
+        {"authenticated"},
+    ),
+    "Owners hear their chat sessions": ("realtime.messages", "SELECT", "PERMISSIVE", {"authenticated"}),
+    "Nobody else hears chat sessions or the worker": (
+        "realtime.messages",
+        "SELECT",
+        "RESTRICTIVE",
+        {"authenticated"},
+    ),
+    # The exceptions to "to authenticated": anon must be kept off these topics too.
+    "Nobody hears chat sessions or the worker unless signed in": (
+        "realtime.messages",
+        "SELECT",
+        "RESTRICTIVE",
+        {"anon"},
+    ),
+    "Only the database and the worker speak in chat sessions": (
+        "realtime.messages",
+        "INSERT",
+        "RESTRICTIVE",
+        {"anon", "authenticated"},
+    ),
+}
+LETTERS = {"SELECT": "s", "INSERT": "i", "UPDATE": "u", "DELETE": "d"}
+
+OURS = "n.nspname in ('public', 'private') and pg_get_userbyid({owner}) = 'postgres'"
+
+
+def query(database: Any, statement: str) -> list[dict[str, Any]]:
+    return database.execute(statement).fetchall()
+
+
+def test_rights_on_tables(database: Any) -> None:
+    rows = query(
+        database,
+        f"""select n.nspname || '.' || c.relname as name, a.privilege_type as privilege,
+            case a.grantee when 0 then 'public' else pg_get_userbyid(a.grantee) end as role, a.is_grantable
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        left join aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a on a.grantee <> c.relowner
+        where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') and {OURS.format(owner="c.relowner")}""",
+    )
+    seen: dict[str, dict[str, str]] = {row["name"]: {} for row in rows}
+    for row in rows:
+        if row["role"]:
+            assert not row["is_grantable"]
+            rights = seen[row["name"]]
+            rights[row["role"]] = rights.get(row["role"], "") + LETTERS.get(row["privilege"], row["privilege"])
+    in_order = {
+        name: {role: "".join(sorted(letters, key="siud".find)) for role, letters in rights.items()}
+        for name, rights in seen.items()
+    }
+    assert in_order == TABLE_RIGHTS
+
+
+def test_rights_on_columns(database: Any) -> None:
+    rows = query(
+        database,
+        f"""select n.nspname || '.' || c.relname as name, t.attname, lower(a.privilege_type) as privilege,
+            case a.grantee when 0 then 'public' else pg_get_userbyid(a.grantee) end as role
+        from pg_attribute t join pg_class c on c.oid = t.attrelid
+        join pg_namespace n on n.oid = c.relnamespace
+        cross join aclexplode(t.attacl) a where {OURS.format(owner="c.relowner")}""",
+    )
+    seen: dict[tuple[str, str, str], set[str]] = {}
+    for row in rows:
+        seen.setdefault((row["name"], row["role"], row["privilege"]), set()).add(row["attname"])
+    assert seen == COLUMN_RIGHTS
+
+
+def functions(database: Any) -> list[dict[str, Any]]:
+    return query(
+        database,
+        f"""select n.nspname || '.' || p.proname as name, n.nspname as schema, p.prosecdef as definer,
+            p.proconfig as settings, p.prorettype = 'trigger'::regtype as is_trigger,
+            obj_description(p.oid, 'pg_proc') as comment,
+            array(select case a.grantee when 0 then 'public' else pg_get_userbyid(a.grantee)::text end
+                from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+                where a.grantee <> p.proowner) as roles
+        from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+        where {OURS.format(owner="p.proowner")}""",
+    )
+
+
+def test_rights_on_functions(database: Any) -> None:
+    found = functions(database)
+    assert {row["name"] for row in found} >= FUNCTION_RIGHTS.keys()
+    seen = {row["name"]: set(row["roles"]) for row in found if row["roles"]}
+    assert seen == FUNCTION_RIGHTS
+    assert {row["name"] for row in found if row["schema"] == "public"} <= FUNCTION_RIGHTS.keys()
+
+
+def test_every_function_has_an_empty_search_path(database: Any) -> None:
+    assert [row["name"] for row in functions(database) if row["settings"] != ['search_path=""']] == []
+
+
+def test_definers_are_private(database: Any) -> None:
+    assert [row["name"] for row in functions(database) if row["definer"] and row["schema"] == "public"] == []
+
+
+def test_every_public_function_has_a_comment(database: Any) -> None:
+    assert [row["name"] for row in functions(database) if row["schema"] == "public" and not row["comment"]] == []
+
+
+def test_nobody_may_use_the_private_schema(database: Any) -> None:
+    rows = query(
+        database,
+        """select n.nspacl::text as acl, array(select r.rolname::text from pg_roles r
+            where not r.rolsuper and r.rolname in ('anon', 'authenticated', 'service_role')
+              and (has_schema_privilege(r.oid, n.oid, 'usage') or has_schema_privilege(r.oid, n.oid, 'create'))
+            ) as roles
+        from pg_namespace n where n.nspname = 'private'""",
+    )
+    assert [row["roles"] for row in rows] == [[]]
+    assert "=U" not in (rows[0]["acl"] or "").replace("postgres=U", "")
+
+
+def test_row_level_security_is_on_everywhere(database: Any) -> None:
+    rows = query(
+        database,
+        f"""select n.nspname || '.' || c.relname as name, c.relrowsecurity as on
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where c.relkind in ('r', 'p') and {OURS.format(owner="c.relowner")}""",
+    )
+    assert {row["name"]: row["on"] for row in rows} == dict.fromkeys(TABLE_RIGHTS, True)
+
+
+def test_policies(database: Any) -> None:
+    rows = query(
+        database,
+        """select policyname, schemaname || '.' || tablename as name, cmd, permissive, roles::text[] as roles
+        from pg_policies where schemaname in ('public', 'private', 'realtime')""",
+    )
+    seen = {row["policyname"]: (row["name"], row["cmd"], row["permissive"], set(row["roles"])) for row in rows}
+    assert seen == POLICIES
+    assert len(rows) == len(POLICIES)
+
+
+def test_policies_ask_for_the_user_once(database: Any) -> None:
+    """`auth.uid()` outside a sub-select is evaluated for every row."""
+    rows = query(
+        database,
+        """select policyname, coalesce(qual, '') || coalesce(with_check, '') as text
+        from pg_policies where schemaname in ('public', 'realtime')""",
+    )
+    for row in rows:
+        assert row["text"].count("auth.uid()") == row["text"].count("( SELECT auth.uid() AS uid)"), row
+
+
+def test_every_table_has_a_comment(database: Any) -> None:
+    rows = query(
+        database,
+        f"""select n.nspname || '.' || c.relname as name, obj_description(c.oid, 'pg_class') as comment
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where c.relkind in ('r', 'p', 'v') and {OURS.format(owner="c.relowner")}""",
+    )
+    assert {row["name"] for row in rows if row["comment"]} == set(TABLE_RIGHTS)
+
+
+def test_row_changes_are_sent_of_messages_and_replies_only(database: Any) -> None:
+    rows = query(
+        database,
+        """select schemaname || '.' || tablename as name from pg_publication_tables
+        where pubname = 'supabase_realtime'""",
+    )
+    assert {row["name"] for row in rows} == {"public.chat_messages", "public.chat_replies"}
+
+
+def test_every_foreign_key_has_an_index(database: Any) -> None:
+    """Without one, deleting a parent reads the whole child."""
+    rows = query(
+        database,
+        """select conrelid::regclass::text || ' ' || conname as name from pg_constraint k
+        join pg_class c on c.oid = k.conrelid join pg_namespace n on n.oid = c.relnamespace
+        where k.contype = 'f' and n.nspname in ('public', 'private') and not exists (
+            select from pg_index i where i.indrelid = k.conrelid and i.indpred is null
+              and (i.indkey::int2[])[0:0] <@ k.conkey::int2[])""",
+    )
+    assert [row["name"] for row in rows] == []
+
+
+@pytest.mark.parametrize("schema", ["public", "private"])
+def test_no_default_privileges_of_ours(database: Any, schema: str) -> None:
+    """Those of a new project, and nothing else: a migration must not change them."""
+    rows = query(
+        database,
+        f"""select pg_get_userbyid(d.defaclrole) as role, d.defaclobjtype::text as kind
+        from pg_default_acl d join pg_namespace n on n.oid = d.defaclnamespace
+        where n.nspname = '{schema}'""",
+    )
+    expected = {(role, kind) for role in ("postgres", "supabase_admin") for kind in "rSf"}
+    assert {(row["role"], row["kind"]) for row in rows} == (expected if schema == "public" else set())

@@ -1,0 +1,362 @@
+"""Who may do what, asked of the REST API as a browser would: the tables, the functions, the refusals.
+
+Words of the two tables below, in the order anon, owner, another user, service:
+yes: done; none: allowed, and it finds nothing; no: refused with 42501 (401 for anon, else 403);
+a number: that HTTP status.
+"""
+
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.people import Chat, People
+
+ROLES = ("anon", "owner", "other", "service")
+
+# fmt: off
+TABLES = {
+    #                           select              insert           update             delete
+    "posts":                   ("no yes none yes",  "no no no yes",  "no no no yes",    "no no no yes"),
+    "post_analyses":           ("no yes none yes",  "no no no yes",  "no no no yes",    "no no no yes"),
+    "chat_sessions":           ("no yes none yes",  "no yes no no",  "no yes none no",  "no yes none no"),
+    "chat_messages":           ("no yes none yes",  "no yes no yes", "no no no no",     "no no no no"),
+    "chat_replies":            ("no yes none yes",  "no no no no",   "no no no no",     "no no no no"),
+    "chat_reply_drafts":       ("no yes none no",   "no no no no",   "no no no no",     "no no no no"),
+    "external_api_call_logs":  ("no no no yes",     "no no no no",   "no no no no",     "no no no no"),
+}
+FUNCTIONS = {
+    "open_chat_session":  "no yes 404 no",
+    "retry_reply":        "no yes 404 no",
+    "cancel_reply":       "no yes 404 no",
+    "claim_replies":      "no no no yes",
+    "renew_leases":       "no no no yes",
+    "save_drafts":        "no no no yes",
+    "next_attempt":       "no no no yes",
+    "complete_reply":     "no no no yes",
+    "fail_reply":         "no no no yes",
+    "release_replies":    "no no no yes",
+}
+# fmt: on
+
+TABLE_CASES = [
+    pytest.param(table, operation, role, expected, id=f"{table}-{operation}-{role}")
+    for table, operations in TABLES.items()
+    for operation, row in zip(("select", "insert", "update", "delete"), operations, strict=True)
+    for role, expected in zip(ROLES, row.split(), strict=True)
+]
+FUNCTION_CASES = [
+    pytest.param(function, role, expected, id=f"{function}-{role}")
+    for function, row in FUNCTIONS.items()
+    for role, expected in zip(ROLES, row.split(), strict=True)
+]
+
+
+def client_of(people: People, role: str, chat: Chat) -> httpx.Client:
+    match role:
+        case "anon":
+            return people.anon()
+        case "owner":
+            return people.signed_in(chat.user)
+        case "other":
+            return people.signed_in(people.make_user())
+        case _:
+            return people.service()
+
+
+def outcome(response: httpx.Response, role: str) -> str:
+    if response.status_code in (401, 403):
+        assert response.json()["code"] == "42501", response.text
+        assert response.status_code == (401 if role == "anon" else 403)
+        return "no"
+    if response.is_error:
+        return str(response.status_code)
+    return "none" if response.json() == [] else "yes"
+
+
+class Row:
+    """One row of each table, all about the same chat, with what to insert and to update beside it."""
+
+    def __init__(self, people: People, database: Any, table: str) -> None:
+        self.chat = people.make_chat()
+        self.message = people.ask(self.chat)
+        session, user, message = str(self.chat.session), str(self.chat.user.id), str(self.message)
+        values = [self.message, self.chat.session, self.chat.user.id]
+        database.execute(
+            """insert into public.chat_reply_drafts (message_id, session_id, user_id, attempt, content)
+            values (%s, %s, %s, 1, 'Beca')""",
+            values,
+        )
+        database.execute(
+            """insert into public.external_api_call_logs (message_id, session_id, user_id, attempt, worker_id)
+            values (%s, %s, %s, 1, gen_random_uuid())""",
+            values,
+        )
+        post, analysis = people.make_analysis(self.chat.user)
+        whose = {"session_id": session, "user_id": user}
+        key = {
+            "posts": ("id", self.chat.post),
+            "post_analyses": ("id", self.chat.analysis),
+            "chat_sessions": ("id", self.chat.session),
+            "chat_messages": ("id", self.message),
+        }
+        column, value = key.get(table, ("message_id", self.message))
+        self.filter = {column: f"eq.{value}"}
+        self.new = {
+            "posts": {"user_id": user, "platform": "tiktok", "url": "https://example.test/p/2"},
+            "post_analyses": {"user_id": user, "post_id": str(post)},
+            "chat_sessions": {"user_id": user, "post_analysis_id": str(analysis)},
+            "chat_messages": {"session_id": session, "role": "user", "content": "And then?"},
+            "chat_replies": {"message_id": message, **whose},
+            "chat_reply_drafts": {"message_id": message, "attempt": 2, "content": "No", **whose},
+            "external_api_call_logs": {
+                "message_id": message,
+                "attempt": 2,
+                "worker_id": str(uuid4()),
+                **whose,
+            },
+        }[table]
+        self.change = {
+            "posts": {"caption": "Four eggs"},
+            "post_analyses": {"viral_status": "none"},
+            "chat_sessions": {"status": "archived"},
+            "chat_messages": {"content": "I never said that"},
+            "chat_replies": {"status": "failed"},
+            "chat_reply_drafts": {"content": "No"},
+            "external_api_call_logs": {"cost_usd": 0},
+        }[table]
+
+
+@pytest.mark.parametrize(("table", "operation", "role", "expected"), TABLE_CASES)
+def test_tables(people: People, database: Any, table: str, operation: str, role: str, expected: str) -> None:
+    row = Row(people, database, table)
+    client = client_of(people, role, row.chat)
+    match operation:
+        case "select":
+            response = client.get(f"/{table}", params=row.filter)
+        case "insert":
+            response = client.post(f"/{table}", json=row.new)
+        case "update":
+            response = client.patch(f"/{table}", params=row.filter, json=row.change)
+        case _:
+            response = client.delete(f"/{table}", params=row.filter)
+    assert outcome(response, role) == expected, response.text
+
+
+@pytest.mark.parametrize(("function", "role", "expected"), FUNCTION_CASES)
+def test_functions(people: People, database: Any, function: str, role: str, expected: str) -> None:
+    chat = people.make_chat()
+    message = people.ask(chat)
+    if function == "retry_reply":
+        database.execute("update public.chat_replies set status = 'failed' where message_id = %s", [message])
+    fence = {"message_id": str(message), "worker_id": str(uuid4()), "attempt": 1}
+    arguments = {
+        "open_chat_session": {"post_analysis_id": str(chat.analysis)},
+        "retry_reply": {"message_id": str(message)},
+        "cancel_reply": {"message_id": str(message)},
+        "claim_replies": {"worker_id": str(uuid4()), "max_replies": 0, "lease_seconds": 15},
+        "renew_leases": {"worker_id": str(uuid4()), "held": [], "lease_seconds": 15},
+        "save_drafts": {"worker_id": str(uuid4()), "drafts": []},
+        "next_attempt": {**fence, "error_code": "internal", "call": {}},
+        "complete_reply": {**fence, "content": "Because.", "finish_reason": "stop", "call": {}},
+        "fail_reply": {**fence, "error_code": "internal", "retry_in": None, "call": {}},
+        "release_replies": {"worker_id": str(uuid4())},
+    }[function]
+    response = client_of(people, role, chat).post(f"/rpc/{function}", json=arguments)
+    # An empty list is an answer like any other here: a function has no row to hide.
+    seen = outcome(response, role)
+    assert seen.replace("none", "yes") == expected, response.text
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/reply_queue", {}),
+        ("/reply_queue", {"accept-profile": "private"}),
+        ("/rpc/is_error_code?code=internal", {}),
+        ("/rpc/is_error_code?code=internal", {"accept-profile": "private"}),
+    ],
+)
+def test_nobody_sees_the_private_schema(people: People, role: str, path: str, headers: dict[str, str]) -> None:
+    client = client_of(people, role, people.make_chat())
+    assert client.get(path, headers=headers).status_code in (401, 403, 404, 406)
+
+
+def messages_of(database: Any, chat: Chat) -> list[dict[str, Any]]:
+    return database.execute(
+        "select * from public.chat_messages where session_id = %s order by turn", [chat.session]
+    ).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("role", "assistant"),
+        ("user_id", str(uuid4())),
+        ("turn", 7),
+        ("version", 1),
+        ("tokens_used", 1),
+        ("model", "mine"),
+        ("finish_reason", "stop"),
+        ("created_at", "2020-01-01T00:00:00Z"),
+        ("reply_to", "the question"),
+    ],
+)
+def test_a_user_sets_nothing_but_the_question(people: People, database: Any, column: str, value: object) -> None:
+    chat = people.make_chat()
+    question = people.ask(chat)
+    message = {"session_id": str(chat.session), "role": "user", "content": "Hello", column: value}
+    if column == "reply_to":
+        message[column] = str(question)
+    response = people.signed_in(chat.user).post("/chat_messages", json=message)
+    assert (response.status_code, response.json()["code"]) == (403, "42501")
+    assert [each["id"] for each in messages_of(database, chat)] == [question]
+
+
+def test_a_foreign_session_and_a_missing_one_look_the_same(people: People, database: Any) -> None:
+    chat, archived = people.make_chat(), people.make_chat()
+    database.execute("update public.chat_sessions set status = 'archived' where id = %s", [archived.session])
+    stranger = people.signed_in(people.make_user())
+
+    def answer(session: object) -> tuple[int, str]:
+        response = stranger.post("/chat_messages", json={"session_id": str(session), "content": "Hello"})
+        return response.status_code, response.text
+
+    missing = answer(uuid4())
+    assert missing[0] == 403
+    assert answer(chat.session) == missing
+    assert answer(archived.session) == missing
+    assert messages_of(database, chat) == []
+
+
+def test_a_foreign_analysis_and_a_missing_one_look_the_same(people: People) -> None:
+    user = people.make_user()
+    _, unopened = people.make_analysis(user)
+    opened = people.make_chat(user).analysis
+    stranger = people.signed_in(people.make_user())
+
+    def answer(analysis: object) -> tuple[int, str]:
+        response = stranger.post("/chat_sessions", json={"post_analysis_id": str(analysis)})
+        return response.status_code, response.text
+
+    missing = answer(uuid4())
+    assert missing[0] == 403
+    assert answer(unopened) == missing
+    assert answer(opened) == missing
+
+
+def test_open_chat_session_opens_once(people: People) -> None:
+    user = people.make_user()
+    _, analysis = people.make_analysis(user)
+    client = people.signed_in(user)
+    first, second = (
+        client.post("/rpc/open_chat_session", json={"post_analysis_id": str(analysis)}).json() for _ in range(2)
+    )
+    assert first == second
+    assert (first["user_id"], first["post_analysis_id"]) == (str(user.id), str(analysis))
+
+
+@pytest.mark.parametrize(
+    ("content", "check"),
+    [
+        ("", "user_message_is_1_to_4000_characters"),
+        ("x" * 4001, "user_message_is_1_to_4000_characters"),
+        (" \n\t ", "user_message_is_not_blank"),
+    ],
+    ids=["empty", "4001 characters", "blank"],
+)
+def test_questions_that_are_none(people: People, database: Any, content: str, check: str) -> None:
+    chat = people.make_chat()
+    response = people.signed_in(chat.user).post(
+        "/chat_messages", json={"session_id": str(chat.session), "content": content}
+    )
+    assert (response.status_code, response.json()["code"]) == (400, "23514")
+    assert check in response.json()["message"]
+    assert messages_of(database, chat) == []
+
+
+def test_4000_characters_are_a_question(people: People) -> None:
+    chat = people.make_chat()
+    response = people.signed_in(chat.user).post(
+        "/chat_messages", json={"session_id": str(chat.session), "content": "é" * 4000}
+    )
+    assert response.status_code == 201
+
+
+def test_an_archived_session_takes_no_questions_until_it_is_reopened(people: People) -> None:
+    chat = people.make_chat()
+    client = people.signed_in(chat.user)
+    session, message = {"id": f"eq.{chat.session}"}, {"session_id": str(chat.session), "content": "Hello"}
+    client.patch("/chat_sessions", params=session, json={"status": "archived"})
+    refused = client.post("/chat_messages", json=message)
+    assert (refused.status_code, refused.json()["hint"]) == (409, "session_archived")
+    client.patch("/chat_sessions", params=session, json={"status": "active"})
+    assert client.post("/chat_messages", json=message).status_code == 201
+
+
+def test_the_21st_unfinished_question_is_refused(people: People, database: Any) -> None:
+    chat = people.make_chat()
+    client = people.signed_in(chat.user)
+    message = {"session_id": str(chat.session), "content": "Hello"}
+
+    bulk = client.post("/chat_messages", json=[message] * 21)
+    assert (bulk.status_code, bulk.json()["hint"]) == (429, "too_many_pending")
+    assert messages_of(database, chat) == []
+
+    assert client.post("/chat_messages", json=[message] * 20).status_code == 201
+    single = client.post("/chat_messages", json=message)
+    assert (single.status_code, single.json()["hint"]) == (429, "too_many_pending")
+    assert [each["turn"] for each in messages_of(database, chat)] == list(range(1, 21))
+
+
+def test_the_101st_unfinished_question_of_a_user_is_refused(people: People) -> None:
+    user = people.make_user()
+    client = people.signed_in(user)
+    for _ in range(5):
+        message = {"session_id": str(people.make_chat(user).session), "content": "Hello"}
+        assert client.post("/chat_messages", json=[message] * 20).status_code == 201
+    one_more = {"session_id": str(people.make_chat(user).session), "content": "Hello"}
+    refused = client.post("/chat_messages", json=one_more)
+    assert (refused.status_code, refused.json()["hint"]) == (429, "too_many_pending")
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_sending_again_is_harmless(people: People, database: Any, archived: bool) -> None:
+    chat = people.make_chat()
+    client = people.signed_in(chat.user)
+    message = {"id": str(uuid4()), "session_id": str(chat.session), "role": "user", "content": "Hello"}
+
+    def send() -> int:
+        return client.post(
+            "/chat_messages",
+            params={"on_conflict": "id"},
+            headers={"prefer": "resolution=ignore-duplicates"},
+            json=message,
+        ).status_code
+
+    assert send() == 201
+    if archived:
+        database.execute("update public.chat_sessions set status = 'archived' where id = %s", [chat.session])
+    assert send() in (200, 201)
+    assert [each["turn"] for each in messages_of(database, chat)] == [1]
+    session = database.execute("select last_turn from public.chat_sessions where id = %s", [chat.session])
+    assert session.fetchone() == {"last_turn": 1}
+
+
+def test_deleting_a_chat_takes_everything_but_its_cost(people: People, database: Any) -> None:
+    row = Row(people, database, "chat_sessions")
+    people.signed_in(row.chat.user).delete("/chat_sessions", params=row.filter)
+    left = {
+        table: database.execute(
+            f"select count(*) from public.{table} where session_id = %s", [row.chat.session]
+        ).fetchone()["count"]
+        for table in ("chat_messages", "chat_replies", "chat_reply_drafts", "external_api_call_logs")
+    }
+    assert left == {
+        "chat_messages": 0,
+        "chat_replies": 0,
+        "chat_reply_drafts": 0,
+        "external_api_call_logs": 1,
+    }

@@ -1,0 +1,91 @@
+"""The data of a row change, as a role may see it."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from worker.local.realtime import events
+from worker.local.realtime.events import EvaluatedChange
+from worker.local.realtime.pgoutput import Change, Relation
+from worker.local.realtime.rows import Column, Evaluated, Table
+
+BOTH = frozenset({"anon", "authenticated"})
+ID = Column(1, "id", "int8", "bigint", True, BOTH)
+BODY = Column(2, "body", "text", "text", False, BOTH)
+SECRET = Column(3, "secret", "text", "text", False, frozenset({"authenticated"}))
+NOTES = Table("public", "notes", has_rls=True, columns=(ID, BODY, SECRET))
+ROW = {"id": "1", "body": '"b"', "secret": '"s"'}
+
+
+def changed(operation, new=None, old=None):
+    change = Change(
+        operation,
+        Relation(1, "public", "notes", ()),
+        datetime(2026, 1, 2, 3, 4, 5, 678999, tzinfo=UTC),
+        new,
+        old,
+    )
+    return EvaluatedChange(
+        change,
+        new=Evaluated(new, {}) if new is not None else None,
+        old=Evaluated(old, {}) if old is not None else None,
+    )
+
+
+def shown(evaluated, role="anon", table=NOTES):
+    return json.loads(events.shown(table, evaluated, role))
+
+
+def test_an_insert_shows_the_columns_that_the_role_may_read():
+    assert shown(changed("INSERT", new=ROW)) == {
+        "schema": "public",
+        "table": "notes",
+        "type": "INSERT",
+        "commit_timestamp": "2026-01-02T03:04:05.678Z",
+        "columns": [{"name": "id", "type": "int8"}, {"name": "body", "type": "text"}],
+        "errors": None,
+        "record": {"id": 1, "body": "b"},
+    }
+    assert shown(changed("INSERT", new=ROW), "authenticated")["record"]["secret"] == "s"
+
+
+def test_an_unchanged_toasted_value_comes_from_the_old_row_or_is_missing():
+    new = {"id": "1", "body": '"n"'}
+    assert shown(changed("UPDATE", new, ROW), "authenticated")["record"] == {
+        "id": 1,
+        "body": "n",
+        "secret": "s",
+    }
+    assert shown(changed("UPDATE", new, {"id": "1"}), "authenticated")["record"] == {"id": 1, "body": "n"}
+
+
+def test_a_delete_under_row_level_security_shows_the_key_alone():
+    data = shown(changed("DELETE", old=ROW))
+    assert data["old_record"] == {"id": 1}
+    assert "record" not in data
+
+
+def test_a_delete_without_row_level_security_shows_the_old_row():
+    data = shown(changed("DELETE", old=ROW), table=replace(NOTES, has_rls=False))
+    assert data["old_record"] == {"id": 1, "body": "b"}
+
+
+def test_a_table_without_a_key_is_refused_but_for_deletes():
+    keyless = replace(NOTES, columns=(BODY,))
+    assert events.refusal(keyless, changed("INSERT", new=ROW).change, "anon") == events.NO_PRIMARY_KEY
+    assert events.refusal(keyless, changed("DELETE", old=ROW).change, "anon") is None
+
+
+def test_a_role_that_may_not_read_the_key_is_refused_and_shown_nothing():
+    change = changed("INSERT", new=ROW).change
+    assert events.refusal(NOTES, change, "anon") is None
+    assert events.refusal(NOTES, change, "stranger") == events.UNAUTHORIZED
+    data = json.loads(events.refused(NOTES, change, events.UNAUTHORIZED))
+    assert (data["record"], data["columns"], data["commit_timestamp"]) == ({}, [], None)
+    assert data["errors"] == ["Error 401: Unauthorized"]
+
+
+def test_a_row_over_the_limit_keeps_its_short_values():
+    data = shown(changed("INSERT", new={"id": "1", "body": json.dumps("x" * 1_100_000)}))
+    assert data["record"] == {"id": 1}
+    assert data["errors"] == ["Error 413: Payload Too Large"]

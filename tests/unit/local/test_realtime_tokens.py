@@ -1,0 +1,82 @@
+"""Tokens and keys: what is accepted, and the server's words for what is not."""
+
+import time
+
+import jwt
+import pytest
+
+from worker.local.realtime import tokens
+from worker.local.realtime.settings import Settings, SettingsError
+from worker.local.realtime.tokens import TokenError, TokenExpired
+
+SECRET = "a secret of the tests, at least 32 bytes long"
+SETTINGS = Settings("postgresql://", SECRET, "sb_publishable_a", "sb_secret_b")
+
+
+def token(secret=SECRET, algorithm="HS256", **claims):
+    return jwt.encode({"role": "anon", "exp": time.time() + 60} | claims, secret, algorithm)
+
+
+def test_claims_of_a_good_token():
+    assert tokens.verify(token(sub="u"), SECRET)["sub"] == "u"
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("no token", "MalformedJWT: The token provided is not a valid JWT"),
+        (token(secret=SECRET[::-1]), "JwtSignatureError: Failed to validate JWT signature"),
+        (
+            token(algorithm="HS512", secret=SECRET * 2),
+            "JwtSignerError: Failed to generate JWT signer, check your JWT secret or JWKS configuration",
+        ),
+        (token(role=None), "InvalidJWTToken: Fields `role` and `exp` are required in JWT"),
+        (
+            jwt.encode({"role": "anon"}, SECRET),
+            "InvalidJWTToken: Fields `role` and `exp` are required in JWT",
+        ),
+    ],
+)
+def test_a_bad_token_is_refused_in_the_servers_words(value, reason):
+    with pytest.raises(TokenError) as raised:
+        tokens.verify(value, SECRET)
+    assert raised.value.reason == reason
+
+
+def test_an_expired_token_is_refused_with_its_age():
+    with pytest.raises(TokenExpired) as raised:
+        tokens.verify(token(exp=time.time() - 100.5), SECRET)
+    assert raised.value.reason == "InvalidJWTToken: Token has expired 100 seconds ago"
+
+
+def test_a_joined_channel_hears_of_a_bad_signature_in_other_words():
+    with pytest.raises(TokenError) as raised:
+        tokens.verify(token(secret=SECRET[::-1]), SECRET)
+    assert raised.value.on_channel == ":signature_error"
+
+
+def test_opaque_keys_stand_for_roles_and_do_not_expire():
+    publishable = tokens.verify_api_key("sb_publishable_a", SETTINGS)
+    assert publishable == {"role": "anon"}
+    assert tokens.verify_api_key("sb_secret_b", SETTINGS) == {"role": "service_role"}
+    assert tokens.seconds_left(publishable) is None
+
+
+def test_another_opaque_key_is_refused():
+    with pytest.raises(TokenError):
+        tokens.verify_api_key("sb_secret_c", SETTINGS)
+
+
+def test_claims_run_out():
+    with pytest.raises(TokenExpired):
+        tokens.check_expiry({"role": "anon", "exp": time.time() - 1})
+
+
+def test_every_missing_setting_is_named():
+    with pytest.raises(SettingsError, match="SUPABASE_JWT_SECRET, SUPABASE_PUBLISHABLE_KEY, SUPABASE_SECRET_KEY"):
+        Settings.from_environment({"REALTIME_DATABASE_URL": "postgresql://"})
+
+
+def test_settings_do_not_show_their_secrets():
+    assert SECRET not in repr(SETTINGS)
+    assert "sb_secret_b" not in repr(SETTINGS)

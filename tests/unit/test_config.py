@@ -1,0 +1,163 @@
+"""Settings: all problems at once, by name, and no secret anywhere."""
+
+import pytest
+from pydantic import ValidationError
+
+from worker.config import WebSettings, WorkerSettings, load
+from worker.errors import ConfigError
+
+SECRET = "sb_secret_7f3a"
+KEY = "gemini-key-7f3a"
+GOOD = {
+    "SUPABASE_URL": "https://abc.supabase.co",
+    "SUPABASE_SECRET_KEY": SECRET,
+    "GEMINI_API_KEY": KEY,
+    "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_abc",
+}
+
+
+@pytest.fixture(autouse=True)
+def _empty_environment(monkeypatch, tmp_path):
+    for name in {*WorkerSettings.model_fields, *WebSettings.model_fields}:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """Call it with names and values; None takes a name away."""
+
+    def put(**values):
+        for name, value in {**GOOD, **values}.items():
+            if value is None:
+                monkeypatch.delenv(name, raising=False)
+            else:
+                monkeypatch.setenv(name, value)
+
+    return put
+
+
+def test_the_environment_is_read(environment):
+    environment(WORKER_CONCURRENCY="7", LEASE_SECONDS="4.5")
+
+    settings = load(WorkerSettings)
+
+    assert settings.supabase_url == "https://abc.supabase.co"
+    assert settings.supabase_secret_key.get_secret_value() == SECRET
+    assert settings.gemini_api_key.get_secret_value() == KEY
+    assert (settings.worker_concurrency, settings.lease_seconds) == (7, 4.5)
+
+
+def test_dot_env_is_read_and_the_environment_wins(tmp_path, monkeypatch):
+    lines = [*(f"{name}={value}" for name, value in GOOD.items()), "HEALTH_PORT=1", "WORKER_CONCURRENCY=3"]
+    (tmp_path / ".env").write_text("\n".join([*lines, "SOMETHING_ELSE=x"]))
+    monkeypatch.setenv("HEALTH_PORT", "2")
+
+    settings = load(WorkerSettings)
+
+    assert (settings.health_port, settings.worker_concurrency) == (2, 3)
+
+
+def test_an_empty_value_is_no_value(environment):
+    environment(WORKER_CONCURRENCY="", GEMINI_BASE_URL="", GEMINI_API_KEY="")
+
+    with pytest.raises(ConfigError, match="GEMINI_API_KEY: Field required") as caught:
+        load(WorkerSettings)
+
+    assert str(caught.value).count("\n") == 1
+
+
+def test_all_problems_are_told_at_once_by_name_and_purpose(environment):
+    environment(
+        SUPABASE_URL="abc.supabase.co",
+        SUPABASE_SECRET_KEY=None,
+        WORKER_CONCURRENCY="0",
+        LEASE_SECONDS="soon",
+        HEALTH_PORT="65536",
+    )
+
+    with pytest.raises(ConfigError) as caught:
+        load(WorkerSettings)
+
+    lines = str(caught.value).splitlines()[1:]
+    assert [line.strip().split(":")[0] for line in lines] == [
+        "SUPABASE_URL",
+        "SUPABASE_SECRET_KEY",
+        "WORKER_CONCURRENCY",
+        "LEASE_SECONDS",
+        "HEALTH_PORT",
+    ]
+    assert "sb_secret_…; it stays in the worker." in lines[1]
+
+
+def test_no_secret_in_any_form_of_the_settings(environment):
+    environment()
+    settings = load(WorkerSettings)
+
+    for shown in (repr(settings), str(settings), settings.model_dump_json(), f"{settings.model_dump()}"):
+        assert SECRET not in shown
+        assert KEY not in shown
+
+
+def test_no_secret_in_an_error(environment):
+    environment(SUPABASE_URL=SECRET, WORKER_CONCURRENCY=KEY, LEASE_SECONDS="1")
+
+    with pytest.raises(ConfigError) as caught:
+        load(WorkerSettings)
+
+    error = caught.value
+    assert error.__cause__ is None
+    assert error.__suppress_context__
+    for shown in (str(error), repr(error), str(error.__context__), repr(error.__context__)):
+        assert "7f3a" not in shown
+
+
+def test_settings_are_frozen(environment):
+    environment()
+    settings = load(WorkerSettings)
+
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.worker_concurrency = 1
+
+
+@pytest.mark.parametrize("kind", [WorkerSettings, WebSettings])
+@pytest.mark.parametrize("name", ["SUPABASE_URL", "HEALTH_PORT", "WEB_PORT"])
+def test_each_command_asks_only_for_its_own(environment, kind, name):
+    environment(**{name: "nonsense"})
+
+    if name.lower() in kind.model_fields:
+        with pytest.raises(ConfigError, match=name):
+            load(kind)
+    else:
+        load(kind)
+
+
+@pytest.mark.parametrize("key", [SECRET, "eyJhbGciOiJIUzI1NiJ9.7f3a.x", f"x{GOOD['SUPABASE_PUBLISHABLE_KEY']}"])
+def test_a_secret_is_refused_where_browsers_would_get_it(environment, key):
+    environment(SUPABASE_PUBLISHABLE_KEY=key)
+
+    with pytest.raises(ConfigError, match="SUPABASE_PUBLISHABLE_KEY") as caught:
+        load(WebSettings)
+
+    assert "7f3a" not in str(caught.value)
+
+
+def test_web_settings_have_no_secret(environment):
+    environment()
+
+    assert SECRET not in f"{load(WebSettings).model_dump()}"
+    assert not any("secret" in name or "gemini" in name for name in WebSettings.model_fields)
+
+
+def test_models_are_a_list_in_order(environment):
+    environment(GEMINI_MODELS=" one, two,,three ")
+
+    assert load(WorkerSettings).models == ["one", "two", "three"]
+
+
+def test_a_list_without_a_model_is_refused(environment):
+    environment(GEMINI_MODELS=" , ")
+
+    with pytest.raises(ConfigError, match="GEMINI_MODELS"):
+        load(WorkerSettings)
