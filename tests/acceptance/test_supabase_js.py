@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -65,3 +66,19 @@ def test_supabase_js_hears_deltas_statuses_the_answer_and_the_rows(worker: Stack
     ]
     answers = [row["content"] for table, _, row in heard["rows"] if table == "chat_messages" and row["reply_to"]]
     assert answers == [streamed]
+
+
+def test_the_readme_shows_the_example_that_is_run_here() -> None:
+    readme = (HERE.parents[1] / "README.md").read_text()
+    example = re.search(r"```js\n(.*?)```", readme, re.DOTALL)
+    assert example is not None
+    assert example[1] == (HERE / "readme_example.mjs").read_text()
+
+
+def test_the_readme_example_streams_an_answer_and_ends_with_the_stored_one(worker: Stack, people: People) -> None:
+    _, told = sign_up(worker, people)
+    names = {"URL": "SUPABASE_URL", "KEY": "SUPABASE_PUBLISHABLE_KEY", "EMAIL": "EMAIL", "PASSWORD": "PASSWORD"}
+    lines = run("readme_example.mjs", {name: told[source] for name, source in names.items()})
+    ended = json.loads(lines[-1])
+    assert ended["stored"]
+    assert ended["streamed"] == ended["stored"]
