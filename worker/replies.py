@@ -31,6 +31,8 @@ class Claim:
     text: str = field(default="", repr=False)
     """What has been streamed in this attempt."""
     saved_length: int = 0
+    settling: bool = False
+    """A call is under way that ends this attempt: the database may know already what we do not yet."""
     cancel_requested: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -40,6 +42,7 @@ class Claim:
     def begin(self, attempt: int) -> None:
         """Another attempt starts afresh: half a text of the last one is never continued."""
         self.attempt = attempt
+        self.settling = False
         self.tries_left -= 1
         self.text, self.saved_length = "", 0
 
@@ -92,7 +95,8 @@ class Replies:
             claim = asked[row["message_id"], row["attempt"]]
             if row["held"]:
                 claim.lease_until = asked_at + self._lease_seconds
-            elif claim.attempt == row["attempt"]:  # else it has begun another attempt meanwhile
+            elif claim.attempt == row["attempt"] and not claim.settling:
+                # Else another attempt has begun, or the call that settles this one is about to say how it is.
                 lost.append(claim)
             if row["cancel_requested"]:
                 claim.cancel_requested.set()
@@ -138,6 +142,7 @@ class Replies:
     async def _settle(self, function: str, claim: Claim, call: Call, **words: Any) -> Any:
         """Tried as long as the claim lives (the runner cancels us when it ends): an answer is paid for."""
         attempt = claim.attempt
+        claim.settling = True
         async for trial in AsyncRetrying(
             retry=retry_if_exception_type(DatabaseAway),
             wait=wait_exponential_jitter(0.2, max=2),

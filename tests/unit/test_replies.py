@@ -1,0 +1,63 @@
+"""What a worker believes of its claims, against a database that answers as scripted."""
+
+import asyncio
+import time
+from types import SimpleNamespace
+from typing import Any
+
+from worker.models import Call, Reply
+from worker.replies import Claim, Replies
+
+CALL = Call(model_requested="model", prompt_version="chat-1")
+
+
+class ScriptedDatabase:
+    """Answers each function with what stands under its name; next_attempt only when it may."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = answers
+        self.may_answer = asyncio.Event()
+        self.asked = asyncio.Event()
+
+    def rpc(self, function: str, words: dict[str, Any]) -> Any:
+        async def execute() -> Any:
+            if function == "next_attempt":
+                self.asked.set()
+                await self.may_answer.wait()
+            return SimpleNamespace(data=self.answers[function])
+
+        return SimpleNamespace(execute=execute)
+
+
+def claim_of(message_id: str) -> Claim:
+    reply = Reply(message_id, "session", 1, 1, 3, "Why?", [], [], [])
+    return Claim(reply, attempt=1, tries_left=3, lease_until=time.monotonic())
+
+
+def lease(held: bool) -> list[dict[str, Any]]:
+    return [{"message_id": "m", "attempt": 1, "held": held, "cancel_requested": False}]
+
+
+async def test_a_lease_that_is_not_held_is_lost() -> None:
+    claim = claim_of("m")
+    assert await Replies(ScriptedDatabase(renew_leases=lease(held=False)), 15).renew([claim]) == [claim]
+
+
+async def test_a_lease_that_is_held_lives_on() -> None:
+    claim = claim_of("m")
+    before = claim.lease_until
+    assert await Replies(ScriptedDatabase(renew_leases=lease(held=True)), 15).renew([claim]) == []
+    assert claim.lease_until > before + 10
+
+
+async def test_an_attempt_that_is_just_being_ended_is_not_taken_for_lost() -> None:
+    """The database has moved on to attempt 2; its word on attempt 1 overtakes the answer that says so."""
+    database = ScriptedDatabase(renew_leases=lease(held=False), next_attempt=2)
+    replies, claim = Replies(database, 15), claim_of("m")
+    moving = asyncio.create_task(replies.next_attempt(claim, "model_overloaded", CALL))
+    await database.asked.wait()
+
+    assert await replies.renew([claim]) == []
+    database.may_answer.set()
+    assert await moving
+    assert (claim.attempt, claim.tries_left, claim.settling) == (2, 2, False)
