@@ -12,7 +12,7 @@ begin
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where (n.nspname = 'public' and c.relname in (
         'posts', 'post_analyses', 'chat_sessions', 'chat_messages', 'chat_replies', 'chat_reply_drafts',
-        'external_api_call_logs'))
+        'external_api_call_logs', 'chat_session_summaries'))
       or (n.nspname = 'private' and c.relname = 'reply_queue')
     union
     select format('%s.%s()', n.nspname, p.proname)

@@ -99,6 +99,7 @@ OUR_NAMES = (
     "chat_replies",
     "chat_reply_drafts",
     "external_api_call_logs",
+    "chat_session_summaries",
 )
 
 

@@ -25,6 +25,7 @@ TABLES = {
     "chat_replies":            ("no yes none yes",  "no no no no",   "no no no no",     "no no no no"),
     "chat_reply_drafts":       ("no yes none no",   "no no no no",   "no no no no",     "no no no no"),
     "external_api_call_logs":  ("no no no yes",     "no no no no",   "no no no no",     "no no no no"),
+    "chat_session_summaries":  ("no yes none no",   "no no no no",   "no no no no",     "no no no no"),
 }
 FUNCTIONS = {
     "open_chat_session":  "no yes 404 no",
@@ -100,6 +101,7 @@ class Row:
             "post_analyses": ("id", self.chat.analysis),
             "chat_sessions": ("id", self.chat.session),
             "chat_messages": ("id", self.message),
+            "chat_session_summaries": ("id", self.chat.session),
         }
         column, value = key.get(table, ("message_id", self.message))
         self.filter = {column: f"eq.{value}"}
@@ -116,6 +118,7 @@ class Row:
                 "worker_id": str(uuid4()),
                 **whose,
             },
+            "chat_session_summaries": {"user_id": user, "post_analysis_id": str(analysis)},
         }[table]
         self.change = {
             "posts": {"caption": "Four eggs"},
@@ -125,6 +128,7 @@ class Row:
             "chat_replies": {"status": "failed"},
             "chat_reply_drafts": {"content": "No"},
             "external_api_call_logs": {"cost_usd": 0},
+            "chat_session_summaries": {"status": "archived"},
         }[table]
 
 
@@ -360,3 +364,24 @@ def test_deleting_a_chat_takes_everything_but_its_cost(people: People, database:
         "chat_reply_drafts": 0,
         "external_api_call_logs": 1,
     }
+
+
+def test_a_summary_counts_questions_and_answers_once_whatever_their_versions(people: People, database: Any) -> None:
+    chat = people.make_chat()
+    first, second = people.ask(chat), people.ask(chat, "And then?")
+    for question, version in [(first, 1), (first, 2), (second, 1)]:
+        database.execute(
+            """insert into public.chat_messages (session_id, user_id, role, content, turn, reply_to, version)
+            values (%s, %s, 'assistant', 'Because.', 0, %s, %s)""",
+            [chat.session, chat.user.id, question, version],
+        )
+    people.ask(chat, "Not answered yet")
+    other = people.make_chat(chat.user)
+
+    found = people.signed_in(chat.user).get("/chat_session_summaries", params={"order": "last_turn.desc"}).json()
+    assert [(row["id"], row["message_count"]) for row in found] == [(str(chat.session), 5), (str(other.session), 0)]
+    assert (found[0]["post_analysis_id"], found[0]["status"], found[0]["last_turn"]) == (
+        str(chat.analysis),
+        "active",
+        3,
+    )
