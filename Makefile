@@ -6,10 +6,11 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-run: install ## start everything on this machine: database, API, Realtime, model, worker, chat page
+run: build ## start everything on this machine: database, API, Realtime, model, worker, chat page
 	@$(BIN)/python -m worker local
 
-test: install ## run every test
+test: build browser ## run every test
+	@$(BIN)/npm run --silent test
 	@$(BIN)/python -m pytest
 
 check: install ## format, lint, types
@@ -21,6 +22,17 @@ check: install ## format, lint, types
 format: install ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/npm run --silent format
+
+build: install worker/web/dist/index.html ## build the chat page, into worker/web/dist
+
+UI := worker/web/ui
+worker/web/dist/index.html: package-lock.json $(shell find $(UI) -type f)
+	@$(BIN)/npm run --silent build
+	@touch $@
+
+types: install ## write the page's database types anew, from the migrations
+	@$(BIN)/python -m worker.local.types > $(UI)/database.types.ts
 
 install: .venv/.installed node_modules/.installed ## install what is missing, into .venv and node_modules
 
@@ -40,6 +52,6 @@ node_modules/.installed: package-lock.json .venv/.installed
 	@touch $@
 
 clean: ## remove what was installed and the local data
-	rm -rf .venv node_modules .local .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv node_modules worker/web/dist .local .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help run test check format install clean
+.PHONY: help run test check format build types install clean

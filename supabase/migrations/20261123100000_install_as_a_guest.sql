@@ -22,7 +22,7 @@ begin
         'claim_replies', 'renew_leases', 'save_drafts', 'next_attempt', 'complete_reply', 'fail_reply',
         'release_replies', 'open_chat_session', 'retry_reply', 'cancel_reply'))
       or (n.nspname = 'private' and p.proname in (
-        'broadcast_message', 'broadcast_reply', 'cancel_reply', 'claim_replies', 'close_call',
+        'broadcast_message', 'broadcast_reply', 'broadcast_session', 'cancel_reply', 'claim_replies', 'close_call',
         'complete_reply', 'enqueue_next_reply', 'fail_reply', 'follow_reply_status', 'guard_reply_status',
         'insert_answer', 'is_error_code', 'lease_reply', 'leave_queue', 'lock_claim', 'lock_own_reply',
         'lose_call', 'max_tries', 'next_attempt', 'open_call', 'open_reply', 'order_answer', 'order_message',

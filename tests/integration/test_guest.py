@@ -14,7 +14,8 @@ from worker.local import migrations
 from worker.local.postgres import SUPERUSER, Postgres
 from worker.local.processes import StartError
 from worker.local.settings import Ports
-from worker.local.stack import CLI, POSTGRES_BINARIES, ROOT
+from worker.local.stack import POSTGRES_BINARIES, ROOT
+from worker.local.supabase_cli import CLI
 
 OURS = sorted((ROOT / "supabase" / "migrations").glob("*.sql"))
 THEIR_MIGRATION = "20250101000000_their_project.sql"
@@ -144,7 +145,7 @@ def workdir(tmp_path: Path) -> Path:
 @pytest.fixture
 def push(new_project: str, workdir: Path) -> Callable[[], None]:
     """`supabase db push` of whatever is in the project's directory by now."""
-    return lambda: _applied(migrations.apply(new_project, CLI, workdir))
+    return lambda: _applied(migrations.apply(new_project, workdir))
 
 
 def _applied(anything: bool) -> None:
@@ -280,7 +281,7 @@ def test_a_second_push_has_nothing_to_do(new_project: str, workdir: Path, push: 
     add_ours(workdir)
     push()
     before = catalogue(new_project)
-    assert migrations.apply(new_project, CLI, workdir) is False
+    assert migrations.apply(new_project, workdir) is False
     assert catalogue(new_project) == before
 
 

@@ -1,39 +1,24 @@
 """The project's migrations, applied by the Supabase CLI: what it accepts here, a hosted project accepts."""
 
-import os
-import subprocess
 from pathlib import Path
 
 import psycopg
 
-from worker.local.processes import PARENT_DEATH, StartError, bound_to_parent
+from worker.local import supabase_cli
+from worker.local.processes import StartError
 
 
-def apply(database_url: str, cli: Path, workdir: Path) -> bool:
+def apply(database_url: str, workdir: Path) -> bool:
     """Apply what is missing from `workdir`/supabase/migrations; return whether there was anything.
 
     Raise StartError with the CLI's own words if a migration fails.
     """
     if _applied(database_url) == _versions(workdir / "supabase" / "migrations"):
         return False
-    command = [str(cli), "db", "push", "--yes", f"--workdir={workdir}", f"--remote={database_url}"]
-    result = subprocess.run(
-        bound_to_parent(command, PARENT_DEATH),
-        env={
-            **os.environ,
-            "DO_NOT_TRACK": "1",
-            "SUPABASE_TELEMETRY_DISABLED": "1",
-            # The embedded server has no TLS, and the CLI warns when it tries for it in vain.
-            "PGSSLMODE": "disable",
-        },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if result.returncode:
-        words = (result.stderr + result.stdout).strip()
-        raise StartError(f"The migrations could not be applied:\n{words}")
+    try:
+        supabase_cli.run("db", "push", "--yes", f"--workdir={workdir}", f"--remote={database_url}")
+    except StartError as error:
+        raise StartError(f"The migrations could not be applied:\n{error}") from None
     return True
 
 

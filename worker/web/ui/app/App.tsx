@@ -1,0 +1,105 @@
+// Who is there, and which of the two lists, the analysis and the chat is to be seen.
+
+import type { SupabaseClient, User } from "@supabase/supabase-js";
+import { lazy, Suspense, useEffect, useMemo, useState } from "react";
+import { SWRConfig } from "swr";
+import { Redirect, Route, Router, Switch } from "wouter";
+import { useHashLocation } from "wouter/use-hash-location";
+import { createChat } from "../chat";
+import type { Database } from "../database.types";
+import { AnalysisPage } from "./AnalysisPage";
+import { Chats } from "./Chats";
+import { Posts } from "./Posts";
+import { ProjectProvider } from "./project";
+import { SignIn } from "./SignIn";
+
+// Markdown is the half of the page that the first look does not need.
+const ChatPage = lazy(() => import("./ChatPage"));
+
+interface Props {
+  supabase: SupabaseClient<Database>;
+  isLocal: boolean;
+}
+
+export function App({ supabase, isLocal }: Props) {
+  const user = useUser(supabase);
+  const chat = useMemo(() => createChat(supabase), [supabase]);
+  if (user === undefined) return <p className="hint loading">Loading…</p>;
+  if (user === null) return <SignIn supabase={supabase} isLocal={isLocal} />;
+  return (
+    // Keyed by the user: nothing that one has read is there for the next.
+    <SWRConfig key={user.id} value={{ provider: () => new Map() }}>
+      <ProjectProvider value={{ supabase, chat, user }}>
+        <Router hook={useHashLocation}>
+          <Shell user={user} onSignOut={() => supabase.auth.signOut()} />
+        </Router>
+      </ProjectProvider>
+    </SWRConfig>
+  );
+}
+
+function Shell({ user, onSignOut }: { user: User; onSignOut: () => void }) {
+  return (
+    <div className="shell">
+      <header>
+        <h1>
+          <a href="#/">PostBro Chat</a>
+        </h1>
+        <span className="hint who">{user.email}</span>
+        <button type="button" className="quiet" onClick={onSignOut}>
+          Sign out
+        </button>
+      </header>
+      <Switch>
+        <Route path="/posts/:analysisId/chat">
+          {({ analysisId }) => <Panes key={analysisId} analysisId={analysisId} withChat />}
+        </Route>
+        <Route path="/posts/:analysisId">
+          {({ analysisId }) => <Panes key={analysisId} analysisId={analysisId} />}
+        </Route>
+        <Route path="/">
+          <Panes />
+        </Route>
+        <Route>
+          <Redirect to="/" />
+        </Route>
+      </Switch>
+    </div>
+  );
+}
+
+/** A narrow screen shows the last of the panes that there are, a wide one all of them. */
+function Panes({ analysisId, withChat = false }: { analysisId?: string; withChat?: boolean }) {
+  const view = withChat ? "chat" : analysisId ? "analysis" : "lists";
+  return (
+    <main data-view={view}>
+      <nav aria-label="Posts and chats">
+        <Posts current={analysisId} />
+        <Chats current={withChat ? analysisId : undefined} />
+      </nav>
+      {analysisId ? (
+        <AnalysisPage analysisId={analysisId} hasChatOpen={withChat} />
+      ) : (
+        <p className="hint pick">Pick a post to see its analysis and to ask about it.</p>
+      )}
+      {analysisId && withChat && (
+        <Suspense fallback={<p className="hint pick">Loading…</p>}>
+          <ChatPage analysisId={analysisId} />
+        </Suspense>
+      )}
+    </main>
+  );
+}
+
+/** undefined: not known yet; null: nobody is signed in. */
+function useUser(supabase: SupabaseClient<Database>): User | null | undefined {
+  const [user, setUser] = useState<User | null>();
+  useEffect(() => {
+    const { data } = supabase.auth.onAuthStateChange((_event, session) => {
+      // The client reports the same user at every renewal of the token.
+      setUser((now) => (now && now.id === session?.user.id ? now : (session?.user ?? null)));
+    });
+    return () => data.subscription.unsubscribe();
+  }, [supabase]);
+  return user;
+}

@@ -1,0 +1,72 @@
+// The chat about one post, with what may be done to it.
+
+import { useCallback, useState } from "react";
+import { useSWRConfig } from "swr";
+import { ChatInterface } from "../ChatInterface";
+import { asChatError, type ChatSessionSummary } from "../chat";
+import { Export } from "./Export";
+import { useAnalyses, useChats, useProject } from "./project";
+
+export default function ChatPage({ analysisId }: { analysisId: string }) {
+  const { chat, user } = useProject();
+  const { mutate } = useSWRConfig();
+  const { data: analyses } = useAnalyses();
+  const { data: chats } = useChats();
+  const post = analyses?.find(({ id }) => id === analysisId)?.posts;
+  const session = chats?.find(({ post_analysis_id: about }) => about === analysisId);
+  const refresh = useCallback(() => void mutate(["chats", user.id]), [mutate, user.id]);
+  return (
+    <section className="talk" aria-label="Chat">
+      <header className="bar-top">
+        <a href={`#/posts/${analysisId}`} aria-label="Back to the analysis">
+          ←
+        </a>
+        <h2>{post ? `${post.creator ?? "A post"} on ${post.platform}` : "Chat"}</h2>
+        {session && <Actions session={session} onDone={refresh} />}
+      </header>
+      <ChatInterface chat={chat} postAnalysisId={analysisId} onActivity={refresh} />
+    </section>
+  );
+}
+
+function Actions({ session, onDone }: { session: ChatSessionSummary; onDone: () => void }) {
+  const { chat } = useProject();
+  const [words, setWords] = useState("");
+  const act = async (command: (id: string) => Promise<void>) => {
+    setWords("");
+    try {
+      await command(session.id);
+    } catch (error) {
+      setWords(asChatError(error).message);
+    }
+    onDone();
+  };
+  const remove = () => {
+    if (confirm("Delete this chat with all its messages? This cannot be undone.")) void act(chat.deleteChatSession);
+  };
+  return (
+    <details className="menu">
+      <summary>Options</summary>
+      <div>
+        {session.status === "active" ? (
+          <button type="button" onClick={() => act(chat.archiveChatSession)}>
+            Archive
+          </button>
+        ) : (
+          <button type="button" onClick={() => act(chat.reopenChatSession)}>
+            Reopen
+          </button>
+        )}
+        <Export sessionId={session.id} />
+        <button type="button" className="warning" onClick={remove}>
+          Delete
+        </button>
+        {words && (
+          <p role="alert" className="warning">
+            {words}
+          </p>
+        )}
+      </div>
+    </details>
+  );
+}

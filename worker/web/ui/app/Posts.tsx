@@ -1,0 +1,27 @@
+// The list of analysed posts.
+
+import { useAnalyses } from "./project";
+import { Trouble } from "./Trouble";
+
+export function Posts({ current }: { current?: string }) {
+  const { data: analyses, error, mutate } = useAnalyses();
+  return (
+    <section aria-labelledby="posts-title">
+      <h2 id="posts-title">Your posts</h2>
+      {error && <Trouble onRetry={() => mutate()} />}
+      {!analyses && !error && <p className="hint">Loading…</p>}
+      {analyses?.length === 0 && <p className="hint">There is no analysed post yet.</p>}
+      <ul>
+        {analyses?.map(({ id, posts: post }) => (
+          <li key={id}>
+            <a href={`#/posts/${id}`} aria-current={id === current ? "page" : undefined}>
+              <strong>{post.creator ?? "A post"}</strong>
+              <span className="hint">{post.platform}</span>
+              <span className="hint clip">{post.caption ?? post.url}</span>
+            </a>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

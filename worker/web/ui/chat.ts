@@ -1,0 +1,640 @@
+// A chat's client, on @supabase/supabase-js alone. Copy it, generate your own `database.types.ts`
+// (`supabase gen types --lang typescript`), and call `createChat` with your Supabase client.
+//
+// Realtime is only a hint and the rows are the truth: whatever was missed is read again.
+
+import type { PostgrestError, RealtimeChannel, SupabaseClient } from "@supabase/supabase-js";
+import type { Database, Tables, TablesInsert } from "./database.types";
+
+export type ChatSession = Tables<"chat_sessions">;
+export type ChatMessage = Tables<"chat_messages">;
+export type ChatReply = Tables<"chat_replies">;
+/** A chat for a list: with the post that it is about and the number of its messages. */
+export type ChatSessionSummary = Present<Tables<"chat_session_summaries">> & {
+  post_analyses: { posts: Pick<Tables<"posts">, "platform" | "creator" | "caption"> };
+};
+type Present<Row> = { [Column in keyof Row]: NonNullable<Row[Column]> };
+
+/** waiting: no text yet; writing: `text` grows; the others are final, though a user may retry the last two. */
+export type TurnState = "waiting" | "writing" | "completed" | "failed" | "cancelled";
+
+/** A question and what has become of it. The same object as before, unless something of it changed. */
+export interface Turn {
+  question: ChatMessage;
+  /** The stored answer, in its current version. */
+  answer: ChatMessage | null;
+  state: TurnState;
+  /** The answer so far: the stored one, once there is one. */
+  text: string;
+  /** Why it failed, one of a fixed list. */
+  errorCode: string | null;
+}
+
+/** Oldest first. `earlier`: pass it as `before` to read the page before this one; null: there is none. */
+export interface HistoryPage {
+  turns: Turn[];
+  earlier: number | null;
+}
+
+export interface ChatHandlers {
+  /** The chat as it is to be shown, in order, at every change. */
+  onTurns(turns: Turn[], more: { hasEarlier: boolean }): void;
+  /** The session was archived or reopened, by whomever; null: it was deleted. */
+  onSession?(session: ChatSession | null): void;
+  /** Whether events arrive. While they do not, the rows are read every few seconds. */
+  onConnection?(isLive: boolean): void;
+  /** The rows could not be read; it is tried again. Null: they could. */
+  onProblem?(problem: ChatError | null): void;
+}
+
+export interface ChatSubscription {
+  /** Adds the page before the first turn that is shown. */
+  readEarlier(): Promise<void>;
+  /** Reads the rows now: after waking from sleep, for one. */
+  heal(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** `message` is a sentence for the reader. `code` is the SQLSTATE or PostgREST's, `hint` the condition's name. */
+export class ChatError extends Error {
+  constructor(
+    message: string,
+    readonly code: string,
+    readonly hint: string | null,
+    readonly status: number,
+  ) {
+    super(message);
+    this.name = "ChatError";
+  }
+
+  /** Nobody answered, or somebody in between did: sending the same again may help. */
+  get isTemporary(): boolean {
+    return this.status === 0 || this.status >= 500;
+  }
+}
+
+export type Chat = ReturnType<typeof createChat>;
+
+const TURN = "*, answers:chat_messages!reply_to(*), reply:chat_replies(*, draft:chat_reply_drafts(attempt, content))";
+const PAGE = 30; // turns
+const MOST_ROWS = 200; // turns in one answer of the API, whose own limit may be 1000 rows
+const TICK = 1_000; // milliseconds: how often a gap is looked at
+const SILENCE = 5_000; // milliseconds without news, while an answer is under way, until the rows are read
+const BLIND = 3_000; // milliseconds between two reads while no events arrive
+const BACK_OFF = [1_000, 2_000, 5_000, 10_000]; // milliseconds between two channels
+
+/** All commands reject with a ChatError. */
+export function createChat(supabase: SupabaseClient<Database>) {
+  const leaving = new Map<string, Promise<unknown>>(); // channels on their way out, by topic
+
+  return {
+    /** The chat about an analysis, opened if there is none. Call it at the first message, not by looking. */
+    async createChatSession(postAnalysisId: string): Promise<ChatSession> {
+      return must(await supabase.rpc("open_chat_session", { post_analysis_id: postAnalysisId }).single());
+    },
+
+    /** The most recently used first. */
+    async listChatSessions(postAnalysisId?: string): Promise<ChatSessionSummary[]> {
+      const all = supabase
+        .from("chat_session_summaries")
+        .select("*, post_analyses(posts(platform, creator, caption))")
+        .order("updated_at", { ascending: false })
+        .limit(MOST_ROWS);
+      const wanted = postAnalysisId === undefined ? all : all.eq("post_analysis_id", postAnalysisId);
+      return must(await wanted.overrideTypes<ChatSessionSummary[], { merge: false }>());
+    },
+
+    /** Sends a question. With the id of an earlier call, sending again is harmless: it is stored once. */
+    async sendChatMessage(sessionId: string, text: string, id: string = crypto.randomUUID()): Promise<string> {
+      // The database fills in the turn and the owner; its types do not know that.
+      const row = { id, session_id: sessionId, role: "user", content: text } as TablesInsert<"chat_messages">;
+      accept(await supabase.from("chat_messages").upsert(row, { onConflict: "id", ignoreDuplicates: true }));
+      return id;
+    },
+
+    /** A page of the conversation, the newest one unless `before` names a turn. `limit` counts turns. */
+    async getChatHistory(
+      sessionId: string,
+      page: { before?: number | null; limit?: number } = {},
+    ): Promise<HistoryPage> {
+      const rows = await readPage(supabase, sessionId, page.before ?? null, page.limit ?? PAGE);
+      return {
+        turns: rows.map((row) => new Thread(row.id).take(row).turn),
+        earlier: earlierThan(rows, page.limit ?? PAGE),
+      };
+    },
+
+    /** Keeps `handlers` informed until it is closed. One subscription for each session at a time. */
+    subscribeToChat(sessionId: string, handlers: ChatHandlers): ChatSubscription {
+      return new Subscription(supabase, leaving, sessionId, handlers);
+    },
+
+    /** Answers a failed or cancelled question again, in place. */
+    async retryReply(messageId: string): Promise<ChatReply> {
+      return must(await supabase.rpc("retry_reply", { message_id: messageId }).single());
+    },
+
+    /** Stops an answer: at once while it waits, shortly after while it is written; what was shown is kept. */
+    async cancelReply(messageId: string): Promise<ChatReply> {
+      return must(await supabase.rpc("cancel_reply", { message_id: messageId }).single());
+    },
+
+    async archiveChatSession(sessionId: string): Promise<void> {
+      accept(await supabase.from("chat_sessions").update({ status: "archived" }).eq("id", sessionId));
+    },
+
+    async reopenChatSession(sessionId: string): Promise<void> {
+      accept(await supabase.from("chat_sessions").update({ status: "active" }).eq("id", sessionId));
+    },
+
+    /** Deletes the chat with all its messages, for good. */
+    async deleteChatSession(sessionId: string): Promise<void> {
+      accept(await supabase.from("chat_sessions").delete().eq("id", sessionId));
+    },
+
+    /** Up to four questions worth asking, drawn from the analysis. */
+    async suggestQuestions(postAnalysisId: string): Promise<string[]> {
+      const analysis = await supabase
+        .from("post_analyses")
+        .select("frameworks, key_insights, posts(metrics)")
+        .eq("id", postAnalysisId)
+        .maybeSingle();
+      return questionsAbout(must(analysis));
+    },
+  };
+}
+
+// ---------------------------------------------------------------- errors
+
+const UNREACHABLE = "The server could not be reached. Check the connection and try again.";
+const SENTENCES: Record<string, string> = {
+  "42501": "You may not do this, or your sign-in has expired.",
+  "23514": "A message has 1 to 4,000 characters.",
+  PGRST301: "Your sign-in has expired. Sign in again.",
+  PGRST303: "Your sign-in has expired. Sign in again.",
+};
+
+interface Answer<Data> {
+  data: Data | null;
+  error: PostgrestError | null;
+  status: number;
+}
+
+function accept({ error, status }: Answer<unknown>): void {
+  if (!error) return;
+  // Codes that begin with PT come with a sentence made for the reader.
+  const sentence = error.code?.startsWith("PT") ? error.message : (SENTENCES[error.code] ?? UNREACHABLE);
+  throw new ChatError(sentence, error.code ?? "", error.hint || null, status);
+}
+
+function must<Data>(answer: Answer<Data>): Data {
+  accept(answer);
+  return answer.data as Data;
+}
+
+/** Whatever was thrown, as something that can be told to the reader. */
+export function asChatError(error: unknown): ChatError {
+  return error instanceof ChatError ? error : new ChatError(UNREACHABLE, "", null, 0);
+}
+
+// ---------------------------------------------------------------- history
+
+interface TurnRow extends ChatMessage {
+  answers: ChatMessage[] | null;
+  reply: (ChatReply & { draft: { attempt: number; content: string } | null }) | null;
+}
+
+function turnsOf(supabase: SupabaseClient<Database>, sessionId: string) {
+  return supabase.from("chat_messages").select(TURN).eq("session_id", sessionId).eq("role", "user");
+}
+
+async function readPage(supabase: SupabaseClient<Database>, sessionId: string, before: number | null, limit: number) {
+  const turns = turnsOf(supabase, sessionId).order("turn", { ascending: false }).limit(limit);
+  const wanted = before === null ? turns : turns.lt("turn", before);
+  return must(await wanted.overrideTypes<TurnRow[], { merge: false }>()).reverse();
+}
+
+// Turns are numbered from 1 without gaps.
+function earlierThan(rows: TurnRow[], limit: number): number | null {
+  return rows.length === limit && rows[0].turn > 1 ? rows[0].turn : null;
+}
+
+// ---------------------------------------------------------------- one turn
+
+/** The text of one answer so far, from deltas and saved drafts in whatever order they come. */
+class Draft {
+  attempt = 0;
+  text = "";
+  #waiting: { offset: number; text: string }[] = []; // pieces that lie beyond the end of the text
+
+  get hasGap(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  // Another attempt starts afresh: the texts of two are never joined.
+  isCurrent(attempt: number): boolean {
+    if (attempt < this.attempt) return false;
+    if (attempt > this.attempt) {
+      this.attempt = attempt;
+      this.text = "";
+      this.#waiting = [];
+    }
+    return true;
+  }
+
+  /** `offset` is in UTF-16 code units: what a string's length counts. */
+  take(attempt: number, offset: number, text: string): void {
+    if (!this.isCurrent(attempt)) return;
+    this.#waiting.push({ offset, text });
+    this.#waiting.sort((one, other) => one.offset - other.offset);
+    while (this.#waiting.length > 0 && this.#waiting[0].offset <= this.text.length) {
+      const piece = this.#waiting.shift()!;
+      this.text += piece.text.slice(this.text.length - piece.offset);
+    }
+  }
+}
+
+/** All that is known of one question. The stored row wins over everything; a draft shows until it is there. */
+class Thread {
+  question: ChatMessage | null = null;
+  #reply: ChatReply | null = null;
+  #answer: ChatMessage | null = null;
+  #draft = new Draft();
+  #shown: Turn | null = null;
+
+  constructor(readonly id: string) {}
+
+  take(row: TurnRow, { withReply = true } = {}): this {
+    this.question = row;
+    if (row.reply && withReply) this.takeReply(row.reply);
+    for (const answer of row.answers ?? []) this.takeMessage(answer);
+    if (row.reply?.draft) this.takeDelta({ ...row.reply.draft, offset: 0, text: row.reply.draft.content });
+    this.#shown = null;
+    return this;
+  }
+
+  takeMessage(row: ChatMessage): void {
+    if (row.role === "user") this.question = row;
+    else if (version(row) >= version(this.#answer)) this.#answer = row;
+    this.#shown = null;
+  }
+
+  takeReply(row: ChatReply): void {
+    if (this.#reply && (row.attempt < this.#reply.attempt || row.version < this.#reply.version)) return;
+    this.#reply = row;
+    // The text of a completed answer stays until its row is there, or it would blink.
+    if (row.status === "failed" || row.status === "cancelled") this.#draft = new Draft();
+    if (row.status === "answering") this.#draft.isCurrent(row.attempt);
+    this.#shown = null;
+  }
+
+  takeDelta({ attempt, offset, text }: { attempt: number; offset: number; text: string }): void {
+    if (this.#isLate(attempt)) return;
+    this.#draft.take(attempt, offset, text);
+    this.#shown = null;
+  }
+
+  get isUnderWay(): boolean {
+    return this.#reply?.status === "pending" || this.#reply?.status === "answering";
+  }
+
+  /** Something is missing that only the rows can tell. */
+  get hasGap(): boolean {
+    if (!this.question || !this.#reply) return true;
+    if (this.#reply.status === "completed" && !this.#isAnswered) return true;
+    return this.#draft.hasGap || this.#draft.attempt > this.#reply.attempt;
+  }
+
+  get turn(): Turn {
+    this.#shown ??= this.#show();
+    return this.#shown;
+  }
+
+  #show(): Turn {
+    const turn = { question: this.question!, answer: null, errorCode: null, text: "" };
+    if (this.#answer && this.#isAnswered) {
+      return { ...turn, state: "completed", answer: this.#answer, text: this.#answer.content };
+    }
+    const status = this.#reply?.status;
+    const isAhead = this.#draft.attempt > (this.#reply?.attempt ?? 0);
+    if (!isAhead && (status === "failed" || status === "cancelled")) {
+      return { ...turn, state: status, errorCode: this.#reply?.error_code ?? null };
+    }
+    // Between two attempts nothing is shown: the next one starts afresh.
+    const text = status === "pending" && !isAhead ? "" : this.#draft.text;
+    return { ...turn, state: text ? "writing" : "waiting", text };
+  }
+
+  get #isAnswered(): boolean {
+    return this.#answer !== null && version(this.#answer) >= (this.#reply?.version ?? 1);
+  }
+
+  // Text of an attempt that is settled already, by its status or by its stored row.
+  #isLate(attempt: number): boolean {
+    if (!this.#reply || attempt > this.#reply.attempt) return false;
+    return attempt < this.#reply.attempt || this.#isAnswered || !this.isUnderWay;
+  }
+}
+
+function version(answer: ChatMessage | null): number {
+  return answer?.version ?? 0;
+}
+
+// ---------------------------------------------------------------- all turns of a session
+
+class Conversation {
+  earlier: number | null = null;
+  #threads = new Map<string, Thread>();
+  #unwanted = new Set<string>(); // questions of pages that are not shown
+
+  take(rows: TurnRow[], heardMeanwhile: Set<string>): void {
+    const first = this.earlier ?? 1;
+    for (const row of rows) {
+      if (row.turn < first) this.#discard(row.id);
+      else this.thread(row.id).take(row, { withReply: !heardMeanwhile.has(row.id) });
+    }
+  }
+
+  /** Asked for and not found: it is gone, or it was never ours to see. */
+  discardUnknown(ids: string[]): void {
+    for (const id of ids) if (!this.#threads.get(id)?.question) this.#discard(id);
+  }
+
+  thread(id: string): Thread {
+    let thread = this.#threads.get(id);
+    if (!thread) {
+      thread = new Thread(id);
+      if (!this.#unwanted.has(id)) this.#threads.set(id, thread);
+    }
+    return thread;
+  }
+
+  get turns(): Turn[] {
+    return this.#known.map((thread) => thread.turn);
+  }
+
+  get isUnderWay(): boolean {
+    return [...this.#threads.values()].some((thread) => thread.isUnderWay);
+  }
+
+  get hasGap(): boolean {
+    return [...this.#threads.values()].some((thread) => thread.hasGap);
+  }
+
+  get unknown(): string[] {
+    return [...this.#threads.values()].filter((thread) => !thread.question).map((thread) => thread.id);
+  }
+
+  /** The turn from which rows may be missing. What lies before is settled, and messages are append-only. */
+  get firstOpenTurn(): number {
+    const known = this.#known;
+    const open = known.find((thread) => thread.isUnderWay || thread.hasGap) ?? known.at(-1);
+    return open?.question?.turn ?? this.earlier ?? 1;
+  }
+
+  get #known(): Thread[] {
+    return [...this.#threads.values()]
+      .filter((thread) => thread.question)
+      .sort((one, other) => one.question!.turn - other.question!.turn);
+  }
+
+  #discard(id: string): void {
+    this.#threads.delete(id);
+    this.#unwanted.add(id);
+  }
+}
+
+// ---------------------------------------------------------------- the subscription
+
+/** One private channel, and the reading that heals what it misses. */
+class Subscription implements ChatSubscription {
+  #conversation = new Conversation();
+  #channel: RealtimeChannel | null = null;
+  #isLive = false;
+  #isClosed = false;
+  #failures = 0;
+  #reopening: ReturnType<typeof setTimeout> | undefined;
+  #ticking: ReturnType<typeof setInterval>;
+  #reading: Promise<void> | null = null;
+  #mustRead = true;
+  #hasRead = false;
+  #heardMeanwhile = new Set<string>();
+  #lastNews = 0;
+
+  constructor(
+    private readonly supabase: SupabaseClient<Database>,
+    private readonly leaving: Map<string, Promise<unknown>>,
+    private readonly sessionId: string,
+    private readonly handlers: ChatHandlers,
+  ) {
+    this.#ticking = setInterval(() => this.#tick(), TICK);
+    void this.#open();
+    void this.#read();
+  }
+
+  async heal(): Promise<void> {
+    this.#mustRead = true;
+    await this.#reading;
+    await this.#read();
+  }
+
+  async readEarlier(): Promise<void> {
+    const before = this.#conversation.earlier;
+    if (before === null) return;
+    const rows = await readPage(this.supabase, this.sessionId, before, PAGE);
+    if (this.#conversation.earlier !== before) return; // asked twice at once
+    this.#conversation.earlier = earlierThan(rows, PAGE);
+    this.#conversation.take(rows, new Set());
+    this.#show();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#ticking);
+    clearTimeout(this.#reopening);
+    await this.#leave();
+  }
+
+  // After every end a new channel: no client joins again by itself once the server has closed its channel.
+  async #open(): Promise<void> {
+    const topic = `chat:${this.sessionId}`;
+    try {
+      await this.#leave();
+      // The client hands out the same channel for the same topic until it has left.
+      await this.leaving.get(topic);
+      await this.supabase.realtime.setAuth();
+      if (!this.#isClosed) this.#subscribe(this.supabase.channel(topic, { config: { private: true } }));
+    } catch {
+      this.#reopen();
+    }
+  }
+
+  #subscribe(channel: RealtimeChannel): void {
+    this.#channel = channel;
+    for (const event of ["message", "reply", "delta", "session"]) {
+      channel.on("broadcast", { event }, ({ payload }) => {
+        if (channel === this.#channel) this.#hear(event, payload);
+      });
+    }
+    channel.subscribe((status) => {
+      if (channel !== this.#channel) return; // a channel that was given up still reports its own end
+      if (status !== "SUBSCRIBED") return this.#reopen();
+      this.#failures = 0;
+      this.#turnLive(true);
+      void this.heal();
+    });
+  }
+
+  #reopen(): void {
+    if (this.#isClosed) return;
+    this.#turnLive(false);
+    clearTimeout(this.#reopening);
+    const wait = BACK_OFF[Math.min(this.#failures++, BACK_OFF.length - 1)];
+    this.#reopening = setTimeout(() => void this.#open(), wait);
+  }
+
+  async #leave(): Promise<void> {
+    const channel = this.#channel;
+    this.#channel = null;
+    if (!channel) return;
+    const left = this.supabase.removeChannel(channel);
+    this.leaving.set(
+      `chat:${this.sessionId}`,
+      left.catch(() => undefined),
+    );
+    await left;
+  }
+
+  #turnLive(isLive: boolean): void {
+    if (isLive !== this.#isLive) this.handlers.onConnection?.(isLive);
+    this.#isLive = isLive;
+  }
+
+  #hear(event: string, payload: any): void {
+    this.#lastNews = Date.now();
+    if (event === "session") this.handlers.onSession?.(payload.record);
+    if (event === "delta") this.#conversation.thread(payload.message_id).takeDelta(payload);
+    if (event === "message") this.#hearMessage(payload);
+    if (event === "reply") this.#hearReply(payload.record);
+    this.#show();
+  }
+
+  #hearMessage({ record, truncated }: { record: ChatMessage; truncated?: boolean }): void {
+    if (truncated) this.#mustRead = true;
+    else this.#conversation.thread(record.reply_to ?? record.id).takeMessage(record);
+  }
+
+  #hearReply(record: ChatReply): void {
+    this.#heardMeanwhile.add(record.message_id);
+    this.#conversation.thread(record.message_id).takeReply(record);
+    // A cancelled reply has a stored text or none: only the rows tell.
+    if (record.status === "cancelled") this.#mustRead = true;
+  }
+
+  #tick(): void {
+    const silence = Date.now() - this.#lastNews;
+    const isSilent = this.#isLive ? this.#conversation.isUnderWay && silence >= SILENCE : silence >= BLIND;
+    if (this.#mustRead || this.#conversation.hasGap || isSilent) void this.#read();
+  }
+
+  async #read(): Promise<void> {
+    if (this.#reading || this.#isClosed) return;
+    this.#mustRead = false;
+    this.#heardMeanwhile.clear();
+    this.#reading = this.#readRows()
+      .then(() => this.handlers.onProblem?.(null))
+      .catch((error) => {
+        this.#mustRead = true;
+        if (!this.#isClosed) this.handlers.onProblem?.(asChatError(error));
+      })
+      .finally(() => {
+        this.#reading = null;
+        this.#lastNews = Date.now();
+      });
+    await this.#reading;
+  }
+
+  async #readRows(): Promise<void> {
+    const unknown = this.#conversation.unknown;
+    const rows = this.#hasRead ? await this.#rowsSince(unknown) : await this.#newestRows();
+    if (this.#isClosed) return;
+    this.#conversation.take(rows, this.#heardMeanwhile);
+    this.#conversation.discardUnknown(unknown);
+    // What was heard meanwhile may be newer than what was read: read once more instead of guessing.
+    if (rows.some((row) => this.#heardMeanwhile.has(row.id))) this.#mustRead = true;
+    this.#show();
+  }
+
+  async #newestRows(): Promise<TurnRow[]> {
+    const rows = await readPage(this.supabase, this.sessionId, null, PAGE);
+    this.#hasRead = true;
+    this.#conversation.earlier = earlierThan(rows, PAGE);
+    return rows;
+  }
+
+  async #rowsSince(unknown: string[]): Promise<TurnRow[]> {
+    const rows: TurnRow[] = [];
+    let from = this.#conversation.firstOpenTurn;
+    for (;;) {
+      const named = unknown.length > 0 && rows.length === 0 ? `,id.in.(${unknown.slice(0, 100).join()})` : "";
+      const page = turnsOf(this.supabase, this.sessionId)
+        .or(`turn.gte.${from}${named}`)
+        .order("turn")
+        .limit(MOST_ROWS);
+      const found = must(await page.overrideTypes<TurnRow[], { merge: false }>());
+      rows.push(...found);
+      if (found.length < MOST_ROWS) return rows;
+      from = found[found.length - 1].turn + 1;
+    }
+  }
+
+  #show(): void {
+    if (this.#isClosed) return;
+    this.handlers.onTurns(this.#conversation.turns, { hasEarlier: this.#conversation.earlier !== null });
+  }
+}
+
+// ---------------------------------------------------------------- suggested questions
+
+interface Analysed {
+  frameworks: unknown;
+  key_insights: unknown;
+  posts: { metrics: unknown } | null;
+}
+
+function questionsAbout(analysis: Analysed | null): string[] {
+  if (!analysis) return [];
+  const [framework] = asList(analysis.frameworks);
+  const [figure] = Object.keys((analysis.posts?.metrics as object | undefined) ?? {});
+  const name = typeof framework === "object" ? (framework as { name?: unknown }).name : framework;
+  return [
+    "How can I improve this post?",
+    ...(typeof name === "string" ? [`How does the ${name} work here?`] : []),
+    ...(figure ? [`How many ${figure.replaceAll("_", " ")} did it get, and why?`] : []),
+    ...(asList(analysis.key_insights).length > 0 ? ["What are the key insights?"] : []),
+  ];
+}
+
+function asList(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+// ---------------------------------------------------------------- words
+
+const MINUTE = 60_000; // milliseconds
+const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
+  ["year", 365 * 24 * 60 * MINUTE],
+  ["month", 30 * 24 * 60 * MINUTE],
+  ["day", 24 * 60 * MINUTE],
+  ["hour", 60 * MINUTE],
+  ["minute", MINUTE],
+];
+
+/** A timestamp of the database as "2 minutes ago". */
+export function timeAgo(timestamp: string, now = Date.now()): string {
+  const difference = Date.parse(timestamp) - now;
+  const found = UNITS.find(([, length]) => Math.abs(difference) >= length);
+  if (!found) return "just now";
+  const [unit, length] = found;
+  return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(Math.trunc(difference / length), unit);
+}

@@ -1,0 +1,382 @@
+
+export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
+
+export type Database = {
+  
+  "public": {
+          Tables: {
+            "chat_messages": {
+                  Row: {
+                    "content": string,"created_at": string,"finish_reason": string | null,"id": string,"model": string | null,"reply_to": string | null,"role": string,"session_id": string,"tokens_used": number | null,"turn": number,"user_id": string,"version": number | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "content": string,"created_at"?: string,"finish_reason"?: string | null,"id"?: string,"model"?: string | null,"reply_to"?: string | null,"role"?: string,"session_id": string,"tokens_used"?: number | null,"turn": number,"user_id": string,"version"?: number | null
+                  }
+                  Update: {
+                    "content"?: string,"created_at"?: string,"finish_reason"?: string | null,"id"?: string,"model"?: string | null,"reply_to"?: string | null,"role"?: string,"session_id"?: string,"tokens_used"?: number | null,"turn"?: number,"user_id"?: string,"version"?: number | null
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "chat_messages_reply_to_fkey"
+      columns: ["reply_to"]
+isOneToOne: false
+      referencedRelation: "chat_messages"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "session_belongs_to_user"
+      columns: ["session_id","user_id"]
+isOneToOne: false
+      referencedRelation: "chat_session_summaries"
+      referencedColumns: ["id","user_id"]
+    },{
+      foreignKeyName: "session_belongs_to_user"
+      columns: ["session_id","user_id"]
+isOneToOne: false
+      referencedRelation: "chat_sessions"
+      referencedColumns: ["id","user_id"]
+    }
+                  ]
+                },"chat_replies": {
+                  Row: {
+                    "attempt": number,"created_at": string,"error_code": string | null,"finished_at": string | null,"message_id": string,"session_id": string,"started_at": string | null,"status": string,"user_id": string,"version": number
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "attempt"?: number,"created_at"?: string,"error_code"?: string | null,"finished_at"?: string | null,"message_id": string,"session_id": string,"started_at"?: string | null,"status"?: string,"user_id": string,"version"?: number
+                  }
+                  Update: {
+                    "attempt"?: number,"created_at"?: string,"error_code"?: string | null,"finished_at"?: string | null,"message_id"?: string,"session_id"?: string,"started_at"?: string | null,"status"?: string,"user_id"?: string,"version"?: number
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "chat_replies_message_id_fkey"
+      columns: ["message_id"]
+isOneToOne: true
+      referencedRelation: "chat_messages"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "session_belongs_to_user"
+      columns: ["session_id","user_id"]
+isOneToOne: false
+      referencedRelation: "chat_session_summaries"
+      referencedColumns: ["id","user_id"]
+    },{
+      foreignKeyName: "session_belongs_to_user"
+      columns: ["session_id","user_id"]
+isOneToOne: false
+      referencedRelation: "chat_sessions"
+      referencedColumns: ["id","user_id"]
+    }
+                  ]
+                },"chat_reply_drafts": {
+                  Row: {
+                    "attempt": number,"content": string,"message_id": string,"session_id": string,"updated_at": string,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "attempt": number,"content": string,"message_id": string,"session_id": string,"updated_at"?: string,"user_id": string
+                  }
+                  Update: {
+                    "attempt"?: number,"content"?: string,"message_id"?: string,"session_id"?: string,"updated_at"?: string,"user_id"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "chat_reply_drafts_message_id_fkey"
+      columns: ["message_id"]
+isOneToOne: true
+      referencedRelation: "chat_replies"
+      referencedColumns: ["message_id"]
+    }
+                  ]
+                },"chat_sessions": {
+                  Row: {
+                    "created_at": string,"id": string,"last_turn": number,"post_analysis_id": string,"status": string,"updated_at": string,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "created_at"?: string,"id"?: string,"last_turn"?: number,"post_analysis_id": string,"status"?: string,"updated_at"?: string,"user_id"?: string
+                  }
+                  Update: {
+                    "created_at"?: string,"id"?: string,"last_turn"?: number,"post_analysis_id"?: string,"status"?: string,"updated_at"?: string,"user_id"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "analysis_belongs_to_user"
+      columns: ["post_analysis_id","user_id"]
+isOneToOne: false
+      referencedRelation: "post_analyses"
+      referencedColumns: ["id","user_id"]
+    }
+                  ]
+                },"external_api_call_logs": {
+                  Row: {
+                    "attempt": number,"cached_tokens": number | null,"candidate_tokens": number | null,"cost_usd": number | null,"endpoint": string | null,"finished_at": string | null,"first_token_ms": number | null,"latency_ms": number | null,"message_id": string,"model_requested": string | null,"model_version": string | null,"outcome": string,"prompt_tokens": number | null,"prompt_version": string | null,"session_id": string,"started_at": string,"thought_tokens": number | null,"user_id": string,"worker_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "attempt": number,"cached_tokens"?: number | null,"candidate_tokens"?: number | null,"cost_usd"?: number | null,"endpoint"?: string | null,"finished_at"?: string | null,"first_token_ms"?: number | null,"latency_ms"?: number | null,"message_id": string,"model_requested"?: string | null,"model_version"?: string | null,"outcome"?: string,"prompt_tokens"?: number | null,"prompt_version"?: string | null,"session_id": string,"started_at"?: string,"thought_tokens"?: number | null,"user_id": string,"worker_id": string
+                  }
+                  Update: {
+                    "attempt"?: number,"cached_tokens"?: number | null,"candidate_tokens"?: number | null,"cost_usd"?: number | null,"endpoint"?: string | null,"finished_at"?: string | null,"first_token_ms"?: number | null,"latency_ms"?: number | null,"message_id"?: string,"model_requested"?: string | null,"model_version"?: string | null,"outcome"?: string,"prompt_tokens"?: number | null,"prompt_version"?: string | null,"session_id"?: string,"started_at"?: string,"thought_tokens"?: number | null,"user_id"?: string,"worker_id"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"post_analyses": {
+                  Row: {
+                    "analysis": NonNullable<Json>,"created_at": string,"creator_context": string | null,"frameworks": NonNullable<Json>,"id": string,"key_insights": NonNullable<Json>,"post_id": string,"quick_takeaways": NonNullable<Json>,"user_id": string,"viral_status": string | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "analysis"?: NonNullable<Json>,"created_at"?: string,"creator_context"?: string | null,"frameworks"?: NonNullable<Json>,"id"?: string,"key_insights"?: NonNullable<Json>,"post_id": string,"quick_takeaways"?: NonNullable<Json>,"user_id": string,"viral_status"?: string | null
+                  }
+                  Update: {
+                    "analysis"?: NonNullable<Json>,"created_at"?: string,"creator_context"?: string | null,"frameworks"?: NonNullable<Json>,"id"?: string,"key_insights"?: NonNullable<Json>,"post_id"?: string,"quick_takeaways"?: NonNullable<Json>,"user_id"?: string,"viral_status"?: string | null
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "post_belongs_to_user"
+      columns: ["post_id","user_id"]
+isOneToOne: false
+      referencedRelation: "posts"
+      referencedColumns: ["id","user_id"]
+    }
+                  ]
+                },"posts": {
+                  Row: {
+                    "caption": string | null,"created_at": string,"creator": string | null,"id": string,"media": NonNullable<Json>,"metrics": NonNullable<Json>,"platform": string,"posted_at": string | null,"url": string,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "caption"?: string | null,"created_at"?: string,"creator"?: string | null,"id"?: string,"media"?: NonNullable<Json>,"metrics"?: NonNullable<Json>,"platform": string,"posted_at"?: string | null,"url": string,"user_id": string
+                  }
+                  Update: {
+                    "caption"?: string | null,"created_at"?: string,"creator"?: string | null,"id"?: string,"media"?: NonNullable<Json>,"metrics"?: NonNullable<Json>,"platform"?: string,"posted_at"?: string | null,"url"?: string,"user_id"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                }
+          }
+          Views: {
+            "chat_session_summaries": {
+                  Row: {
+                    "created_at": string,"id": string,"last_turn": number,"message_count": number | null,"post_analysis_id": string,"status": string,"updated_at": string,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                           "created_at"?: string | null,"id"?: string | null,"last_turn"?: number | null,"message_count"?: never,"post_analysis_id"?: string | null,"status"?: string | null,"updated_at"?: string | null,"user_id"?: string | null
+                         }
+                        Update: {
+                           "created_at"?: string | null,"id"?: string | null,"last_turn"?: number | null,"message_count"?: never,"post_analysis_id"?: string | null,"status"?: string | null,"updated_at"?: string | null,"user_id"?: string | null
+                         }
+                        Relationships: [
+                    {
+      foreignKeyName: "analysis_belongs_to_user"
+      columns: ["post_analysis_id","user_id"]
+isOneToOne: false
+      referencedRelation: "post_analyses"
+      referencedColumns: ["id","user_id"]
+    }
+                  ]
+                }
+          }
+          Functions: {
+            "cancel_reply":
+{ Args: { "message_id": string }; Returns: {
+              "attempt": number,
+"created_at": string,
+"error_code": string | null,
+"finished_at": string | null,
+"message_id": string,
+"session_id": string,
+"started_at": string | null,
+"status": string,
+"user_id": string,
+"version": number
+            }
+                          SetofOptions: {
+        from: "*"
+        to: "chat_replies"
+        isOneToOne: true
+        isSetofReturn: false
+      } },
+"claim_replies":
+{ Args: { "lease_seconds": number,"max_replies": number,"worker_id": string }; Returns: Json
+                           },
+"complete_reply":
+{ Args: { "attempt": number,"call": Json,"content": string,"finish_reason": string,"message_id": string,"worker_id": string }; Returns: boolean
+                           },
+"fail_reply":
+{ Args: { "attempt": number,"call": Json,"error_code": string,"message_id": string,"retry_in": number,"worker_id": string }; Returns: boolean
+                           },
+"next_attempt":
+{ Args: { "attempt": number,"call": Json,"error_code": string,"message_id": string,"worker_id": string }; Returns: number
+                           },
+"open_chat_session":
+{ Args: { "post_analysis_id": string }; Returns: {
+              "created_at": string,
+"id": string,
+"last_turn": number,
+"post_analysis_id": string,
+"status": string,
+"updated_at": string,
+"user_id": string
+            }
+                          SetofOptions: {
+        from: "*"
+        to: "chat_sessions"
+        isOneToOne: true
+        isSetofReturn: false
+      } },
+"release_replies":
+{ Args: { "worker_id": string }; Returns: number
+                           },
+"renew_leases":
+{ Args: { "held": Json,"lease_seconds": number,"worker_id": string }; Returns: Json
+                           },
+"retry_reply":
+{ Args: { "message_id": string }; Returns: {
+              "attempt": number,
+"created_at": string,
+"error_code": string | null,
+"finished_at": string | null,
+"message_id": string,
+"session_id": string,
+"started_at": string | null,
+"status": string,
+"user_id": string,
+"version": number
+            }
+                          SetofOptions: {
+        from: "*"
+        to: "chat_replies"
+        isOneToOne: true
+        isSetofReturn: false
+      } },
+"save_drafts":
+{ Args: { "drafts": Json,"worker_id": string }; Returns: number
+                           }
+          }
+          Enums: {
+            [_ in never]: never
+          }
+          CompositeTypes: {
+            [_ in never]: never
+          }
+        }
+}
+
+type DatabaseWithoutInternals = Omit<Database, '__InternalSupabase'>
+
+type DefaultSchema = DatabaseWithoutInternals[Extract<keyof Database, "public">]
+
+export type Tables<
+  DefaultSchemaTableNameOrOptions extends
+    | keyof (DefaultSchema["Tables"] & DefaultSchema["Views"])
+    | { schema: keyof DatabaseWithoutInternals },
+  TableName extends DefaultSchemaTableNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals
+  }
+    ? keyof (DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"] &
+        DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Views"])
+    : never = never
+> = DefaultSchemaTableNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
+  ? (DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"] &
+      DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Views"])[TableName] extends {
+      Row: infer R
+    }
+    ? R
+    : never
+  : DefaultSchemaTableNameOrOptions extends keyof (DefaultSchema["Tables"] & DefaultSchema["Views"])
+  ? (DefaultSchema["Tables"] & DefaultSchema["Views"])[DefaultSchemaTableNameOrOptions] extends {
+      Row: infer R
+    }
+    ? R
+    : never
+  : never
+
+export type TablesInsert<
+  DefaultSchemaTableNameOrOptions extends
+    | keyof DefaultSchema["Tables"]
+    | { schema: keyof DatabaseWithoutInternals },
+  TableName extends DefaultSchemaTableNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals
+  }
+    ? keyof DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"]
+    : never = never
+> = DefaultSchemaTableNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
+  ? DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"][TableName] extends {
+      Insert: infer I
+    }
+    ? I
+    : never
+  : DefaultSchemaTableNameOrOptions extends keyof DefaultSchema["Tables"]
+  ? DefaultSchema["Tables"][DefaultSchemaTableNameOrOptions] extends {
+      Insert: infer I
+    }
+    ? I
+    : never
+  : never
+
+export type TablesUpdate<
+  DefaultSchemaTableNameOrOptions extends
+    | keyof DefaultSchema["Tables"]
+    | { schema: keyof DatabaseWithoutInternals },
+  TableName extends DefaultSchemaTableNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals
+  }
+    ? keyof DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"]
+    : never = never
+> = DefaultSchemaTableNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
+  ? DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"][TableName] extends {
+      Update: infer U
+    }
+    ? U
+    : never
+  : DefaultSchemaTableNameOrOptions extends keyof DefaultSchema["Tables"]
+  ? DefaultSchema["Tables"][DefaultSchemaTableNameOrOptions] extends {
+      Update: infer U
+    }
+    ? U
+    : never
+  : never
+
+export type Enums<
+  DefaultSchemaEnumNameOrOptions extends
+    | keyof DefaultSchema["Enums"]
+    | { schema: keyof DatabaseWithoutInternals },
+  EnumName extends DefaultSchemaEnumNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals
+  }
+    ? keyof DatabaseWithoutInternals[DefaultSchemaEnumNameOrOptions["schema"]]["Enums"]
+    : never = never
+> = DefaultSchemaEnumNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
+  ? DatabaseWithoutInternals[DefaultSchemaEnumNameOrOptions["schema"]]["Enums"][EnumName]
+  : DefaultSchemaEnumNameOrOptions extends keyof DefaultSchema["Enums"]
+  ? DefaultSchema["Enums"][DefaultSchemaEnumNameOrOptions]
+  : never
+
+export type CompositeTypes<
+  PublicCompositeTypeNameOrOptions extends
+    | keyof DefaultSchema["CompositeTypes"]
+    | { schema: keyof DatabaseWithoutInternals },
+  CompositeTypeName extends PublicCompositeTypeNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals
+  }
+    ? keyof DatabaseWithoutInternals[PublicCompositeTypeNameOrOptions["schema"]]["CompositeTypes"]
+    : never = never
+> = PublicCompositeTypeNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
+  ? DatabaseWithoutInternals[PublicCompositeTypeNameOrOptions["schema"]]["CompositeTypes"][CompositeTypeName]
+  : PublicCompositeTypeNameOrOptions extends keyof DefaultSchema["CompositeTypes"]
+  ? DefaultSchema["CompositeTypes"][PublicCompositeTypeNameOrOptions]
+  : never
+
+export const Constants = {
+  "public": {
+          Enums: {
+            
+          }
+        }
+} as const
