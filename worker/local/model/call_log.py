@@ -17,7 +17,8 @@ class Call:
     status: int = 200
     pieces: int = 0
     finish_reason: str | None = None
-    outcome: str = "aborted"  # until it is "completed" or "refused"
+    outcome: str = "aborted"  # the client left; unless "completed", "refused", "reset" or "closed" by the model
+    fault: str | None = None  # the one that it was made to meet
     time: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,9 +12,13 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from . import wire
-from .answers import answer
 from .call_log import Call, CallLog
-from .tokens import count_tokens, pieces, truncate
+from .events import encode, events, finished, new_id
+from .fault_endpoints import fault_routes
+from .faults import FaultQueue, Refuse
+from .misbehaviour import Misbehaviour
+from .refusals import refusal
+from .tokens import count_tokens
 from .wire import Request, RequestError
 
 VERSIONS = ("v1", "v1beta")
@@ -24,9 +27,10 @@ VERSIONS = ("v1", "v1beta")
 class OfflineModel:
     """The endpoints. `pace` is the pause before each piece of a stream, in seconds."""
 
-    def __init__(self, pace: float, log: CallLog) -> None:
+    def __init__(self, pace: float, log: CallLog, faults: FaultQueue | None) -> None:
         self._pace = pace
         self._log = log
+        self._faults = faults
 
     async def call(self, request: HttpRequest) -> Response:
         """POST /{version}/models/{model}:{method}"""
@@ -38,21 +42,23 @@ class OfflineModel:
         try:
             _check_key(request)
             call.body = await _json(request)
-            return self._answer(call, request.query_params.get("alt"))
+            return self._answer(call, request)
         except RequestError as error:
             call.status, call.outcome = error.status, "refused"
             self._log.write(call)
             raise
 
-    def _answer(self, call: Call, alt: str | None) -> Response:
+    def _answer(self, call: Call, request: HttpRequest) -> Response:
         if call.method == "countTokens":
             return self._count_tokens(call)
-        request = wire.read_request(call.body)
+        asked = wire.read_request(call.body)
         if call.method == "generateContent":
-            return self._unary(call, request)
-        if alt != "sse":
+            return self._unary(call, asked)
+        if request.query_params.get("alt") != "sse":
             raise wire.invalid("The offline model streams with alt=sse only.")
-        return StreamingResponse(self._stream(call, request), media_type="text/event-stream")
+        return self._misbehave(call, asked, request) or StreamingResponse(
+            self._stream(call, asked), media_type="text/event-stream"
+        )
 
     def _count_tokens(self, call: Call) -> Response:
         body = call.body
@@ -62,29 +68,35 @@ class OfflineModel:
         return JSONResponse({"totalTokens": total})
 
     def _unary(self, call: Call, request: Request) -> Response:
-        text, finish_reason = _finished(request)
+        text, finish_reason = finished(request)
         usage = wire.usage(request.prompt_tokens, count_tokens(text))
         call.pieces = 1
         self._complete(call, finish_reason)
-        return JSONResponse(wire.chunk(text, usage, _response_id(), finish_reason))
+        return JSONResponse(wire.chunk(text, usage, new_id(), finish_reason))
 
     async def _stream(self, call: Call, request: Request) -> AsyncIterator[str]:
-        text, finish_reason = _finished(request)
-        parts = pieces(text)
-        response_id = _response_id()
-        shown = 0
         try:
-            for number, part in enumerate(parts, start=1):
+            for event in events(request):
                 await asyncio.sleep(self._pace)
-                shown += len(part)
-                usage = wire.usage(request.prompt_tokens, count_tokens(text[:shown]))
-                last = finish_reason if number == len(parts) else None
-                yield _event(wire.chunk(part, usage, response_id, last))
-                call.pieces = number
-            call.outcome, call.finish_reason = "completed", finish_reason
+                yield encode(event)
+                call.pieces += 1
+                call.finish_reason = event["candidates"][0].get("finishReason")
+            call.outcome = "completed"
         finally:
             # A client that leaves cancels the response while it sleeps: the call is then still "aborted".
             self._log.write(call)
+
+    def _misbehave(self, call: Call, asked: Request, request: HttpRequest) -> Response | None:
+        """The response to a call that meets a fault."""
+        fault = self._faults.take(call.model, asked.turns[-1].text) if self._faults is not None else None
+        if fault is None:
+            return None
+        call.fault = fault.fault
+        if isinstance(fault, Refuse):
+            call.status, call.outcome = fault.status, "refused"
+            self._log.write(call)
+            return refusal(fault, call.model)
+        return Misbehaviour(fault, asked, call, self._pace, self._log, request.state.transport).response()
 
     def _complete(self, call: Call, finish_reason: str | None) -> None:
         call.outcome, call.finish_reason = "completed", finish_reason
@@ -108,26 +120,19 @@ async def _healthz(_: HttpRequest) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-def create_app(pace: float, log: CallLog) -> Starlette:
-    model = OfflineModel(pace, log)
+def create_app(pace: float, log: CallLog, faults: FaultQueue | None = None) -> Starlette:
+    """With `faults`, serve it by OpenProtocol: some faults are about the connection."""
+    model = OfflineModel(pace, log, faults)
     return Starlette(
         routes=[
             Route("/healthz", _healthz),
+            *(fault_routes(faults) if faults is not None else []),
             Route("/{version}/models", _list_models),
             Route("/{version}/models/{call}", _get_model),
             Route("/{version}/models/{call}", model.call, methods=["POST"]),
         ],
         exception_handlers={RequestError: _refuse, HTTPException: _refuse_route},
     )
-
-
-def _finished(request: Request) -> tuple[str, str]:
-    """The answer as far as the request allows, and why it ends there."""
-    text = answer(request.turns, request.system_instruction)
-    limit = request.max_output_tokens
-    if limit is not None and count_tokens(text) > limit:
-        return truncate(text, limit), "MAX_TOKENS"
-    return text, "STOP"
 
 
 def _check_path(request: HttpRequest, model: str) -> None:
@@ -150,14 +155,6 @@ async def _json(request: HttpRequest) -> Any:
         return json.loads(await request.body())
     except ValueError:
         raise wire.invalid("Invalid JSON payload received. Unexpected token.") from None
-
-
-def _event(payload: dict[str, Any]) -> str:
-    return f"data: {json.dumps(payload, ensure_ascii=False)}\r\n\r\n"
-
-
-def _response_id() -> str:
-    return uuid.uuid4().hex
 
 
 async def _refuse(_: HttpRequest, error: Any) -> Response:

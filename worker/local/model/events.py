@@ -1,0 +1,42 @@
+"""An answer as the events of a stream."""
+
+import json
+import uuid
+from typing import Any
+
+from . import wire
+from .answers import answer
+from .tokens import count_tokens, pieces, truncate
+from .wire import Request
+
+
+def finished(request: Request) -> tuple[str, str]:
+    """The answer as far as the request allows, and why it ends there."""
+    text = answer(request.turns, request.system_instruction)
+    limit = request.max_output_tokens
+    if limit is not None and count_tokens(text) > limit:
+        return truncate(text, limit), "MAX_TOKENS"
+    return text, "STOP"
+
+
+def events(request: Request) -> list[dict[str, Any]]:
+    """The pieces one by one, each with the usage so far; the last one says why it is the last."""
+    text, finish_reason = finished(request)
+    parts = pieces(text)
+    response_id = new_id()
+    made = []
+    shown = 0
+    for number, part in enumerate(parts, start=1):
+        shown += len(part)
+        usage = wire.usage(request.prompt_tokens, count_tokens(text[:shown]))
+        last = finish_reason if number == len(parts) else None
+        made.append(wire.chunk(part, usage, response_id, last))
+    return made
+
+
+def encode(event: dict[str, Any]) -> str:
+    return f"data: {json.dumps(event, ensure_ascii=False)}\r\n\r\n"
+
+
+def new_id() -> str:
+    return uuid.uuid4().hex
