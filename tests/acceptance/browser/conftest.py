@@ -1,0 +1,89 @@
+"""A browser for the whole run, and fresh, guarded contexts for each test.
+
+All tests of this folder run on the session's event loop, on which the browser lives. Fixtures of the other
+acceptance tests that are async (`client`, `listener`) have loops of their own: use `people` instead.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from tests.acceptance.browser import chromium
+from tests.acceptance.browser.guard import Guard
+
+TIMEOUT_MS = 10_000
+
+OpenContext = Callable[..., Awaitable[BrowserContext]]
+
+_failed = pytest.StashKey[bool]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    report = yield
+    if report.when == "call":
+        item.stash[_failed] = report.failed
+    return report
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        launched = await chromium.launch(playwright)
+        yield launched
+        await launched.close()
+
+
+@pytest.fixture
+def guard() -> Guard:
+    """Fails the test at its end for errors of any page. `guard.allow(regex)` lets some of them be."""
+    return Guard()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_context(
+    browser: Browser, guard: Guard, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[OpenContext]:
+    """`await open_context(**options)`: another person's browser. Options are those of Playwright's new_context."""
+    contexts: list[BrowserContext] = []
+
+    async def opened(**options: object) -> BrowserContext:
+        context = await browser.new_context(**{"locale": "en-US", "timezone_id": "UTC", **options})
+        context.set_default_timeout(TIMEOUT_MS)
+        guard.watch(context)
+        contexts.append(context)
+        return context
+
+    yield opened
+    if request.node.stash.get(_failed, False):
+        await _save_screenshots(contexts, tmp_path)
+    for context in contexts:
+        await context.close()
+    guard.check()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def context(open_context: OpenContext) -> BrowserContext:
+    return await open_context()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(context: BrowserContext) -> Page:
+    return await context.new_page()
+
+
+async def _save_screenshots(contexts: list[BrowserContext], directory: Path) -> None:
+    pages = [page for context in contexts for page in context.pages]
+    for number, page in enumerate(pages, start=1):
+        file = directory / f"page-{number}.png"
+        await page.screenshot(path=file, full_page=True)
+        print(f"Screenshot of {page.url}: {file}")  # shown in the report of the failed test
