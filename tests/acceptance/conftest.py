@@ -12,6 +12,7 @@ import pytest
 import supabase
 from psycopg.rows import dict_row
 
+from tests.acceptance.faulty_model import FaultyModel
 from tests.acceptance.listener import Listener
 from tests.people import Chat, People, User
 from tests.waiting import wait_for
@@ -29,7 +30,7 @@ def model_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory, model_log: Path) -> Iterator[Stack]:
     directory = tmp_path_factory.mktemp("house")
-    options = ("--pace-ms", PACE_MS, "--log", str(model_log))
+    options = ("--pace-ms", PACE_MS, "--log", str(model_log), "--faults")
     with Stack(directory, ports=Ports.free(), durable=False, model_arguments=options) as running:
         yield running
 
@@ -96,6 +97,13 @@ async def listener(client: supabase.AsyncClient, chat: Chat) -> Listener:
     listening = Listener(client, str(chat.session))
     await listening.subscribe()
     return listening
+
+
+@pytest.fixture
+def faulty_model(house: Stack) -> Iterator[FaultyModel]:
+    house.model.start()
+    with FaultyModel(house.environment["GEMINI_BASE_URL"]) as model:
+        yield model
 
 
 @pytest.fixture

@@ -1,0 +1,38 @@
+"""The offline model of the house, asked to misbehave."""
+
+import contextlib
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+
+class FaultyModel:
+    """Faults that end with the test. See worker/local/model/faults.py for what there is."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx.Client(base_url=url, timeout=5)
+        self._added: list[int] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.closing(self._client):
+            for number in self._added:
+                self._client.delete(f"/faults/{number}")
+
+    def add(self, fault: str, *, question: str, times: int | None = 1, **parameters: Any) -> int:
+        """The next `times` calls whose question contains `question` meet this fault. Returns its id."""
+        body = {"fault": fault, "question": question, "times": times, **parameters}
+        answer = self._client.post("/faults", json=body)
+        assert answer.status_code == 201, answer.text
+        number: int = answer.json()["id"]
+        self._added.append(number)
+        return number
+
+    def used(self, number: int) -> int:
+        """How many calls have met it."""
+        return next(each["used"] for each in self._client.get("/faults").json() if each["id"] == number)

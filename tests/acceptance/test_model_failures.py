@@ -1,0 +1,95 @@
+"""What a failing model looks like from outside: the reply's state, and one ledger row for each call."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from tests.acceptance.faulty_model import FaultyModel
+from tests.people import People
+from tests.waiting import wait_for
+from worker.local.stack import Stack
+
+Database = psycopg.Connection[dict[str, Any]]
+Calls = Callable[[], list[dict[str, Any]]]
+
+
+def reply(database: Database, question: UUID) -> dict[str, Any]:
+    return database.execute("select * from public.chat_replies where message_id = %s", [question]).fetchone() or {}
+
+
+def outcomes(database: Database, question: UUID) -> list[str]:
+    rows = database.execute(
+        "select outcome from public.external_api_call_logs where message_id = %s order by attempt", [question]
+    )
+    return [row["outcome"] for row in rows]
+
+
+def calls_with(marker: str, calls: Calls) -> list[dict[str, Any]]:
+    return [call for call in calls() if marker in call["body"]["contents"][-1]["parts"][0]["text"]]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error_code"),
+    [
+        ({"fault": "refuse", "status": 404}, "model_unavailable"),
+        ({"fault": "blocked_prompt"}, "content_blocked"),
+        ({"fault": "finish", "reason": "RECITATION", "after": 3}, "content_blocked"),
+    ],
+)
+def test_a_final_failure_is_told_and_a_retry_answers(
+    worker: Stack,
+    people: People,
+    database: Database,
+    faulty_model: FaultyModel,
+    calls: Calls,
+    fault: dict[str, Any],
+    error_code: str,
+) -> None:
+    chat, marker = people.make_chat(), uuid4().hex
+    faulty_model.add(**fault, question=marker)
+    question = people.ask(chat, f"How many likes did it get? {marker}")
+    wait_for(lambda: reply(database, question)["status"] == "failed", "the failure")
+
+    assert reply(database, question)["error_code"] == error_code
+    assert outcomes(database, question) == [error_code]
+
+    owner = people.signed_in(chat.user)
+    owner.post("/rpc/retry_reply", json={"message_id": str(question)}).raise_for_status()
+    wait_for(lambda: reply(database, question)["status"] == "completed", "the answer")
+    assert outcomes(database, question) == [error_code, "ok"]
+    assert len(calls_with(marker, calls)) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "error_code"),
+    [
+        ({"fault": "refuse", "status": 429, "retry_info": 0.2}, "rate_limited"),
+        ({"fault": "reset", "after": 2}, "truncated"),
+        ({"fault": "error_event", "after": 2, "status": 503}, "model_overloaded"),
+        ({"fault": "finish", "reason": "MAX_TOKENS", "after": 0}, "empty_reply"),
+    ],
+)
+def test_a_passing_failure_costs_an_attempt_and_no_answer(
+    worker: Stack,
+    people: People,
+    database: Database,
+    faulty_model: FaultyModel,
+    calls: Calls,
+    fault: dict[str, Any],
+    error_code: str,
+) -> None:
+    chat, marker = people.make_chat(), uuid4().hex
+    number = faulty_model.add(**fault, question=marker)
+    question = people.ask(chat, f"How many likes did it get? {marker}")
+    wait_for(lambda: reply(database, question)["status"] == "completed", "the answer")
+
+    assert outcomes(database, question) == [error_code, "ok"]
+    wait_for(lambda: len(calls_with(marker, calls)) == 2, "both calls in the model's log")
+    assert [call["fault"] for call in calls_with(marker, calls)] == [fault["fault"], None]
+    assert faulty_model.used(number) == 1
+    answers = database.execute("select content from public.chat_messages where reply_to = %s", [question]).fetchall()
+    assert len(answers) == 1
+    assert "48210" in answers[0]["content"]
