@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -30,7 +31,8 @@ class Stack:
 
     `directory` keeps the data, the keys and the logs. Each service is an attribute that can be
     started, stopped and killed alone; the port stays the same. Services that are switched off are there
-    too and never started. `workdir` is where `supabase/migrations` is.
+    too and never started. `workdir` is where `supabase/migrations` is. `realtime_environment` is for tests
+    that want other limits and pauses of the Realtime stand-in than people do.
 
     Use it from the thread that lives longest: Linux ends the services when the thread that
     started them ends.
@@ -48,6 +50,7 @@ class Stack:
         durable: bool = True,
         workdir: Path = ROOT,
         model_arguments: tuple[str, ...] = (),
+        realtime_environment: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory.resolve()
         self.ports = ports
@@ -72,6 +75,7 @@ class Stack:
             "realtime",
             python_module("worker.local.realtime", "--port", str(ports.realtime)),
             "/realtime/v1/health",
+            realtime_environment,
         )
         self.model = self._service(
             "The offline model",
@@ -199,7 +203,9 @@ class Stack:
             environment["WEB_URL"] = f"http://127.0.0.1:{self.ports.web}"
         return environment
 
-    def _service(self, name: str, key: str, command: list[str], health: str) -> Service:
+    def _service(
+        self, name: str, key: str, command: list[str], health: str, more: Mapping[str, str] | None = None
+    ) -> Service:
         return Service(
             name,
             command,
@@ -214,6 +220,7 @@ class Stack:
                 "SITE_URL": f"http://127.0.0.1:{self.ports.web}",
                 "DO_NOT_TRACK": "1",
                 "LITE_TELEMETRY": "0",
+                **(more or {}),
             },
             working_directory=ROOT,
         )

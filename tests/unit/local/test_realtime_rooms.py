@@ -6,9 +6,13 @@ import pytest
 
 from worker.local.realtime import broadcasts
 from worker.local.realtime.join import JoinRequest
+from worker.local.realtime.limits import Limits
 from worker.local.realtime.pgoutput import Change, Relation
 from worker.local.realtime.rooms import Rooms
 from worker.local.realtime.serializer import UserBroadcast, Version
+from worker.local.realtime.settings import Settings
+
+SETTINGS = Settings(database_url="", jwt_secret="", publishable_key="", secret_key="")
 
 
 class Listener:
@@ -79,6 +83,11 @@ def test_who_left_hears_nothing(rooms):
     assert listener.heard == []
 
 
+@pytest.fixture
+def limits():
+    return Limits(SETTINGS)
+
+
 ROW = {
     "topic": "a",
     "event": "e",
@@ -94,11 +103,11 @@ def stored(**values):
     return Change("INSERT", relation, committed_at=None, new={**ROW, **values}, old=None)
 
 
-def test_a_stored_message_is_broadcast_with_its_id(rooms):
+def test_a_stored_message_is_broadcast_with_its_id(rooms, limits):
     listener = Listener()
     rooms.enter("a", True, listener)
     assert broadcasts.is_broadcast(stored())
-    broadcasts.send(rooms, stored())
+    broadcasts.send(rooms, limits, stored())
     assert json.loads(listener.heard[0])["payload"] == {
         "event": "e",
         "payload": {"x": 1},
@@ -107,18 +116,18 @@ def test_a_stored_message_is_broadcast_with_its_id(rooms):
     }
 
 
-def test_a_stored_message_may_be_bytes(rooms):
+def test_a_stored_message_may_be_bytes(rooms, limits):
     listener = Listener(Version.V2)
     rooms.enter("a", False, listener)
-    broadcasts.send(rooms, stored(private="f", payload=None, binary_payload="\\x00ff"))
+    broadcasts.send(rooms, limits, stored(private="f", payload=None, binary_payload="\\x00ff"))
     assert listener.heard[0].endswith(b"\x00\xff")
 
 
 @pytest.mark.parametrize("missing", ["topic", "event", "private", "payload"])
-def test_an_incomplete_stored_message_is_skipped(rooms, missing):
+def test_an_incomplete_stored_message_is_skipped(rooms, limits, missing):
     listener = Listener()
     rooms.enter("a", True, listener)
-    broadcasts.send(rooms, stored(**{missing: None}))
+    broadcasts.send(rooms, limits, stored(**{missing: None}))
     assert listener.heard == []
 
 

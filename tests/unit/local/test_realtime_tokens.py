@@ -1,16 +1,19 @@
 """Tokens and keys: what is accepted, and the server's words for what is not."""
 
+import re
 import time
 
 import jwt
 import pytest
 
-from worker.local.realtime import tokens
+from worker.local.realtime import settings, tokens
 from worker.local.realtime.settings import Settings, SettingsError
 from worker.local.realtime.tokens import TokenError, TokenExpired
 
 SECRET = "a secret of the tests, at least 32 bytes long"
-SETTINGS = Settings("postgresql://", SECRET, "sb_publishable_a", "sb_secret_b")
+SETTINGS = Settings(
+    database_url="postgresql://", jwt_secret=SECRET, publishable_key="sb_publishable_a", secret_key="sb_secret_b"
+)
 
 
 def token(secret=SECRET, algorithm="HS256", **claims):
@@ -72,9 +75,19 @@ def test_claims_run_out():
         tokens.check_expiry({"role": "anon", "exp": time.time() - 1})
 
 
-def test_every_missing_setting_is_named():
-    with pytest.raises(SettingsError, match="SUPABASE_JWT_SECRET, SUPABASE_PUBLISHABLE_KEY, SUPABASE_SECRET_KEY"):
-        Settings.from_environment({"REALTIME_DATABASE_URL": "postgresql://"})
+def test_every_setting_that_cannot_be_used_is_named(monkeypatch):
+    monkeypatch.setenv("REALTIME_DATABASE_URL", "postgresql://")
+    monkeypatch.setenv("REALTIME_IDLE_TIMEOUT_MS", "soon")
+    for name in ("SUPABASE_JWT_SECRET", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SettingsError) as raised:
+        settings.load()
+    assert re.findall(r"[A-Z_]{9,}", str(raised.value)) == [
+        "SUPABASE_JWT_SECRET",
+        "SUPABASE_PUBLISHABLE_KEY",
+        "SUPABASE_SECRET_KEY",
+        "REALTIME_IDLE_TIMEOUT_MS",
+    ]
 
 
 def test_settings_do_not_show_their_secrets():

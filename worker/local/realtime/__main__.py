@@ -6,8 +6,8 @@ import signal
 import click
 import uvicorn
 
+from worker.local.realtime import settings
 from worker.local.realtime.server import create_app
-from worker.local.realtime.settings import Settings, SettingsError
 
 LARGEST_FRAME = 5_000_000  # bytes; a larger one closes the socket with 1009
 SHUTDOWN_SECONDS = 2
@@ -22,12 +22,12 @@ def main(port: int) -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     try:
-        settings = Settings.from_environment()
-    except SettingsError as error:
+        chosen = settings.load()
+    except settings.SettingsError as error:
         raise click.ClickException(str(error)) from error
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings),
+            create_app(chosen),
             host="127.0.0.1",
             port=port,
             log_config=None,

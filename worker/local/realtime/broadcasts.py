@@ -1,10 +1,14 @@
 """Broadcasts from the database: each row inserted into realtime.messages, after its commit."""
 
 import json
+import logging
 
+from worker.local.realtime.limits import Limits, TooMany
 from worker.local.realtime.pgoutput import Change, Row
 from worker.local.realtime.rooms import Rooms
 from worker.local.realtime.serializer import UserBroadcast
+
+logger = logging.getLogger(__name__)
 
 SCHEMA, TABLE = "realtime", "messages"
 
@@ -13,15 +17,25 @@ def is_broadcast(change: Change) -> bool:
     return (change.relation.schema, change.relation.table) == (SCHEMA, TABLE)
 
 
-def send(rooms: Rooms, change: Change) -> None:
-    """A row without event, topic, privacy or payload is nobody's message."""
+def send(rooms: Rooms, limits: Limits, change: Change) -> None:
+    """A row without event, topic, privacy or payload is nobody's message; nor is one over a limit."""
     row = change.new
     if change.operation != "INSERT" or row is None:
         return
     topic, event, private = row.get("topic"), row.get("event"), row.get("private")
     broadcast = _broadcast(row, event) if event is not None else None
-    if topic is not None and private is not None and broadcast is not None:
-        rooms.broadcast(topic, private == "t", broadcast)
+    if topic is None or private is None or broadcast is None:
+        return
+    try:
+        limits.check_batch(1)
+    except TooMany:
+        logger.warning("a broadcast from the database dropped: too many messages per second")
+        return
+    if not limits.fits(broadcast.payload):
+        logger.warning("a broadcast from the database dropped: larger than the limit")
+        return
+    limits.events.add()
+    rooms.broadcast(topic, private == "t", broadcast)
 
 
 def _broadcast(row: Row, event: str) -> UserBroadcast | None:

@@ -11,8 +11,8 @@ from worker.local.realtime import bindings
 from worker.local.realtime.bindings import Binding, BindingError
 from worker.local.realtime.database import Database, DatabaseAway
 from worker.local.realtime.delivery import Event, Subscriber, events_of
+from worker.local.realtime.limits import Limits
 from worker.local.realtime.pgoutput import Change
-from worker.local.realtime.serializer import encode
 from worker.local.realtime.subscribing import check
 
 logger = logging.getLogger(__name__)
@@ -21,8 +21,9 @@ LARGEST_BATCH = 100  # changes that are looked up together
 
 
 class Changes:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, limits: Limits) -> None:
         self._database = database
+        self._limits = limits
         # A channel whose bindings could not be checked yet, because the database was away, has none.
         self._subscriptions: dict[Subscriber, tuple[Binding, ...]] = {}
         self._queue: asyncio.Queue[Change | None] = asyncio.Queue()  # None: the stream was lost and is back
@@ -76,6 +77,9 @@ class Changes:
                 logger.exception("row changes lost: %d", len(batch))
 
     async def _deliver(self, changes: Sequence[Change]) -> None:
+        if changes and self._limits.row_changes.exceeded:
+            logger.warning("row changes skipped: %d (too many per second)", len(changes))
+            return
         by_table: dict[int, list[int]] = {}
         for index, change in enumerate(changes):
             by_table.setdefault(change.relation.oid, []).append(index)
@@ -88,11 +92,7 @@ class Changes:
                         zip(indexes, await events_of(connection, self._subscriptions, of_table), strict=True)
                     )
         for index in sorted(found):
-            for event in found[index]:
-                _send(*event)
-
-
-def _send(subscriber: Subscriber, ids: Sequence[int], data: str) -> None:
-    if subscriber.is_open:
-        payload = f'{{"ids":{list(ids)},"data":{data}}}'
-        subscriber.deliver(encode(subscriber.version, subscriber.topic, "postgres_changes", payload))
+            for subscriber, ids, data in found[index]:
+                if subscriber.is_open:
+                    self._limits.row_changes.add(len(ids))
+                    subscriber.show_change(ids, data)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from worker.local.realtime import json_text, tokens
@@ -52,7 +52,16 @@ class Channel:
         return self._wire.version
 
     def deliver(self, frame: str | bytes) -> None:
+        """A broadcast. It is heard even if it is the one too many."""
         self._wire.send(frame)
+        self._services.limits.events.add()
+        if self._services.limits.events.exceeded:
+            self.shut_down("Too many messages per second")
+
+    def show_change(self, ids: Sequence[int], data: str) -> None:
+        """`data` is JSON text."""
+        payload = f'{{"ids":{json_text.dumps(list(ids))},"data":{data}}}'
+        self._wire.send(encode(self.version, self.topic, "postgres_changes", payload))
 
     def open(self) -> None:
         """Begin to hear. Called right before the reply to the join, so that nothing is missed after it."""
@@ -112,10 +121,14 @@ class Channel:
     async def _broadcast(self, message: Message) -> None:
         if not isinstance(message.payload, dict | UserBroadcast) or not await self._write_allowed():
             return  # a broadcast that is denied is dropped without a word, even if an ack was asked for
-        without = None if self._request.broadcast_self else self
-        self._services.rooms.broadcast(self.name, self._request.private, message.payload, without)
+        self._services.limits.events.add()
+        fits = self._services.limits.fits(_text(message.payload))
+        if fits:
+            without = None if self._request.broadcast_self else self
+            self._services.rooms.broadcast(self.name, self._request.private, message.payload, without)
         if self._request.broadcast_ack:
-            self._wire.reply(message, "ok", {})
+            # The real server's error is a bare string, which realtime-py takes for no reply at all.
+            self._wire.reply(message, *(("ok", {}) if fits else ("error", {"error": "payload_size_exceeded"})))
 
     async def _write_allowed(self) -> bool:
         if not self._request.private:
@@ -179,6 +192,10 @@ class Channel:
     def _push(self, event: str, payload: Mapping[str, Any], ref: Any = None) -> None:
         text = json_text.dumps(payload)
         self._wire.send(encode(self.version, self.topic, event, text, ref, self._join_ref))
+
+
+def _text(payload: dict[str, Any] | UserBroadcast) -> str | bytes:
+    return payload.payload if isinstance(payload, UserBroadcast) else json_text.dumps(payload)
 
 
 def _lost(before: ReadPolicies, now: ReadPolicies) -> bool:

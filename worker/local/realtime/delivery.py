@@ -15,7 +15,6 @@ from worker.local.realtime.events import EvaluatedChange
 from worker.local.realtime.filters import Filter
 from worker.local.realtime.pgoutput import Change, Row
 from worker.local.realtime.rows import Table
-from worker.local.realtime.serializer import Version
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +29,7 @@ class Subscriber(Protocol):
     @property
     def bindings(self) -> Sequence[Mapping[str, Any]]: ...
 
-    @property
-    def version(self) -> Version: ...
-
-    def deliver(self, frame: str | bytes) -> None: ...
+    def show_change(self, ids: Sequence[int], data: str) -> None: ...
 
     def push_system(self, status: str, message: str, extension: str = ...) -> None: ...
 

@@ -2,17 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from worker.local.realtime import tokens
 from worker.local.realtime.authorization import Identity, ReadPolicies
 from worker.local.realtime.database import DatabaseAway
+from worker.local.realtime.limits import Limits
 from worker.local.realtime.rooms import TOPIC_PREFIX
 from worker.local.realtime.services import Services
 
 
 class JoinRefused(Exception):
     """The message is the reason as the client is told it."""
+
+
+class Client(Protocol):
+    """The socket, as a join knows it."""
+
+    handshake: Identity
+
+    @property
+    def channel_count(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -53,17 +63,24 @@ class Admission:
     policies: ReadPolicies
 
 
-async def admit(services: Services, topic: str, payload: Any, handshake: Identity) -> Admission:
+class TooManyJoins(JoinRefused):
+    """The socket is closed, too."""
+
+
+async def admit(services: Services, client: Client, topic: str, payload: Any) -> Admission:
     """Run the checks of a join in the server's order. Raises JoinRefused."""
     name = topic.removeprefix(TOPIC_PREFIX)
     if not name:
         raise JoinRefused("TopicNameRequired: You must provide a topic name")
     request = JoinRequest.parse(payload)
-    identity = handshake
+    if services.settings.private_only and not request.private:
+        raise JoinRefused("PrivateOnly: This project only allows private channels")
+    _check_limits(services.limits, client)
+    identity = client.handshake
     try:
         if request.access_token:
             claims = tokens.verify(request.access_token, services.settings.jwt_secret)
-            identity = Identity(claims, handshake.headers)
+            identity = Identity(claims, client.handshake.headers)
         tokens.check_expiry(identity.claims)
     except tokens.TokenError as error:
         raise JoinRefused(error.reason) from error
@@ -80,6 +97,16 @@ async def admit(services: Services, topic: str, payload: Any, handshake: Identit
     if not policies.any:
         raise JoinRefused(f"Unauthorized: You do not have permissions to read from this Channel topic: {name}")
     return Admission(name, request, identity, policies)
+
+
+def _check_limits(limits: Limits, client: Client) -> None:
+    if not limits.has_room_for(client):
+        raise JoinRefused("ConnectionRateLimitReached: Too many connected users")
+    if limits.joins.exceeded:
+        raise TooManyJoins("ClientJoinRateLimitReached: Too many joins per second")
+    limits.joins.add()
+    if client.channel_count >= limits.channels_per_client:
+        raise JoinRefused("ChannelRateLimitReached: Too many channels")
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -9,11 +9,13 @@ from starlette.responses import JSONResponse, Response
 from worker.local.realtime import json_text, tokens
 from worker.local.realtime.authorization import Identity
 from worker.local.realtime.database import DatabaseAway
+from worker.local.realtime.limits import Limits, TooMany
 from worker.local.realtime.serializer import UserBroadcast
 from worker.local.realtime.services import Services
 
 JSON_TYPE = "application/json"
 BINARY_TYPE = "application/octet-stream"
+TOO_LARGE = "Payload size exceeds tenant limit"
 
 
 class Refused(Exception):
@@ -27,7 +29,8 @@ async def broadcast_batch(request: Request) -> Response:
     services: Services = request.app.state.services
     try:
         identity = _identity(request, services)
-        messages = _messages(await request.body())
+        messages = _messages(await request.body(), services.limits)
+        _check_rate(services.limits, len(messages))
     except Refused as refusal:
         return refusal.response
     may_write: dict[str, bool] = {}
@@ -36,6 +39,7 @@ async def broadcast_batch(request: Request) -> Response:
         if private and topic not in may_write:
             may_write[topic] = await _may_write(services, identity, topic)
         if not private or may_write[topic]:
+            services.limits.events.add()
             services.rooms.broadcast(topic, private, _envelope(message))
     return Response(status_code=202)
 
@@ -48,10 +52,13 @@ async def broadcast_one(request: Request) -> Response:
     try:
         identity = _identity(request, services)
         payload = _payload(request.headers.get("content-type", ""), await request.body(), event)
+        _check_size(services.limits, payload.payload)
+        _check_rate(services.limits, 1)
     except Refused as refusal:
         return refusal.response
     if private and not await _may_write(services, identity, topic):
         return JSONResponse({"message": "Unauthorized"}, status_code=403)
+    services.limits.events.add()
     services.rooms.broadcast(topic, private, payload)
     return Response(status_code=202)
 
@@ -74,7 +81,19 @@ def _identity(request: Request, services: Services) -> Identity:
     return Identity(claims, headers)
 
 
-def _messages(body: bytes) -> list[dict[str, Any]]:
+def _check_rate(limits: Limits, messages: int) -> None:
+    try:
+        limits.check_batch(messages)
+    except TooMany as error:
+        raise Refused(429, {"message": str(error)}) from error
+
+
+def _check_size(limits: Limits, payload: bytes) -> None:
+    if not limits.fits(payload):
+        raise Refused(422, {"errors": {"payload": [TOO_LARGE]}})
+
+
+def _messages(body: bytes, limits: Limits) -> list[dict[str, Any]]:
     try:
         content = json_text.loads(body)
     except ValueError as error:
@@ -82,13 +101,13 @@ def _messages(body: bytes) -> list[dict[str, Any]]:
     messages = content.get("messages") if isinstance(content, dict) else None
     if not isinstance(messages, list) or not messages:
         raise Refused(422, {"errors": {"messages": ["can't be blank"]}})
-    errors = [_errors(message) for message in messages]
+    errors = [_errors(message, limits) for message in messages]
     if any(errors):
         raise Refused(422, {"errors": {"messages": errors}})
     return messages
 
 
-def _errors(message: Any) -> dict[str, list[str]]:
+def _errors(message: Any, limits: Limits) -> dict[str, list[str]]:
     if not isinstance(message, dict):
         return {"message": ["is invalid"]}
     kinds = {"topic": str, "event": str, "payload": dict}
@@ -98,6 +117,8 @@ def _errors(message: Any) -> dict[str, list[str]]:
             errors[name] = ["can't be blank"]
         elif not isinstance(message[name], kind):
             errors[name] = ["is invalid"]
+    if not errors and not limits.fits(json_text.dumps(message["payload"])):
+        errors["payload"] = [TOO_LARGE]
     return errors
 
 

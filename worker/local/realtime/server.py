@@ -19,6 +19,7 @@ from worker.local.realtime.authorization import Authorization
 from worker.local.realtime.capture import Capture
 from worker.local.realtime.changes import Changes
 from worker.local.realtime.database import Database, DatabaseAway
+from worker.local.realtime.limits import Limits
 from worker.local.realtime.pgoutput import Change
 from worker.local.realtime.rooms import Rooms
 from worker.local.realtime.services import Services
@@ -33,12 +34,14 @@ PRUNE_RETRY = 60.0  # seconds
 
 def create_app(settings: Settings) -> Starlette:
     database = Database(settings.database_url)
+    limits = Limits(settings)
     services = Services(
         settings=settings,
         database=database,
+        limits=limits,
         authorization=Authorization(database),
         rooms=Rooms(),
-        changes=Changes(database),
+        changes=Changes(database, limits),
         capture=Capture(settings.database_url),
     )
 
@@ -78,7 +81,7 @@ async def _health(request: Request) -> Response:
 async def _running(services: Services) -> AsyncIterator[None]:
     def route(change: Change) -> None:
         if broadcasts.is_broadcast(change):
-            broadcasts.send(services.rooms, change)
+            broadcasts.send(services.rooms, services.limits, change)
         else:
             services.changes.offer(change)
 

@@ -6,6 +6,7 @@ from worker.local.realtime.authorization import Authorization
 from worker.local.realtime.capture import Capture
 from worker.local.realtime.changes import Changes
 from worker.local.realtime.database import Database
+from worker.local.realtime.limits import Limits
 from worker.local.realtime.rooms import Rooms
 from worker.local.realtime.settings import Settings
 
@@ -14,6 +15,7 @@ from worker.local.realtime.settings import Settings
 class Services:
     settings: Settings
     database: Database
+    limits: Limits
     authorization: Authorization
     rooms: Rooms
     changes: Changes

@@ -1,51 +1,51 @@
-"""The stand-in's settings: read once from the environment, never changed."""
+"""The stand-in's settings: read once from the environment, never changed. Defaults are the real server's."""
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import Annotated
 
-REQUIRED = (
-    "REALTIME_DATABASE_URL",
-    "SUPABASE_JWT_SECRET",
-    "SUPABASE_PUBLISHABLE_KEY",
-    "SUPABASE_SECRET_KEY",
-)
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Count = Annotated[int, Field(ge=1)]
+Milliseconds = Annotated[int, Field(ge=0)]
 
 
 class SettingsError(Exception):
     """The environment does not say what is needed; the message names everything that is wrong."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Seconds are seconds; everything secret keeps out of `repr`."""
+class Settings(BaseSettings):
+    """Each is read from `REALTIME_<NAME>`, or from the name given with it."""
 
-    database_url: str = field(repr=False)
-    jwt_secret: str = field(repr=False)
-    publishable_key: str = field(repr=False)
-    secret_key: str = field(repr=False)
-    channel_error_backoff: float = 5.0  # before the reply to a refused join
-    connect_error_backoff: float = 2.0  # before the answer to a refused handshake
-    idle_timeout: float = 60.0  # without a frame, a socket is closed
+    model_config = SettingsConfigDict(
+        env_prefix="REALTIME_", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
 
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        missing = [name for name in REQUIRED if not environment.get(name)]
-        if missing:
-            raise SettingsError(f"not set: {', '.join(missing)}")
-        return cls(
-            database_url=environment["REALTIME_DATABASE_URL"],
-            jwt_secret=environment["SUPABASE_JWT_SECRET"],
-            publishable_key=environment["SUPABASE_PUBLISHABLE_KEY"],
-            secret_key=environment["SUPABASE_SECRET_KEY"],
-            channel_error_backoff=_seconds(environment, "REALTIME_CHANNEL_ERROR_BACKOFF_MS", "5000"),
-            connect_error_backoff=_seconds(environment, "REALTIME_CONNECT_ERROR_BACKOFF_MS", "2000"),
-            idle_timeout=_seconds(environment, "REALTIME_IDLE_TIMEOUT_MS", "60000"),
-        )
+    database_url: str = Field(repr=False)
+    jwt_secret: str = Field(repr=False, validation_alias="SUPABASE_JWT_SECRET")
+    publishable_key: str = Field(repr=False, validation_alias="SUPABASE_PUBLISHABLE_KEY")
+    secret_key: str = Field(repr=False, validation_alias="SUPABASE_SECRET_KEY")
+
+    connect_error_backoff_ms: Milliseconds = 2_000  # before the answer to a refused handshake
+    channel_error_backoff_ms: Milliseconds = 5_000  # before the reply to a refused join
+    idle_timeout_ms: Milliseconds = 60_000  # without a frame, a socket is closed
+
+    private_only: bool = False  # refuse public channels
+    max_concurrent_users: Count = 200  # sockets that have joined a channel
+    max_channels_per_client: Count = 100  # of one socket
+    max_joins_per_second: Count = 100
+    max_events_per_second: Count = 100  # broadcasts sent and received; and, apart from them, row changes
+    max_payload_size_kb: Count = 3_000  # of one broadcast or presence
+    rate_tick_ms: Count = 5_000  # rates are averages over up to twelve of these, judged at the end of each
 
 
-def _seconds(environment: Mapping[str, str], name: str, default: str) -> float:
-    text = environment.get(name, default)
-    if not text.isdigit():
-        raise SettingsError(f"{name} must be a number of milliseconds, not {text!r}")
-    return int(text) / 1000
+def load() -> Settings:
+    """Raises SettingsError with a word for each setting that cannot be used."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = [f"{_variable(str(each['loc'][0]))}: {each['msg']}" for each in error.errors()]
+        raise SettingsError("settings that cannot be used: " + "; ".join(problems)) from None
+
+
+def _variable(name: str) -> str:
+    return name if name.isupper() else f"REALTIME_{name.upper()}"

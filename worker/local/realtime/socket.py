@@ -11,7 +11,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from worker.local.realtime import bindings, json_text, tokens
 from worker.local.realtime.authorization import Identity
 from worker.local.realtime.channel import Channel
-from worker.local.realtime.join import JoinRefused, admit
+from worker.local.realtime.join import JoinRefused, TooManyJoins, admit
+from worker.local.realtime.limits import Limits
 from worker.local.realtime.rooms import TOPIC_PREFIX
 from worker.local.realtime.serializer import BadFrame, Message, Version, decode, encode
 from worker.local.realtime.services import Services
@@ -31,9 +32,12 @@ async def serve(websocket: WebSocket, services: Services) -> None:
     try:
         claims = _claims(key, services)
     except tokens.TokenError as error:
-        await asyncio.sleep(services.settings.connect_error_backoff)
+        await asyncio.sleep(services.settings.connect_error_backoff_ms / 1000)
         message = "Token has expired" if isinstance(error, tokens.TokenExpired) else error.message
         return await websocket.send_denial_response(JSONResponse({"error": message}, status_code=401))
+    if crowd := _crowd(services.limits):
+        await asyncio.sleep(services.settings.connect_error_backoff_ms / 1000)
+        return await websocket.send_denial_response(JSONResponse({"error": crowd}, status_code=429))
     headers = {name: value for name, value in websocket.headers.items() if name.startswith("x-")}
     await websocket.accept()
     await Socket(websocket, services, version, Identity(claims, headers)).run()
@@ -45,15 +49,22 @@ def _claims(key: str | None, services: Services) -> tokens.Claims:
     return tokens.verify_api_key(key, services.settings)
 
 
+def _crowd(limits: Limits) -> str | None:
+    """Why nobody more may connect."""
+    if not limits.has_room_for(None):
+        return "Too many connected users"
+    return "Too many joins per second" if limits.joins.exceeded else None
+
+
 class Socket:
     def __init__(self, websocket: WebSocket, services: Services, version: Version, handshake: Identity) -> None:
         self.version = version
         self._websocket = websocket
         self._services = services
-        self._handshake = handshake
+        self.handshake = handshake
         self._channels: dict[str, Channel] = {}
         # Unbounded: a peer that reads slowly, or not at all, must never hold up the others.
-        self._outbox: asyncio.Queue[str | bytes] = asyncio.Queue()
+        self._outbox: asyncio.Queue[str | bytes | int] = asyncio.Queue()
         self._inbox: asyncio.Queue[str | bytes] = asyncio.Queue(MOST_UNHANDLED)
 
     async def run(self) -> None:
@@ -65,6 +76,15 @@ class Socket:
                 task.cancel()
             for channel in self._channels.values():
                 channel.close()
+            self._services.limits.remove_user(self)
+
+    @property
+    def channel_count(self) -> int:
+        return len(self._channels)
+
+    def close(self, code: int) -> None:
+        """After what is being sent already."""
+        self._outbox.put_nowait(code)
 
     def send(self, frame: str | bytes) -> None:
         self._outbox.put_nowait(frame)
@@ -83,6 +103,8 @@ class Socket:
                 frame = await self._outbox.get()
                 if isinstance(frame, bytes):
                     await self._websocket.send_bytes(frame)
+                elif isinstance(frame, int):
+                    return await self._websocket.close(frame)
                 else:
                     await self._websocket.send_text(frame)
         except (WebSocketDisconnect, RuntimeError):
@@ -92,7 +114,7 @@ class Socket:
         """Apart from the handling: a peer that leaves while its join is held back is noticed at once."""
         while True:
             try:
-                async with asyncio.timeout(self._services.settings.idle_timeout):
+                async with asyncio.timeout(self._services.settings.idle_timeout_ms / 1000):
                     received = await self._websocket.receive()
             except TimeoutError:
                 return await self._websocket.close(1000)
@@ -138,11 +160,15 @@ class Socket:
             # it for the channel that it has just joined, so it is kept back.
             former.close()
         try:
-            admission = await admit(self._services, message.topic, message.payload, self._handshake)
+            admission = await admit(self._services, self, message.topic, message.payload)
         except JoinRefused as refusal:
             logger.info("join refused: %s", refusal)
-            await asyncio.sleep(self._services.settings.channel_error_backoff)
-            return self.reply(message, "error", {"reason": str(refusal)})
+            await asyncio.sleep(self._services.settings.channel_error_backoff_ms / 1000)
+            self.reply(message, "error", {"reason": str(refusal)})
+            if isinstance(refusal, TooManyJoins):
+                self.close(1001)
+            return None
+        self._services.limits.add_user(self)
         channel = Channel(self, self._services, message, admission)
         self._channels[message.topic] = channel
         channel.open()

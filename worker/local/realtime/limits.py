@@ -1,0 +1,82 @@
+"""How much one project may do: the limits that all sockets share."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from worker.local.realtime.settings import Settings
+
+TICKS = 12  # that an average reaches back
+SLACK = 500  # bytes above the limit of a payload, which the server leaves for what is around it
+
+
+class Rate:
+    """Events per second, averaged over the last ticks and judged at the end of each: a burst passes."""
+
+    def __init__(self, limit: int, tick: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """`tick` in seconds."""
+        self.limit = limit
+        self._tick = tick
+        self._clock = clock
+        self._started_at = clock()
+        self._count = 0
+        self._buckets = deque([0], TICKS)
+        self._exceeded = False
+
+    def add(self, count: int = 1) -> None:
+        self._advance()
+        self._count += count
+
+    @property
+    def average(self) -> float:
+        self._advance()
+        return sum(self._buckets) / len(self._buckets) / self._tick
+
+    @property
+    def exceeded(self) -> bool:
+        return self.average >= self.limit
+
+    def _advance(self) -> None:
+        over = int((self._clock() - self._started_at) / self._tick)
+        if over:
+            self._started_at += over * self._tick
+            self._buckets.append(self._count)
+            self._buckets.extend([0] * min(over - 1, TICKS))
+            self._count = 0
+
+
+class TooMany(Exception):
+    """The message is what a REST client is told."""
+
+
+class Limits:
+    def __init__(self, settings: Settings) -> None:
+        tick = settings.rate_tick_ms / 1000
+        self.events = Rate(settings.max_events_per_second, tick)
+        self.row_changes = Rate(settings.max_events_per_second, tick)
+        self.joins = Rate(settings.max_joins_per_second, tick)
+        self.channels_per_client = settings.max_channels_per_client
+        self._users: set[object] = set()
+        self._most_users = settings.max_concurrent_users
+        self._largest_payload = settings.max_payload_size_kb * 1000 + SLACK
+
+    def check_batch(self, messages: int) -> None:
+        """Whether so many messages may be sent at once, from REST or the database. Raises TooMany."""
+        if self.events.average > self.events.limit:
+            raise TooMany("You have exceeded your rate limit")
+        if messages + self.events.average > self.events.limit:
+            raise TooMany("Too many messages to broadcast, please reduce the batch size")
+
+    def fits(self, payload: str | bytes) -> bool:
+        """`payload` is JSON text or bytes."""
+        return len(payload) <= self._largest_payload
+
+    def has_room_for(self, user: object) -> bool:
+        """A socket is a user from its first join on."""
+        return user in self._users or len(self._users) < self._most_users
+
+    def add_user(self, user: object) -> None:
+        self._users.add(user)
+
+    def remove_user(self, user: object) -> None:
+        self._users.discard(user)
