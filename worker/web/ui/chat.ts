@@ -39,7 +39,7 @@ export interface HistoryPage {
 export interface ChatHandlers {
   /** The chat as it is to be shown, in order, at every change. */
   onTurns(turns: Turn[], more: { hasEarlier: boolean }): void;
-  /** The session was archived or reopened, by whomever; null: it was deleted. */
+  /** The session as it is, at first and whenever it is archived or reopened; null: it was deleted. */
   onSession?(session: ChatSession | null): void;
   /** Whether events arrive. While they do not, the rows are read every few seconds. */
   onConnection?(isLive: boolean): void;
@@ -420,6 +420,7 @@ class Subscription implements ChatSubscription {
   #hasRead = false;
   #heardMeanwhile = new Set<string>();
   #lastNews = 0;
+  #status: string | null | undefined; // the session's, as told last; null: it is deleted
 
   constructor(
     private readonly supabase: SupabaseClient<Database>,
@@ -512,11 +513,17 @@ class Subscription implements ChatSubscription {
 
   #hear(event: string, payload: any): void {
     this.#lastNews = Date.now();
-    if (event === "session") this.handlers.onSession?.(payload.record);
+    if (event === "session") this.#tellSession(payload.record);
     if (event === "delta") this.#conversation.thread(payload.message_id).takeDelta(payload);
     if (event === "message") this.#hearMessage(payload);
     if (event === "reply") this.#hearReply(payload.record);
     this.#show();
+  }
+
+  #tellSession(row: ChatSession | null): void {
+    const status = row?.status ?? null;
+    if (status !== this.#status) this.handlers.onSession?.(row);
+    this.#status = status;
   }
 
   #hearMessage({ record, truncated }: { record: ChatMessage; truncated?: boolean }): void {
@@ -556,8 +563,12 @@ class Subscription implements ChatSubscription {
 
   async #readRows(): Promise<void> {
     const unknown = this.#conversation.unknown;
-    const rows = this.#hasRead ? await this.#rowsSince(unknown) : await this.#newestRows();
+    const [session, rows] = await Promise.all([
+      this.supabase.from("chat_sessions").select().eq("id", this.sessionId).maybeSingle(),
+      this.#hasRead ? this.#rowsSince(unknown) : this.#newestRows(),
+    ]);
     if (this.#isClosed) return;
+    this.#tellSession(must(session));
     this.#conversation.take(rows, this.#heardMeanwhile);
     this.#conversation.discardUnknown(unknown);
     // What was heard meanwhile may be newer than what was read: read once more instead of guessing.
