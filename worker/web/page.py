@@ -28,6 +28,7 @@ def create_page_app(supabase_url: str, publishable_key: str, built: Path = BUILT
     if _is_secret(publishable_key):
         raise ValueError("The page needs the publishable key; this one is secret and would reach every browser.")
     app = Flask(__name__, static_folder=None)
+    app.config["COMPRESS_STREAMS"] = False  # a stream of events must not wait for the compressor
     Compress(app)
     policy = _content_security_policy(origin)
 
@@ -46,6 +47,9 @@ def create_page_app(supabase_url: str, publishable_key: str, built: Path = BUILT
     @app.get("/assets/<path:name>")
     def asset(name: str) -> ResponseReturnValue:
         response = send_from_directory(built / "assets", name)
+        # Whole, and not as a stream, it can be compressed.
+        response.direct_passthrough = False
+        response.set_data(response.get_data())
         response.headers["Cache-Control"] = FOR_EVER
         return response
 
