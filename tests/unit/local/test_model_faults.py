@@ -328,6 +328,15 @@ async def test_another_pace_is_the_same_answer(house):
     assert slow.stream.latency_ms >= 40 * len(slow.pieces)
 
 
+async def test_it_says_what_it_is_told_to(house):
+    text = "# Títle\n\n![a picture](https://elsewhere.test/x.png) 😀\n"
+    await house.add(fault="say", text=text)
+
+    said = await house.ask()
+
+    assert (said.error, said.text) == (None, text)
+
+
 async def test_faults_are_met_in_order_and_as_often_as_was_asked(house):
     await house.add(fault="refuse", status=503, times=2)
     await house.add(fault="refuse", status=404)

@@ -10,18 +10,18 @@ from .tokens import count_tokens, pieces, truncate
 from .wire import Request
 
 
-def finished(request: Request) -> tuple[str, str]:
-    """The answer as far as the request allows, and why it ends there."""
-    text = answer(request.turns, request.system_instruction)
+def finished(request: Request, text: str | None = None) -> tuple[str, str]:
+    """The answer, or another text, as far as the request allows, and why it ends there."""
+    text = answer(request.turns, request.system_instruction) if text is None else text
     limit = request.max_output_tokens
     if limit is not None and count_tokens(text) > limit:
         return truncate(text, limit), "MAX_TOKENS"
     return text, "STOP"
 
 
-def events(request: Request) -> list[dict[str, Any]]:
+def events(request: Request, text: str | None = None) -> list[dict[str, Any]]:
     """The pieces one by one, each with the usage so far; the last one says why it is the last."""
-    text, finish_reason = finished(request)
+    text, finish_reason = finished(request, text)
     parts = pieces(text)
     response_id = new_id()
     made = []

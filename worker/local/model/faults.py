@@ -117,8 +117,27 @@ class Slow(_Fault):
     pace_ms: NonNegativeInt
 
 
+class Say(_Fault):
+    """Another answer than its own."""
+
+    fault: Literal["say"]
+    text: str = Field(min_length=1)
+    pace_ms: NonNegativeInt | None = None
+
+
 Fault = Annotated[
-    Refuse | Stall | Reset | Close | Garbage | ErrorEvent | BlockedPrompt | Finish | NoCandidates | EmptyText | Slow,
+    Refuse
+    | Stall
+    | Reset
+    | Close
+    | Garbage
+    | ErrorEvent
+    | BlockedPrompt
+    | Finish
+    | NoCandidates
+    | EmptyText
+    | Slow
+    | Say,
     Field(discriminator="fault"),
 ]
 _READER: TypeAdapter[Fault] = TypeAdapter(Fault)

@@ -21,6 +21,7 @@ from .faults import (
     NoCandidates,
     Refuse,
     Reset,
+    Say,
     Slow,
     Stall,
 )
@@ -58,7 +59,7 @@ class Misbehaviour:
         self, fault: Fault, request: Request, call: Call, pace: float, log: CallLog, transport: asyncio.Transport
     ) -> None:
         self._fault = fault
-        self._events = events(request)
+        self._events = events(request, fault.text if isinstance(fault, Say) else None)
         self._call = call
         self._pace = pace
         self._log = log
@@ -93,8 +94,9 @@ class Misbehaviour:
                 return self._only(candidates=[])
             case EmptyText():
                 return self._empty()
-            case Slow():
-                self._pace = fault.pace_ms / 1000
+            case Slow() | Say():
+                if fault.pace_ms is not None:
+                    self._pace = fault.pace_ms / 1000
                 return self._say(0, None)
             case Refuse():
                 raise TypeError("A refusal is no stream.")
