@@ -64,7 +64,9 @@ function Conversation({ chat, postAnalysisId, onActivity }: Props) {
     <section className="chat" aria-label="Chat about this post">
       <Scroller lastSent={talk.lastSent} firstTurn={talk.turns[0]?.question.id}>
         {talk.hasEarlier && <Earlier onRead={talk.readEarlier} />}
-        {!talk.hasLooked && !talk.problem && <p className="chat-hint">Loading the conversation…</p>}
+        {!talk.hasLooked && !talk.problem && talk.outbox.length === 0 && (
+          <p className="chat-hint">Loading the conversation…</p>
+        )}
         {isEmpty && <Empty chat={chat} postAnalysisId={postAnalysisId} onAsk={ask} />}
         <ol className="chat-turns">
           {talk.turns.map((turn) => (
@@ -329,35 +331,44 @@ interface TurnProps {
 
 // Drawn anew only when its turn has changed: the others stay as they are while one streams.
 const TurnView = memo(function TurnView({ turn, onStop, onRetry }: TurnProps) {
-  const { question, answer, state, text } = turn;
+  const { question, state, text } = turn;
   const isUnderWay = state === "waiting" || state === "writing";
+  const note = state === "completed" ? wordsFor(turn) : null;
   return (
     <li className="chat-turn" data-state={state}>
       <article className="chat-question" aria-label="You">
         <p dir="auto">{question.content}</p>
         <Time of={question.created_at} />
       </article>
-      {text && (
-        <article className="chat-answer" aria-label="Assistant" aria-busy={isUnderWay}>
-          <Markdown text={text} />
-          {answer && (
-            <footer>
-              <Time of={answer.created_at} />
-              <Copy text={answer.content} />
-            </footer>
-          )}
-        </article>
-      )}
-      <Status turn={turn} onStop={onStop} onRetry={onRetry} />
+      <article className="chat-answer" aria-label="Assistant" aria-busy={isUnderWay}>
+        {/* Above the text, so that nothing moves while it grows. */}
+        <header data-failed={state === "failed" || undefined}>
+          <Status turn={turn} onStop={onStop} onRetry={onRetry} />
+        </header>
+        {text && (
+          <div className="chat-text">
+            <Markdown text={text} />
+          </div>
+        )}
+        {note && <p className="chat-note">{note.sentence}</p>}
+      </article>
     </li>
   );
 });
 
 function Status({ turn, onStop, onRetry }: TurnProps) {
   const { id } = turn.question;
+  if (turn.answer) {
+    return (
+      <>
+        <Time of={turn.answer.created_at} />
+        <Copy text={turn.answer.content} />
+      </>
+    );
+  }
   if (turn.state === "waiting" || turn.state === "writing") {
     return (
-      <p className="chat-status">
+      <>
         <span className="chat-typing" aria-hidden="true">
           <i />
           <i />
@@ -367,20 +378,19 @@ function Status({ turn, onStop, onRetry }: TurnProps) {
         <button type="button" onClick={() => onStop(id)}>
           Stop
         </button>
-      </p>
+      </>
     );
   }
   const words = wordsFor(turn);
-  if (!words) return null;
   return (
-    <p className="chat-status" data-failed={turn.state === "failed" || undefined}>
-      <span>{words.sentence}</span>
-      {words.canRetry && (
+    <>
+      <span>{words?.sentence}</span>
+      {words?.canRetry && (
         <button type="button" onClick={() => onRetry(id)}>
           {turn.state === "cancelled" ? "Ask again" : "Retry"}
         </button>
       )}
-    </p>
+    </>
   );
 }
 
@@ -391,7 +401,7 @@ function Unsent({ letter, onResend, onEdit }: UnsentProps) {
         <p dir="auto">{letter.content}</p>
       </article>
       {letter.problem ? (
-        <p className="chat-status" data-failed data-mine>
+        <p className="chat-status" data-failed>
           <span>
             Not sent.{" "}
             {navigator.onLine ? letter.problem.message : "You are offline: it will be sent when you are back."}
@@ -404,9 +414,7 @@ function Unsent({ letter, onResend, onEdit }: UnsentProps) {
           </button>
         </p>
       ) : (
-        <p className="chat-status" data-mine>
-          Sending…
-        </p>
+        <p className="chat-status">Sending…</p>
       )}
     </li>
   );
@@ -820,7 +828,6 @@ const CSS = `
 .chat-scroll { height: 100%; overflow-y: auto; overflow-anchor: none; overscroll-behavior: contain; padding: 1rem; }
 .chat-scroll:focus-visible { outline-offset: -2px; }
 .chat-content { max-width: 46rem; min-height: 100%; margin-inline: auto; display: flex; flex-direction: column; }
-.chat-content > :first-child { margin-top: auto; }
 .chat .chat-newest {
   position: absolute; bottom: .75rem; left: 50%; transform: translateX(-50%);
   border-radius: 2rem; box-shadow: 0 2px 8px rgb(0 0 0 / .2);
@@ -832,33 +839,37 @@ const CSS = `
 .chat-question, .chat-answer { border-radius: 1rem; padding: .6rem .9rem; overflow-wrap: anywhere; min-width: 0; }
 .chat-question { align-self: flex-end; max-width: 85%; background: var(--chat-question); }
 .chat-question p { margin: 0; white-space: pre-wrap; }
-.chat-answer { align-self: flex-start; max-width: 100%; background: var(--chat-surface); border: 1px solid var(--chat-line); }
+.chat-answer { width: min(100%, 42rem); padding-top: 0; background: var(--chat-surface); border: 1px solid var(--chat-line); }
 .chat-turn time { color: var(--chat-soft); font-size: .8rem; }
 .chat-question time { display: block; text-align: end; }
-.chat-answer footer { display: flex; align-items: center; gap: .75rem; margin-top: .5rem; }
-.chat-answer footer button { margin-inline-start: auto; min-height: 1.75rem; padding: .1rem .6rem; font-size: .8rem; }
+.chat-answer > header {
+  position: sticky; top: -1rem; display: flex; align-items: center; gap: .6rem; min-height: 2.75rem;
+  background: inherit; color: var(--chat-soft); font-size: .9rem;
+}
+.chat-answer > header[data-failed] { color: var(--chat-warning); }
+.chat-answer > header button { margin-inline-start: auto; font-size: .85rem; }
+.chat-note { margin: .7rem 0 0; color: var(--chat-soft); font-size: .9rem; }
 .chat-turn[data-state="sending"] .chat-question { opacity: .7; }
 
-.chat-answer :is(p, li, h1, h2, h3, h4, h5, h6, td, th) { unicode-bidi: plaintext; text-align: start; }
-.chat-answer :is(p, ul, ol, pre, blockquote, .chat-table) { margin: 0 0 .7rem; }
-.chat-answer :is(h1, h2, h3, h4, h5, h6) { margin: .9rem 0 .4rem; font-size: 1.05rem; line-height: 1.3; }
-.chat-answer > :first-child { margin-top: 0; }
-.chat-answer > :last-child { margin-bottom: 0; }
-.chat-answer :is(ul, ol) { padding-inline-start: 1.5rem; }
-.chat-answer :not(li) > ul { list-style: disc; }
-.chat-answer a { color: var(--chat-accent); }
-.chat-answer blockquote { padding-inline-start: .8rem; border-inline-start: 3px solid var(--chat-line); color: var(--chat-soft); }
-.chat-answer code { font: .9em ui-monospace, monospace; background: var(--chat-ground); border-radius: .3rem; padding: .1em .3em; }
-.chat-answer pre { overflow-x: auto; padding: .7rem; background: var(--chat-ground); border-radius: .6rem; direction: ltr; }
-.chat-answer pre code { padding: 0; background: none; }
+.chat-text :is(p, li, h1, h2, h3, h4, h5, h6, td, th) { unicode-bidi: plaintext; text-align: start; }
+.chat-text :is(p, ul, ol, pre, blockquote, .chat-table) { margin: 0 0 .7rem; }
+.chat-text :is(h1, h2, h3, h4, h5, h6) { margin: .9rem 0 .4rem; font-size: 1.05rem; line-height: 1.3; }
+.chat-text > :first-child { margin-top: 0; }
+.chat-text > :last-child { margin-bottom: .3rem; }
+.chat-text :is(ul, ol) { padding-inline-start: 1.5rem; }
+.chat-text :not(li) > ul { list-style: disc; }
+.chat-text a { color: var(--chat-accent); }
+.chat-text blockquote { padding-inline-start: .8rem; border-inline-start: 3px solid var(--chat-line); color: var(--chat-soft); }
+.chat-text code { font: .9em ui-monospace, monospace; background: var(--chat-ground); border-radius: .3rem; padding: .1em .3em; }
+.chat-text pre { overflow-x: auto; padding: .7rem; background: var(--chat-ground); border-radius: .6rem; direction: ltr; }
+.chat-text pre code { padding: 0; background: none; }
 .chat-table { overflow-x: auto; }
 .chat-table table { border-collapse: collapse; }
 .chat-table :is(td, th) { border: 1px solid var(--chat-line); padding: .25rem .6rem; }
 .chat-image { color: var(--chat-soft); font-style: italic; }
 
-.chat-status { display: flex; flex-wrap: wrap; align-items: center; gap: .6rem; margin: 0; color: var(--chat-soft); font-size: .9rem; }
+.chat-status { display: flex; flex-wrap: wrap; align-items: center; gap: .6rem; justify-content: flex-end; margin: 0; color: var(--chat-soft); font-size: .9rem; }
 .chat-status[data-failed] { color: var(--chat-warning); }
-.chat-status[data-mine] { justify-content: flex-end; }
 .chat-typing { display: inline-flex; gap: .25rem; }
 .chat-typing i { width: .4rem; height: .4rem; border-radius: 50%; background: currentColor; animation: chat-typing 1.2s infinite; }
 .chat-typing i:nth-child(2) { animation-delay: .2s; }
