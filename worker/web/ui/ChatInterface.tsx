@@ -857,7 +857,7 @@ const CSS = `
 .chat-text > :first-child { margin-top: 0; }
 .chat-text > :last-child { margin-bottom: .3rem; }
 .chat-text :is(ul, ol) { padding-inline-start: 1.5rem; }
-.chat-text :not(li) > ul { list-style: disc; }
+.chat-text > ul { list-style: disc; }
 .chat-text a { color: var(--chat-accent); }
 .chat-text blockquote { padding-inline-start: .8rem; border-inline-start: 3px solid var(--chat-line); color: var(--chat-soft); }
 .chat-text code { font: .9em ui-monospace, monospace; background: var(--chat-ground); border-radius: .3rem; padding: .1em .3em; }
