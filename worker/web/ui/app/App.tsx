@@ -3,7 +3,7 @@
 import type { SupabaseClient, User } from "@supabase/supabase-js";
 import { lazy, Suspense, useEffect, useMemo, useState } from "react";
 import { SWRConfig } from "swr";
-import { Redirect, Route, Router, Switch } from "wouter";
+import { Router, useRoute } from "wouter";
 import { useHashLocation } from "wouter/use-hash-location";
 import { createChat } from "../chat";
 import type { Database } from "../database.types";
@@ -50,41 +50,30 @@ function Shell({ user, onSignOut }: { user: User; onSignOut: () => void }) {
           Sign out
         </button>
       </header>
-      <Switch>
-        <Route path="/posts/:analysisId/chat">
-          {({ analysisId }) => <Panes key={analysisId} analysisId={analysisId} withChat />}
-        </Route>
-        <Route path="/posts/:analysisId">
-          {({ analysisId }) => <Panes key={analysisId} analysisId={analysisId} />}
-        </Route>
-        <Route path="/">
-          <Panes />
-        </Route>
-        <Route>
-          <Redirect to="/" />
-        </Route>
-      </Switch>
+      <Panes />
     </div>
   );
 }
 
 /** A narrow screen shows the last of the panes that there are, a wide one all of them. */
-function Panes({ analysisId, withChat = false }: { analysisId?: string; withChat?: boolean }) {
-  const view = withChat ? "chat" : analysisId ? "analysis" : "lists";
+function Panes() {
+  const [, post] = useRoute("/posts/:analysisId");
+  const [withChat, chat] = useRoute("/posts/:analysisId/chat");
+  const analysisId = chat?.analysisId ?? post?.analysisId;
   return (
-    <main data-view={view}>
+    <main data-view={withChat ? "chat" : analysisId ? "analysis" : "lists"}>
       <nav aria-label="Posts and chats">
         <Posts current={analysisId} />
         <Chats current={withChat ? analysisId : undefined} />
       </nav>
       {analysisId ? (
-        <AnalysisPage analysisId={analysisId} hasChatOpen={withChat} />
+        <AnalysisPage key={analysisId} analysisId={analysisId} hasChatOpen={withChat} />
       ) : (
         <p className="hint pick">Pick a post to see its analysis and to ask about it.</p>
       )}
       {analysisId && withChat && (
         <Suspense fallback={<p className="hint pick">Loading…</p>}>
-          <ChatPage analysisId={analysisId} />
+          <ChatPage key={analysisId} analysisId={analysisId} />
         </Suspense>
       )}
     </main>
