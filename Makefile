@@ -27,12 +27,13 @@ format: install ## rewrite the code in the project's format
 build: install worker/web/dist/index.html ## build the chat page, into worker/web/dist
 
 UI := worker/web/ui
-worker/web/dist/index.html: package-lock.json $(shell find $(UI) -type f)
+worker/web/dist/index.html: node_modules/.installed $(shell find $(UI) -type f)
 	@$(BIN)/npm run --silent build
 	@touch $@
 
 types: install ## write the page's database types anew, from the migrations
-	@$(BIN)/python -m worker.local.types > $(UI)/database.types.ts
+	@mkdir -p .local
+	@$(BIN)/python -m worker.local.types > .local/types.ts && mv .local/types.ts $(UI)/database.types.ts
 
 install: .venv/.installed node_modules/.installed ## install what is missing, into .venv and node_modules
 
