@@ -57,14 +57,16 @@ export interface ChatSubscription {
 
 /** `message` is a sentence for the reader. `code` is the SQLSTATE or PostgREST's, `hint` the condition's name. */
 export class ChatError extends Error {
-  constructor(
-    message: string,
-    readonly code: string,
-    readonly hint: string | null,
-    readonly status: number,
-  ) {
+  readonly code: string;
+  readonly hint: string | null;
+  readonly status: number;
+
+  constructor(message: string, code: string, hint: string | null, status: number) {
     super(message);
     this.name = "ChatError";
+    this.code = code;
+    this.hint = hint;
+    this.status = status;
   }
 
   /** Nobody answered, or somebody in between did: sending the same again may help. */
@@ -256,13 +258,16 @@ class Draft {
 
 /** All that is known of one question. The stored row wins over everything; a draft shows until it is there. */
 class Thread {
+  readonly id: string;
   question: ChatMessage | null = null;
   #reply: ChatReply | null = null;
   #answer: ChatMessage | null = null;
   #draft = new Draft();
   #shown: Turn | null = null;
 
-  constructor(readonly id: string) {}
+  constructor(id: string) {
+    this.id = id;
+  }
 
   take(row: TurnRow, { withReply = true } = {}): this {
     this.question = row;
@@ -425,13 +430,21 @@ class Subscription implements ChatSubscription {
   #heardMeanwhile = new Set<string>();
   #lastNews = 0;
   #status: string | null | undefined; // the session's, as told last; null: it is deleted
+  readonly #supabase: SupabaseClient<Database>;
+  readonly #leaving: Map<string, Promise<unknown>>;
+  readonly #sessionId: string;
+  readonly #handlers: ChatHandlers;
 
   constructor(
-    private readonly supabase: SupabaseClient<Database>,
-    private readonly leaving: Map<string, Promise<unknown>>,
-    private readonly sessionId: string,
-    private readonly handlers: ChatHandlers,
+    supabase: SupabaseClient<Database>,
+    leaving: Map<string, Promise<unknown>>,
+    sessionId: string,
+    handlers: ChatHandlers,
   ) {
+    this.#supabase = supabase;
+    this.#leaving = leaving;
+    this.#sessionId = sessionId;
+    this.#handlers = handlers;
     this.#ticking = setInterval(() => this.#tick(), TICK);
     void this.#open();
     void this.#read();
@@ -446,7 +459,7 @@ class Subscription implements ChatSubscription {
   async readEarlier(): Promise<void> {
     const before = this.#conversation.earlier;
     if (before === null) return;
-    const rows = await readPage(this.supabase, this.sessionId, before, PAGE);
+    const rows = await readPage(this.#supabase, this.#sessionId, before, PAGE);
     if (this.#conversation.earlier !== before) return; // asked twice at once
     this.#conversation.earlier = earlierThan(rows, PAGE);
     this.#conversation.take(rows, new Set());
@@ -462,13 +475,13 @@ class Subscription implements ChatSubscription {
 
   // After every end a new channel: no client joins again by itself once the server has closed its channel.
   async #open(): Promise<void> {
-    const topic = `chat:${this.sessionId}`;
+    const topic = `chat:${this.#sessionId}`;
     try {
       await this.#leave();
       // The client hands out the same channel for the same topic until it has left.
-      await this.leaving.get(topic);
-      await this.supabase.realtime.setAuth();
-      if (!this.#isClosed) this.#subscribe(this.supabase.channel(topic, { config: { private: true } }));
+      await this.#leaving.get(topic);
+      await this.#supabase.realtime.setAuth();
+      if (!this.#isClosed) this.#subscribe(this.#supabase.channel(topic, { config: { private: true } }));
     } catch {
       this.#reopen();
     }
@@ -502,16 +515,16 @@ class Subscription implements ChatSubscription {
     const channel = this.#channel;
     this.#channel = null;
     if (!channel) return;
-    const left = this.supabase.removeChannel(channel);
-    this.leaving.set(
-      `chat:${this.sessionId}`,
+    const left = this.#supabase.removeChannel(channel);
+    this.#leaving.set(
+      `chat:${this.#sessionId}`,
       left.catch(() => undefined),
     );
     await left;
   }
 
   #turnLive(isLive: boolean): void {
-    if (isLive !== this.#isLive) this.handlers.onConnection?.(isLive);
+    if (isLive !== this.#isLive) this.#handlers.onConnection?.(isLive);
     this.#isLive = isLive;
   }
 
@@ -526,7 +539,7 @@ class Subscription implements ChatSubscription {
 
   #tellSession(row: ChatSession | null): void {
     const status = row?.status ?? null;
-    if (status !== this.#status) this.handlers.onSession?.(row);
+    if (status !== this.#status) this.#handlers.onSession?.(row);
     this.#status = status;
   }
 
@@ -553,10 +566,10 @@ class Subscription implements ChatSubscription {
     this.#mustRead = false;
     this.#heardMeanwhile.clear();
     this.#reading = this.#readRows()
-      .then(() => this.handlers.onProblem?.(null))
+      .then(() => this.#handlers.onProblem?.(null))
       .catch((error) => {
         this.#mustRead = true;
-        if (!this.#isClosed) this.handlers.onProblem?.(asChatError(error));
+        if (!this.#isClosed) this.#handlers.onProblem?.(asChatError(error));
       })
       .finally(() => {
         this.#reading = null;
@@ -568,7 +581,7 @@ class Subscription implements ChatSubscription {
   async #readRows(): Promise<void> {
     const unknown = this.#conversation.unknown;
     const [session, rows] = await Promise.all([
-      this.supabase.from("chat_sessions").select().eq("id", this.sessionId).maybeSingle(),
+      this.#supabase.from("chat_sessions").select().eq("id", this.#sessionId).maybeSingle(),
       this.#hasRead ? this.#rowsSince(unknown) : this.#newestRows(),
     ]);
     if (this.#isClosed) return;
@@ -581,7 +594,7 @@ class Subscription implements ChatSubscription {
   }
 
   async #newestRows(): Promise<TurnRow[]> {
-    const rows = await readPage(this.supabase, this.sessionId, null, PAGE);
+    const rows = await readPage(this.#supabase, this.#sessionId, null, PAGE);
     this.#hasRead = true;
     this.#conversation.earlier = earlierThan(rows, PAGE);
     return rows;
@@ -592,7 +605,7 @@ class Subscription implements ChatSubscription {
     let from = this.#conversation.firstOpenTurn;
     for (;;) {
       const named = unknown.length > 0 && rows.length === 0 ? `,id.in.(${unknown.slice(0, 100).join()})` : "";
-      const page = turnsOf(this.supabase, this.sessionId)
+      const page = turnsOf(this.#supabase, this.#sessionId)
         .or(`turn.gte.${from}${named}`)
         .order("turn")
         .limit(MOST_ROWS);
@@ -605,7 +618,7 @@ class Subscription implements ChatSubscription {
 
   #show(): void {
     if (this.#isClosed) return;
-    this.handlers.onTurns(this.#conversation.turns, { hasEarlier: this.#conversation.earlier !== null });
+    this.#handlers.onTurns(this.#conversation.turns, { hasEarlier: this.#conversation.earlier !== null });
   }
 }
 
