@@ -542,10 +542,10 @@ class Subscription implements ChatSubscription {
     this.#mustRead = false;
     this.#heardMeanwhile.clear();
     this.#reading = this.#readRows()
-      .then(() => this.handlers.onProblem?.(null))
+      .then(() => this.#tell(null))
       .catch((error) => {
         this.#mustRead = true;
-        if (!this.#isClosed) this.handlers.onProblem?.(asChatError(error));
+        this.#tell(asChatError(error));
       })
       .finally(() => {
         this.#reading = null;
@@ -586,6 +586,10 @@ class Subscription implements ChatSubscription {
       if (found.length < MOST_ROWS) return rows;
       from = found[found.length - 1].turn + 1;
     }
+  }
+
+  #tell(problem: ChatError | null): void {
+    if (!this.#isClosed) this.handlers.onProblem?.(problem);
   }
 
   #show(): void {
