@@ -488,6 +488,7 @@ class Subscription implements ChatSubscription {
   #reopen(): void {
     if (this.#isClosed) return;
     this.#turnLive(false);
+    void this.#leave(); // or it would try to join again by itself, beside the next one
     clearTimeout(this.#reopening);
     const wait = BACK_OFF[Math.min(this.#failures++, BACK_OFF.length - 1)];
     this.#reopening = setTimeout(() => void this.#open(), wait);
