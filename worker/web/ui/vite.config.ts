@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
@@ -13,7 +14,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
   },
   test: {
-    root: "../../..",
+    root: resolve(import.meta.dirname, "../../.."),
     include: ["tests/unit/ui/**/*.test.{ts,tsx}"],
     environment: "jsdom",
     setupFiles: ["tests/unit/ui/setup.ts"],
