@@ -350,8 +350,12 @@ class Conversation {
   take(rows: TurnRow[], heardMeanwhile: Set<string>): void {
     const first = this.earlier ?? 1;
     for (const row of rows) {
-      if (row.turn < first) this.#discard(row.id);
-      else this.thread(row.id).take(row, { withReply: !heardMeanwhile.has(row.id) });
+      if (row.turn < first) {
+        this.#discard(row.id);
+        continue;
+      }
+      this.#unwanted.delete(row.id); // its page is shown now
+      this.thread(row.id).take(row, { withReply: !heardMeanwhile.has(row.id) });
     }
   }
 
