@@ -615,7 +615,7 @@ function questionsAbout(analysis: Analysed | null): string[] {
   if (!analysis) return [];
   const [framework] = asList(analysis.frameworks);
   const [figure] = Object.keys((analysis.posts?.metrics as object | undefined) ?? {});
-  const name = typeof framework === "object" ? (framework as { name?: unknown }).name : framework;
+  const name = typeof framework === "object" ? (framework as { name?: unknown } | null)?.name : framework;
   return [
     "How can I improve this post?",
     ...(typeof name === "string" ? [`How does the ${name} work here?`] : []),
