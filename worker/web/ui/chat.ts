@@ -167,6 +167,7 @@ export function createChat(supabase: SupabaseClient<Database>) {
 // ---------------------------------------------------------------- errors
 
 const UNREACHABLE = "The server could not be reached. Check the connection and try again.";
+const REFUSED = "The server did not accept this. Reload the page and try again.";
 const SENTENCES: Record<string, string> = {
   "42501": "You may not do this, or your sign-in has expired.",
   "23514": "A message has 1 to 4,000 characters.",
@@ -183,7 +184,8 @@ interface Answer<Data> {
 function accept({ error, status }: Answer<unknown>): void {
   if (!error) return;
   // Codes that begin with PT come with a sentence made for the reader.
-  const sentence = error.code?.startsWith("PT") ? error.message : (SENTENCES[error.code] ?? UNREACHABLE);
+  const other = status >= 400 && status < 500 ? REFUSED : UNREACHABLE;
+  const sentence = error.code?.startsWith("PT") ? error.message : (SENTENCES[error.code] ?? other);
   throw new ChatError(sentence, error.code ?? "", error.hint || null, status);
 }
 
