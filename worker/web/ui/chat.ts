@@ -207,7 +207,8 @@ interface TurnRow extends ChatMessage {
 }
 
 function turnsOf(supabase: SupabaseClient<Database>, sessionId: string) {
-  return supabase.from("chat_messages").select(TURN).eq("session_id", sessionId).eq("role", "user");
+  const turns = supabase.from("chat_messages").select(TURN).eq("session_id", sessionId).eq("role", "user");
+  return turns.retry(false); // the client's own attempts take seconds, and a subscription reads again each second
 }
 
 async function readPage(supabase: SupabaseClient<Database>, sessionId: string, before: number | null, limit: number) {
