@@ -31,11 +31,13 @@ export class Api {
 
   /** Reads of turns are answered from now on when the returned function is called, with the rows of their own time. */
   hold(): () => void {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#gate = promise;
+    let open = () => {};
+    this.#gate = new Promise((resolve) => {
+      open = resolve;
+    });
     return () => {
       this.#gate = null;
-      resolve();
+      open();
     };
   }
 

@@ -123,7 +123,12 @@ test("what was looked up and is not there is not looked up again", async () => {
 });
 
 test("only what may have changed is read: from the first turn that is open", async () => {
-  const { project, watcher } = await watch(answeredRow(1), answeredRow(2), turnRow(3, "answering"), turnRow(4, "pending", 0));
+  const { project, watcher } = await watch(
+    answeredRow(1),
+    answeredRow(2),
+    turnRow(3, "answering"),
+    turnRow(4, "pending", 0),
+  );
   await watcher.subscription.heal();
   expect(project.api.reads.at(-1)!.query.get("or")).toBe("(turn.gte.3)");
 });
@@ -180,4 +185,18 @@ test("the session's own news are handed on, and null when it was deleted", async
   project.realtime.broadcast("session", { record: null });
   await pass();
   expect(watcher.sessions).toEqual([archived, null]);
+});
+
+test("that nobody is there is told at once, and what was missed is read a second after they are back", async () => {
+  const { project, watcher } = await watch(turnRow(1, "answering"));
+  project.api.trouble = "unreachable";
+  void watcher.subscription.heal();
+  await pass();
+  expect(watcher.problems.at(-1)).toMatchObject({ status: 0 });
+  await pass(5_000);
+  project.api.trouble = null;
+  project.api.turns = [answeredRow(1)];
+  await pass(1_000);
+  expect(watcher.problems.at(-1)).toBeNull();
+  expect(watcher.states).toEqual(["completed"]);
 });

@@ -49,8 +49,7 @@ export class Realtime {
 
   /** The channel's process died. */
   crash(): void {
-    for (const [topic, { socket, joinRef }] of this.#joined)
-      socket.hand([joinRef, joinRef, topic, "phx_error", {}]);
+    for (const [topic, { socket, joinRef }] of this.#joined) socket.hand([joinRef, joinRef, topic, "phx_error", {}]);
     this.#joined.clear();
   }
 
@@ -61,10 +60,10 @@ export class Realtime {
   }
 
   #take(socket: Socket, [joinRef, ref, topic, event, payload]: Frame): void {
-    if (event === "heartbeat") return socket.hand([null, ref, topic, "phx_reply", { status: "ok", response: {} }]);
-    this.frames.push([joinRef, ref, topic, event, payload]);
+    if (event !== "heartbeat") this.frames.push([joinRef, ref, topic, event, payload]);
     const answer = (status: string, response: unknown) =>
       socket.hand([joinRef, ref, topic, "phx_reply", { status, response }]);
+    if (event === "heartbeat") answer("ok", {});
     if (event === "phx_join") {
       if (this.joining === "error") answer("error", { reason: "Unauthorized: You do not have permissions" });
       if (this.joining !== "ok") return;
