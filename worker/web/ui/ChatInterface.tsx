@@ -679,7 +679,7 @@ function Composer({ field, text, onText, onSend }: ComposerProps) {
   };
   const press = (event: KeyboardEvent) => {
     // While an input method composes a character, Enter belongs to it.
-    if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
+    if (event.key !== "Enter" || event.shiftKey || isComposing(event.nativeEvent)) return;
     event.preventDefault();
     submit();
   };
@@ -762,6 +762,11 @@ function watchOnline(changed: () => void): () => void {
 function on(target: EventTarget, event: string, listener: (event: Event) => void): () => void {
   target.addEventListener(event, listener);
   return () => target.removeEventListener(event, listener);
+}
+
+// Safari tells of the Enter that ends a composition after the composition, with this code of old.
+function isComposing(event: globalThis.KeyboardEvent): boolean {
+  return event.isComposing || event.keyCode === 229;
 }
 
 function calm(): boolean {
