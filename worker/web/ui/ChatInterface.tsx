@@ -54,7 +54,7 @@ function Conversation({ chat, postAnalysisId, onActivity }: Props) {
   const edit = useCallback(
     (letter: Letter) => {
       talk.takeBack(letter.id);
-      setDraft(letter.content);
+      setDraft((written) => (written.trim() ? `${letter.content}\n\n${written}` : letter.content));
       composer.current?.focus();
     },
     [talk.takeBack, setDraft],
