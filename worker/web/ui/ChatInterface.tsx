@@ -269,7 +269,9 @@ function useOutbox(
       mark(null);
       post.line = post.line.then(async () => {
         try {
-          await chat.sendChatMessage(latest.current.sessionId ?? (await open()), content, id);
+          const session = latest.current.sessionId ?? (await open());
+          latest.current.sessionId = session; // for the next in line, which may come before the next render
+          await chat.sendChatMessage(session, content, id);
         } catch (error) {
           mark(asChatError(error));
         }
