@@ -471,7 +471,7 @@ const COMPONENTS: Components = {
   ),
 };
 
-const FENCE = /^ {0,3}(```|~~~)/;
+const FENCE = /^ {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)$/;
 const CONTINUES = /^(\s|[-*+] |\d+[.)] )/; // a list may go on after an empty line
 
 /** Cut at empty lines where a new block begins for certain: outside of fences and lists. */
@@ -485,12 +485,19 @@ function piecesOf(text: string): string[] {
       pieces.push(piece.join("\n"));
       piece = [];
     }
-    const mark = FENCE.exec(line)?.[1];
-    if (mark && (!fence || fence === mark)) fence = fence ? "" : mark;
+    fence = fenceAfter(line, fence);
     piece.push(line);
   }
   pieces.push(piece.join("\n"));
   return pieces;
+}
+
+/** The fence that is open after this line. One is closed by a bare one that is at least as long. */
+function fenceAfter(line: string, open: string): string {
+  const [, fence, rest] = FENCE.exec(line) ?? [];
+  if (!fence) return open;
+  if (!open) return fence;
+  return fence.startsWith(open) && rest.trim() === "" ? "" : open;
 }
 
 // ---------------------------------------------------------------- the list
