@@ -137,6 +137,8 @@ function useChat(chat: Chat, postAnalysisId: string, onActivity: () => void = no
     const stops = [on(document, "visibilitychange", heal), on(window, "online", heal)];
     return () => {
       subscription.current = null;
+      setIsLive(false);
+      setProblem(null);
       for (const stop of stops) stop();
       void subscribed.close();
     };
