@@ -746,15 +746,19 @@ function Composer({ field, text, onText, onSend }: ComposerProps) {
 // ---------------------------------------------------------------- small things
 
 function Copy({ text }: { text: string }) {
-  const [isCopied, setIsCopied] = useState(false);
+  const [label, setLabel] = useState("Copy");
   const copy = async () => {
-    await navigator.clipboard.writeText(text);
-    setIsCopied(true);
-    setTimeout(() => setIsCopied(false), 2_000);
+    try {
+      await navigator.clipboard.writeText(text);
+      setLabel("Copied");
+    } catch {
+      setLabel("Not copied"); // the browser refuses, or the page came without TLS
+    }
+    setTimeout(() => setLabel("Copy"), 2_000);
   };
   return (
     <button type="button" onClick={copy} aria-label="Copy this answer">
-      {isCopied ? "Copied" : "Copy"}
+      {label}
     </button>
   );
 }
