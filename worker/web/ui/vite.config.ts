@@ -15,9 +15,19 @@ export default defineConfig({
   },
   test: {
     root: resolve(import.meta.dirname, "../../.."),
-    include: ["tests/unit/ui/**/*.test.{ts,tsx}"],
-    environment: "jsdom",
-    setupFiles: ["tests/unit/ui/setup.ts"],
     restoreMocks: true,
+    projects: [
+      // The client needs no document, and making one takes most of a second for each file.
+      { extends: true, test: { name: "chat", include: ["tests/unit/ui/chat/*.test.ts"], environment: "node" } },
+      {
+        extends: true,
+        test: {
+          name: "interface",
+          include: ["tests/unit/ui/interface/*.test.tsx"],
+          environment: "jsdom",
+          setupFiles: ["tests/unit/ui/interface/browser.ts"],
+        },
+      },
+    ],
   },
 });

@@ -1,6 +1,6 @@
 // PostgREST at the wire: the turns that a test sets, and scripted answers for everything else.
 
-import type { TurnRow } from "./rows";
+import type { TurnRow } from "../rows";
 
 export interface Asked {
   method: string;

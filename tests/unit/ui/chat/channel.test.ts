@@ -1,8 +1,8 @@
 // One channel after another, for as long as somebody watches.
 
 import { expect, test } from "vitest";
+import { answeredRow, answerRow, idOf, replyRow, SESSION, sessionRow, turnRow } from "../rows";
 import { pass, Watcher, watch } from "./project";
-import { answeredRow, answerRow, idOf, replyRow, SESSION, sessionRow, turnRow } from "./rows";
 
 const TOPIC = `realtime:chat:${SESSION}`;
 

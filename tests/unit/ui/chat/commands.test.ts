@@ -1,8 +1,8 @@
 // What each command asks of the API.
 
 import { expect, test } from "vitest";
+import { idOf, replyRow, SESSION, sessionRow } from "../rows";
 import { begin } from "./project";
-import { idOf, replyRow, SESSION, sessionRow } from "./rows";
 
 const ANALYSIS = "a4a10000-0000-4000-8000-000000000000";
 

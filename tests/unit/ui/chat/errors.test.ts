@@ -2,8 +2,8 @@
 
 import { expect, test } from "vitest";
 import { asChatError, ChatError } from "../../../../worker/web/ui/chat";
+import { idOf, SESSION } from "../rows";
 import { begin, pass } from "./project";
-import { idOf, SESSION } from "./rows";
 
 const UNREACHABLE = "The server could not be reached. Check the connection and try again.";
 const EXPIRED = "Your sign-in has expired. Sign in again.";

@@ -1,8 +1,8 @@
 // What is missed is read, and what is read never undoes what is known better.
 
 import { expect, test } from "vitest";
+import { answeredRow, answerRow, idOf, messageRow, replyRow, sessionRow, turnRow } from "../rows";
 import { begin, pass, Watcher, watch } from "./project";
-import { answeredRow, answerRow, idOf, messageRow, replyRow, sessionRow, turnRow } from "./rows";
 
 test("a reply that is heard while reading is not overwritten by the older row, and is read again", async () => {
   const { project, watcher } = await watch(turnRow(1, "pending", 0));

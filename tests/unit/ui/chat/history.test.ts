@@ -1,8 +1,8 @@
 // Pages of a conversation, newest first, and what is not on them.
 
 import { expect, test } from "vitest";
+import { answeredRow, answerRow, idOf, replyRow, SESSION, turnRow } from "../rows";
 import { begin, pass, watch } from "./project";
-import { answeredRow, answerRow, idOf, replyRow, SESSION, turnRow } from "./rows";
 
 const turnsUpTo = (last: number) => Array.from({ length: last }, (_, index) => answeredRow(index + 1));
 const numbers = (turns: { question: { turn: number } }[]) => turns.map(({ question }) => question.turn);

@@ -10,9 +10,9 @@ import {
   type Turn,
 } from "../../../../worker/web/ui/chat";
 import type { Database } from "../../../../worker/web/ui/database.types";
+import { SESSION, type TurnRow } from "../rows";
 import { Api } from "./api";
 import { Realtime } from "./realtime";
-import { SESSION, type TurnRow } from "./rows";
 
 export class Project {
   api = new Api();

@@ -1,8 +1,8 @@
 // The text of an answer, from pieces in whatever order they come.
 
 import { expect, test } from "vitest";
+import { answeredRow, answerRow, idOf, messageRow, replyRow, turnRow } from "../rows";
 import { type Project, pass, type Watcher, watch } from "./project";
-import { answeredRow, answerRow, idOf, messageRow, replyRow, turnRow } from "./rows";
 
 interface Piece {
   turn?: number;
