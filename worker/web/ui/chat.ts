@@ -304,8 +304,8 @@ class Thread {
   /** Something is missing that only the rows can tell. */
   get hasGap(): boolean {
     if (!this.question || !this.#reply) return true;
-    if (this.#reply.status === "completed" && !this.#isAnswered) return true;
-    return this.#draft.hasGap || this.#draft.attempt > this.#reply.attempt;
+    if (this.#draft.attempt > this.#reply.attempt) return true;
+    return !this.#isAnswered && (this.#reply.status === "completed" || this.#draft.hasGap);
   }
 
   get turn(): Turn {
