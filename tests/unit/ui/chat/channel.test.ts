@@ -1,6 +1,6 @@
 // One channel after another, for as long as somebody watches.
 
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { answeredRow, answerRow, idOf, replyRow, SESSION, sessionRow, turnRow } from "../rows";
 import { pass, Watcher, watch } from "./project";
 
@@ -131,6 +131,24 @@ test.each(["answered", "refused"])("a read that is under way at close and is %s 
   release();
   await pass(5_000);
   expect(watcher.told).toEqual(told);
+});
+
+test("an earlier page that comes in after close is not shown", async () => {
+  const { project, watcher } = await watch(...Array.from({ length: 40 }, (_, index) => answeredRow(index + 1)));
+  const release = project.api.hold();
+  const reading = watcher.subscription.readEarlier();
+  void watcher.subscription.close();
+  const told = watcher.told;
+  release();
+  await reading;
+  expect(watcher.told).toEqual(told);
+});
+
+test("after close nothing ticks", async () => {
+  const { watcher } = await watch(turnRow(1, "answering"));
+  await watcher.subscription.close();
+  await pass(120_000); // the client itself hangs up a while after its last channel
+  expect(vi.getTimerCount()).toBe(0);
 });
 
 test("closed before it was open, it never joins", async () => {

@@ -69,6 +69,20 @@ test("news put the reading off, and a silence after them brings it", async () =>
   expect(project.api.reads.length).toBe(before + 1);
 });
 
+test.each(["completed", "failed"])("a gap in a text that is %s by now is none", async (status) => {
+  const { project, watcher } = await watch(turnRow(1, "answering"));
+  const release = project.api.hold();
+  project.realtime.broadcast("delta", { message_id: idOf(1), attempt: 1, offset: 5, text: "lost its beginning" });
+  project.realtime.broadcast("reply", { record: replyRow(1, status) });
+  if (status === "completed") project.realtime.broadcast("message", { record: answerRow(1, "Stored.") });
+  release();
+  await pass();
+  const before = project.api.reads.length;
+  await pass(30_000);
+  expect(watcher.states).toEqual([status]);
+  expect(project.api.reads.length).toBe(before);
+});
+
 test("while nothing is under way nothing is read, however long it is silent", async () => {
   const { project } = await watch(answeredRow(1), turnRow(2, "failed"));
   const before = project.api.reads.length;
