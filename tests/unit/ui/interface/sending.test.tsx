@@ -158,6 +158,16 @@ test.each(["online", "live"])(
   },
 );
 
+test("what is on its way is not sent beside itself", async () => {
+  const { chat } = await drawn();
+  chat.sendChatMessage.mockReturnValue(later<string>().promise);
+  await type("Why?{Enter}");
+  await setOnline(true);
+  await chat.tell(({ onConnection }) => onConnection?.(false));
+  await chat.tell(({ onConnection }) => onConnection?.(true));
+  expect(contents(chat)).toEqual(["Why?"]);
+});
+
 test("offline, it says that it will be sent", async () => {
   const { chat } = await drawn();
   await setOnline(false);

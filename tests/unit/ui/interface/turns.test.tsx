@@ -158,3 +158,9 @@ test("a screen reader is told of each state, and of the text when it is whole", 
   await chat.shows(turnOf(1, "completed"), turnOf(2, "failed", { errorCode: "timed_out" }));
   expect(said()).toBe("The answer took too long.");
 });
+
+test("an answer is not talked over by the next question, which still waits", async () => {
+  const { chat } = await drawn(turnOf(1, "writing", { text: "Li" }), turnOf(2, "waiting"));
+  await chat.shows(turnOf(1, "completed"), turnOf(2, "waiting"));
+  expect(screen.getByRole("status").textContent).toBe("Answer: Answer 1");
+});
