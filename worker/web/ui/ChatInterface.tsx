@@ -107,7 +107,8 @@ interface Session {
 
 type Talk = ReturnType<typeof useChat>;
 
-function useChat(chat: Chat, postAnalysisId: string, onActivity: () => void = nothing) {
+function useChat(chat: Chat, postAnalysisId: string, listener: () => void = nothing) {
+  const onActivity = useStable(listener);
   const { session, setSession, hasLooked, trouble } = useSession(chat, postAnalysisId);
   const [turns, setTurns] = useState<Turn[] | null>(null);
   const [hasEarlier, setHasEarlier] = useState(false);
@@ -311,6 +312,13 @@ function useOutbox(
     if (outbox.length < letters.length) setLetters(outbox);
   });
   return { outbox, lastSent, send, resend, resendAll, takeBack };
+}
+
+/** The same function at each drawing, whatever the callback is by then: a new one is no reason to subscribe again. */
+function useStable(callback: () => void): () => void {
+  const latest = useRef(callback);
+  latest.current = callback;
+  return useCallback(() => latest.current(), []);
 }
 
 /** State that outlives a reload of the page, but not its tab. */
