@@ -221,6 +221,20 @@ test("whoever lists the chats is told when something of it changed", async () =>
   expect(await calls(() => chat.shows(turnOf(1, "completed")))).toBe(1);
 });
 
+test("a listener that is another function at each drawing changes nothing", async () => {
+  const chat = new ScriptedChat(sessionRow());
+  const listener = vi.fn();
+  const anew = () => <ChatInterface chat={chat} postAnalysisId={ANALYSIS} onActivity={() => listener()} />;
+  const view = await act(async () => render(anew()));
+  await chat.shows(turnOf(1, "waiting"));
+  listener.mockClear();
+  await act(async () => view.rerender(anew()));
+  expect(listener).not.toHaveBeenCalled();
+  expect(chat.subscribeToChat).toHaveBeenCalledTimes(1);
+  await chat.shows(turnOf(1, "completed"));
+  expect(listener).toHaveBeenCalledTimes(1);
+});
+
 test("React's StrictMode, which does everything twice, does no harm", async () => {
   const strict = new ScriptedChat(sessionRow());
   const interfaceTwice = (
