@@ -158,13 +158,13 @@ test.each(["online", "live"])(
   },
 );
 
-test("what is on its way is not sent beside itself", async () => {
+test("what is on its way is not sent a second time", async () => {
   const { chat } = await drawn();
-  chat.sendChatMessage.mockReturnValue(later<string>().promise);
+  const sent = later<string>();
+  chat.sendChatMessage.mockReturnValueOnce(sent.promise);
   await type("Why?{Enter}");
   await setOnline(true);
-  await chat.tell(({ onConnection }) => onConnection?.(false));
-  await chat.tell(({ onConnection }) => onConnection?.(true));
+  await act(async () => sent.end("an id"));
   expect(contents(chat)).toEqual(["Why?"]);
 });
 

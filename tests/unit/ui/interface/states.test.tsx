@@ -42,6 +42,7 @@ test("an empty chat suggests questions, and one click asks", async () => {
   expect(chat.suggestQuestions).toHaveBeenCalledWith(ANALYSIS);
   await press("What are the key insights?");
   expect(lines()).toEqual(["What are the key insights?"]);
+  expect(document.activeElement).toBe(field());
   expect(chat.sendChatMessage.mock.calls).toMatchObject([
     [SESSION, "What are the key insights?", expect.any(String)],
   ]);
