@@ -16,6 +16,7 @@ export default defineConfig({
   test: {
     root: resolve(import.meta.dirname, "../../.."),
     restoreMocks: true,
+    testTimeout: 20_000, // milliseconds: for a machine with other things to do
     projects: [
       // The client needs no document, and making one takes most of a second for each file.
       { extends: true, test: { name: "chat", include: ["tests/unit/ui/chat/*.test.ts"], environment: "node" } },
