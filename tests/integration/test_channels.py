@@ -4,7 +4,7 @@ Each role tries each channel through the real client, all at the same time, sinc
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx
@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from realtime import AsyncRealtimeClient, RealtimeSubscribeStates
 
-from tests.people import Chat, People
+from tests.people import Chat, People, User
 from tests.waiting import until
 from worker.local.stack import Stack
 
@@ -45,10 +45,11 @@ def careless_host(database: psycopg.Connection[Any]) -> Iterator[None]:
 class Role:
     """One role's connection to Realtime."""
 
-    def __init__(self, stack: Stack, key: str, token: str | None) -> None:
+    def __init__(self, stack: Stack, key: str, user: User | None = None) -> None:
+        self.user = user
         self._url = f"{stack.environment['SUPABASE_URL']}/realtime/v1"
         self._key = key
-        self._token = token
+        self._token = user.token if user else None
         self.client = AsyncRealtimeClient(self._url, token=key, auto_reconnect=False)
 
     async def connect(self) -> None:
@@ -87,10 +88,10 @@ class Role:
 async def roles(stack: Stack, people: People, chat: Chat) -> AsyncIterator[dict[str, Role]]:
     publishable = stack.environment["SUPABASE_PUBLISHABLE_KEY"]
     made = {
-        "anon": Role(stack, publishable, None),
-        "owner": Role(stack, publishable, chat.user.token),
-        "other user": Role(stack, publishable, people.make_user().token),
-        "service": Role(stack, stack.environment["SUPABASE_SECRET_KEY"], None),
+        "anon": Role(stack, publishable),
+        "owner": Role(stack, publishable, chat.user),
+        "other user": Role(stack, publishable, people.make_user()),
+        "service": Role(stack, stack.environment["SUPABASE_SECRET_KEY"]),
     }
     for role in made.values():
         await role.connect()
@@ -165,6 +166,61 @@ async def test_events_of_a_plain_insert_arrive_over_the_channel(
     row = {"session_id": str(chat.session), "role": "user", "content": "Why?"}
     assert people.signed_in(chat.user).post("/chat_messages", json=row).status_code == 201
     await until(lambda: sorted(heard) == ["message", "reply"], "both events")
+
+
+async def test_archiving_reopening_and_deleting_a_chat_tell_its_owner_and_nobody_else(
+    people: People, roles: dict[str, Role], chat: Chat
+) -> None:
+    heard: dict[str, list[tuple[str, Any]]] = {"owner": [], "other user": []}
+    others = people.make_chat(roles["other user"].user)
+
+    def take(role: str, topic: str) -> Callable[[dict[str, Any]], None]:
+        return lambda got: heard[role].append((topic, got["payload"]["record"]))
+
+    for role, session in (("owner", chat.session), ("other user", others.session)):
+        channel = roles[role].client.channel(f"chat:{session}", {"config": {"private": True}})
+        channel.on_broadcast("session", take(role, str(session)))
+        await channel.subscribe()
+    foreign = roles["other user"].client.channel(f"chat:{chat.session}", {"config": {"private": True}})
+    foreign.on_broadcast("session", take("other user", str(chat.session)))
+    await foreign.subscribe(lambda *_: None)
+
+    for status in ("archived", "active"):
+        set_status(people, chat, status)
+    people.signed_in(chat.user).delete("/chat_sessions", params={"id": f"eq.{chat.session}"}).raise_for_status()
+    set_status(people, others, "archived")  # it comes last: what comes before it has come, or never will
+
+    await until(lambda: heard["other user"], "the other user's own event")
+    assert [record and (record["id"], record["status"]) for _, record in heard["owner"]] == [
+        (str(chat.session), "archived"),
+        (str(chat.session), "active"),
+        None,
+    ]
+    assert [(topic, record["status"]) for topic, record in heard["other user"]] == [(str(others.session), "archived")]
+
+
+async def test_the_session_event_holds_the_row_as_the_api_gives_it(
+    people: People, roles: dict[str, Role], chat: Chat
+) -> None:
+    heard: list[dict[str, Any]] = []
+    channel = roles["owner"].client.channel(f"chat:{chat.session}", {"config": {"private": True}})
+    channel.on_broadcast("session", lambda got: heard.append(got["payload"]["record"]))
+    await channel.subscribe()
+    row = set_status(people, chat, "archived")
+    set_status(people, chat, "archived")  # no change, no event
+    set_status(people, chat, "active")
+    await until(lambda: len(heard) == 2, "both events")
+    assert heard[0] == row
+    assert [record["status"] for record in heard] == ["archived", "active"]
+
+
+def set_status(people: People, chat: Chat, status: str) -> dict[str, Any]:
+    """By its owner, over the API: the row then."""
+    where = {"id": f"eq.{chat.session}"}
+    response = people.signed_in(chat.user).patch("/chat_sessions", params=where, json={"status": status})
+    response.raise_for_status()
+    [row] = response.json()
+    return row
 
 
 async def test_the_wake_up_is_sent_when_a_reply_becomes_due_and_holds_no_content(

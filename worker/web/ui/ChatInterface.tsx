@@ -54,7 +54,7 @@ function Conversation({ chat, postAnalysisId, onActivity }: Props) {
   const edit = useCallback(
     (letter: Letter) => {
       talk.takeBack(letter.id);
-      setDraft(letter.content);
+      setDraft((written) => (written.trim() ? `${letter.content}\n\n${written}` : letter.content));
       composer.current?.focus();
     },
     [talk.takeBack, setDraft],
@@ -109,7 +109,8 @@ interface Session {
 
 type Talk = ReturnType<typeof useChat>;
 
-function useChat(chat: Chat, postAnalysisId: string, onActivity: () => void = nothing) {
+function useChat(chat: Chat, postAnalysisId: string, listener: () => void = nothing) {
+  const onActivity = useStable(listener);
   const { session, setSession, hasLooked, trouble } = useSession(chat, postAnalysisId);
   const [turns, setTurns] = useState<Turn[] | null>(null);
   const [hasEarlier, setHasEarlier] = useState(false);
@@ -139,6 +140,8 @@ function useChat(chat: Chat, postAnalysisId: string, onActivity: () => void = no
     const stops = [on(document, "visibilitychange", heal), on(window, "online", heal)];
     return () => {
       subscription.current = null;
+      setIsLive(false);
+      setProblem(null);
       for (const stop of stops) stop();
       void subscribed.close();
     };
@@ -271,7 +274,9 @@ function useOutbox(
       mark(null);
       post.line = post.line.then(async () => {
         try {
-          await chat.sendChatMessage(latest.current.sessionId ?? (await open()), content, id);
+          const session = latest.current.sessionId ?? (await open());
+          latest.current.sessionId = session; // for the next in line, which may come before the next render
+          await chat.sendChatMessage(session, content, id);
         } catch (error) {
           mark(asChatError(error));
         }
@@ -311,14 +316,37 @@ function useOutbox(
   return { outbox, lastSent, send, resend, resendAll, takeBack };
 }
 
+/** The same function at each drawing, whatever the callback is by then: a new one is no reason to subscribe again. */
+function useStable(callback: () => void): () => void {
+  const latest = useRef(callback);
+  latest.current = callback;
+  return useCallback(() => latest.current(), []);
+}
+
 /** State that outlives a reload of the page, but not its tab. */
 function useStored<Value>(key: string, initial: Value) {
-  const [value, setValue] = useState<Value>(() => JSON.parse(sessionStorage.getItem(key) ?? "null") ?? initial);
+  const [value, setValue] = useState<Value>(() => recall(key) ?? initial);
   useEffect(() => {
-    if (value === initial || (Array.isArray(value) && value.length === 0)) sessionStorage.removeItem(key);
-    else sessionStorage.setItem(key, JSON.stringify(value));
+    const isEmpty = value === initial || (Array.isArray(value) && value.length === 0);
+    remember(key, isEmpty ? null : JSON.stringify(value));
   }, [key, value, initial]);
   return [value, setValue] as const;
+}
+
+// A browser may refuse its storage, or be out of room: then state lives as long as its page.
+function recall(key: string) {
+  try {
+    return JSON.parse(sessionStorage.getItem(key) ?? "null");
+  } catch {
+    return null;
+  }
+}
+
+function remember(key: string, value: string | null): void {
+  try {
+    if (value === null) sessionStorage.removeItem(key);
+    else sessionStorage.setItem(key, value);
+  } catch {}
 }
 
 // ---------------------------------------------------------------- turns
@@ -461,7 +489,7 @@ const COMPONENTS: Components = {
   ),
 };
 
-const FENCE = /^ {0,3}(```|~~~)/;
+const FENCE = /^ {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)$/;
 const CONTINUES = /^(\s|[-*+] |\d+[.)] )/; // a list may go on after an empty line
 
 /** Cut at empty lines where a new block begins for certain: outside of fences and lists. */
@@ -475,12 +503,19 @@ function piecesOf(text: string): string[] {
       pieces.push(piece.join("\n"));
       piece = [];
     }
-    const mark = FENCE.exec(line)?.[1];
-    if (mark && (!fence || fence === mark)) fence = fence ? "" : mark;
+    fence = fenceAfter(line, fence);
     piece.push(line);
   }
   pieces.push(piece.join("\n"));
   return pieces;
+}
+
+/** The fence that is open after this line. One is closed by a bare one that is at least as long. */
+function fenceAfter(line: string, open: string): string {
+  const [, fence, rest] = FENCE.exec(line) ?? [];
+  if (!fence) return open;
+  if (!open) return fence;
+  return fence.startsWith(open) && rest.trim() === "" ? "" : open;
 }
 
 // ---------------------------------------------------------------- the list
@@ -687,7 +722,7 @@ function Composer({ field, text, onText, onSend }: ComposerProps) {
   };
   const press = (event: KeyboardEvent) => {
     // While an input method composes a character, Enter belongs to it.
-    if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
+    if (event.key !== "Enter" || event.shiftKey || isComposing(event.nativeEvent)) return;
     event.preventDefault();
     submit();
   };
@@ -727,15 +762,19 @@ function Composer({ field, text, onText, onSend }: ComposerProps) {
 // ---------------------------------------------------------------- small things
 
 function Copy({ text }: { text: string }) {
-  const [isCopied, setIsCopied] = useState(false);
+  const [label, setLabel] = useState("Copy");
   const copy = async () => {
-    await navigator.clipboard.writeText(text);
-    setIsCopied(true);
-    setTimeout(() => setIsCopied(false), 2_000);
+    try {
+      await navigator.clipboard.writeText(text);
+      setLabel("Copied");
+    } catch {
+      setLabel("Not copied"); // the browser refuses, or the page came without TLS
+    }
+    setTimeout(() => setLabel("Copy"), 2_000);
   };
   return (
     <button type="button" onClick={copy} aria-label="Copy this answer">
-      {isCopied ? "Copied" : "Copy"}
+      {label}
     </button>
   );
 }
@@ -770,6 +809,11 @@ function watchOnline(changed: () => void): () => void {
 function on(target: EventTarget, event: string, listener: (event: Event) => void): () => void {
   target.addEventListener(event, listener);
   return () => target.removeEventListener(event, listener);
+}
+
+// Safari tells of the Enter that ends a composition after the composition, with this code of old.
+function isComposing(event: globalThis.KeyboardEvent): boolean {
+  return event.isComposing || event.keyCode === 229;
 }
 
 function calm(): boolean {

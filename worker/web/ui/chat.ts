@@ -169,6 +169,7 @@ export function createChat(supabase: SupabaseClient<Database>) {
 // ---------------------------------------------------------------- errors
 
 const UNREACHABLE = "The server could not be reached. Check the connection and try again.";
+const REFUSED = "The server did not accept this. Reload the page and try again.";
 const SENTENCES: Record<string, string> = {
   "42501": "You may not do this, or your sign-in has expired.",
   "23514": "A message has 1 to 4,000 characters.",
@@ -185,7 +186,8 @@ interface Answer<Data> {
 function accept({ error, status }: Answer<unknown>): void {
   if (!error) return;
   // Codes that begin with PT come with a sentence made for the reader.
-  const sentence = error.code?.startsWith("PT") ? error.message : (SENTENCES[error.code] ?? UNREACHABLE);
+  const other = status >= 400 && status < 500 ? REFUSED : UNREACHABLE;
+  const sentence = error.code?.startsWith("PT") ? error.message : (SENTENCES[error.code] ?? other);
   throw new ChatError(sentence, error.code ?? "", error.hint || null, status);
 }
 
@@ -207,7 +209,8 @@ interface TurnRow extends ChatMessage {
 }
 
 function turnsOf(supabase: SupabaseClient<Database>, sessionId: string) {
-  return supabase.from("chat_messages").select(TURN).eq("session_id", sessionId).eq("role", "user");
+  const turns = supabase.from("chat_messages").select(TURN).eq("session_id", sessionId).eq("role", "user");
+  return turns.retry(false); // the client's own attempts take seconds, and a subscription reads again each second
 }
 
 async function readPage(supabase: SupabaseClient<Database>, sessionId: string, before: number | null, limit: number) {
@@ -306,8 +309,8 @@ class Thread {
   /** Something is missing that only the rows can tell. */
   get hasGap(): boolean {
     if (!this.question || !this.#reply) return true;
-    if (this.#reply.status === "completed" && !this.#isAnswered) return true;
-    return this.#draft.hasGap || this.#draft.attempt > this.#reply.attempt;
+    if (this.#draft.attempt > this.#reply.attempt) return true;
+    return !this.#isAnswered && (this.#reply.status === "completed" || this.#draft.hasGap);
   }
 
   get turn(): Turn {
@@ -357,10 +360,10 @@ class Conversation {
     for (const row of rows) {
       if (row.turn < first) {
         this.#discard(row.id);
-      } else {
-        this.#unwanted.delete(row.id);
-        this.thread(row.id).take(row, { withReply: !heardMeanwhile.has(row.id) });
+        continue;
       }
+      this.#unwanted.delete(row.id); // its page is shown now
+      this.thread(row.id).take(row, { withReply: !heardMeanwhile.has(row.id) });
     }
   }
 
@@ -506,6 +509,7 @@ class Subscription implements ChatSubscription {
   #reopen(): void {
     if (this.#isClosed) return;
     this.#turnLive(false);
+    void this.#leave(); // or it would try to join again by itself, beside the next one
     clearTimeout(this.#reopening);
     const wait = BACK_OFF[Math.min(this.#failures++, BACK_OFF.length - 1)];
     this.#reopening = setTimeout(() => void this.#open(), wait);
@@ -566,10 +570,10 @@ class Subscription implements ChatSubscription {
     this.#mustRead = false;
     this.#heardMeanwhile.clear();
     this.#reading = this.#readRows()
-      .then(() => this.#handlers.onProblem?.(null))
+      .then(() => this.#tell(null))
       .catch((error) => {
         this.#mustRead = true;
-        if (!this.#isClosed) this.#handlers.onProblem?.(asChatError(error));
+        this.#tell(asChatError(error));
       })
       .finally(() => {
         this.#reading = null;
@@ -616,6 +620,10 @@ class Subscription implements ChatSubscription {
     }
   }
 
+  #tell(problem: ChatError | null): void {
+    if (!this.#isClosed) this.#handlers.onProblem?.(problem);
+  }
+
   #show(): void {
     if (this.#isClosed) return;
     this.#handlers.onTurns(this.#conversation.turns, { hasEarlier: this.#conversation.earlier !== null });
@@ -634,7 +642,7 @@ function questionsAbout(analysis: Analysed | null): string[] {
   if (!analysis) return [];
   const [framework] = asList(analysis.frameworks);
   const [figure] = Object.keys((analysis.posts?.metrics as object | undefined) ?? {});
-  const name = typeof framework === "object" ? (framework as { name?: unknown }).name : framework;
+  const name = typeof framework === "object" ? (framework as { name?: unknown } | null)?.name : framework;
   return [
     "How can I improve this post?",
     ...(typeof name === "string" ? [`How does the ${name} work here?`] : []),

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
@@ -13,10 +14,21 @@ export default defineConfig({
     assetsInlineLimit: 0,
   },
   test: {
-    root: "../../..",
-    include: ["tests/unit/ui/**/*.test.{ts,tsx}"],
-    environment: "jsdom",
-    setupFiles: ["tests/unit/ui/setup.ts"],
+    root: resolve(import.meta.dirname, "../../.."),
     restoreMocks: true,
+    testTimeout: 20_000, // milliseconds: for a machine with other things to do
+    projects: [
+      // The client needs no document, and making one takes most of a second for each file.
+      { extends: true, test: { name: "chat", include: ["tests/unit/ui/chat/*.test.ts"], environment: "node" } },
+      {
+        extends: true,
+        test: {
+          name: "interface",
+          include: ["tests/unit/ui/interface/*.test.tsx"],
+          environment: "jsdom",
+          setupFiles: ["tests/unit/ui/interface/browser.ts"],
+        },
+      },
+    ],
   },
 });

@@ -1,7 +1,7 @@
-// What jsdom lacks of a browser, as far as the chat asks for it.
+// What jsdom lacks of a browser, as far as the chat asks for it. And no complaint of React's goes unseen.
 
 import { cleanup } from "@testing-library/react";
-import { afterEach } from "vitest";
+import { afterEach, beforeEach, expect, type MockInstance, vi } from "vitest";
 
 class NoResizes {
   observe() {}
@@ -14,7 +14,14 @@ Object.assign(CSSStyleSheet.prototype, { replaceSync() {} });
 Object.assign(document, { adoptedStyleSheets: [] });
 Object.assign(globalThis, { matchMedia: () => ({ matches: false }) });
 
+let complaints: MockInstance<typeof console.error>;
+
+beforeEach(() => {
+  complaints = vi.spyOn(console, "error");
+});
+
 afterEach(() => {
   cleanup();
   sessionStorage.clear();
+  expect(complaints).not.toHaveBeenCalled();
 });

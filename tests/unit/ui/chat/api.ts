@@ -1,0 +1,84 @@
+// PostgREST at the wire: the turns that a test sets, and scripted answers for everything else.
+
+import type { TurnRow } from "../rows";
+
+export interface Asked {
+  method: string;
+  /** Below /rest/v1/. */
+  path: string;
+  query: URLSearchParams;
+  headers: Headers;
+  body: any;
+}
+
+export interface Said {
+  status: number;
+  body?: unknown;
+}
+
+export class Api {
+  turns: TurnRow[] = [];
+  asked: Asked[] = [];
+  /** What reads of turns meet instead of rows: an error, or nobody there. */
+  trouble: Said | "unreachable" | null = null;
+  #scripts = new Map<string, Said | "unreachable">();
+  #gate: Promise<void> | null = null;
+
+  /** What "METHOD path" is answered with. */
+  script(request: string, said: Said | "unreachable"): void {
+    this.#scripts.set(request, said);
+  }
+
+  /** Reads of turns are answered from now on when the returned function is called, with the rows of their own time. */
+  hold(): () => void {
+    let open = () => {};
+    this.#gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    return () => {
+      this.#gate = null;
+      open();
+    };
+  }
+
+  get reads(): Asked[] {
+    return this.asked.filter(({ method, path }) => method === "GET" && path === "chat_messages");
+  }
+
+  fetch = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
+    const url = new URL(String(input));
+    const asked: Asked = {
+      method: init.method ?? "GET",
+      path: url.pathname.replace("/rest/v1/", ""),
+      query: url.searchParams,
+      headers: new Headers(init.headers),
+      body: typeof init.body === "string" ? JSON.parse(init.body) : undefined,
+    };
+    this.asked.push(asked);
+    const request = `${asked.method} ${asked.path}`;
+    const said = this.#scripts.get(request) ?? (request === "GET chat_messages" ? this.#read(asked) : undefined);
+    if (!said) throw new Error(`The test has no answer to ${request}`);
+    if (request === "GET chat_messages") await this.#gate;
+    if (said === "unreachable") throw new TypeError("fetch failed");
+    const body = said.body === undefined ? null : JSON.stringify(said.body);
+    return new Response(body, { status: said.status, headers: { "content-type": "application/json" } });
+  };
+
+  #read({ query }: Asked): Said | "unreachable" {
+    if (this.trouble) return this.trouble;
+    const [, before] = /^lt\.(\d+)$/.exec(query.get("turn") ?? "lt.999999") ?? fail(query, "turn");
+    const or = query.get("or") ?? "(turn.gte.0)";
+    const [, from, ids] = /^\(turn\.gte\.(\d+)(?:,id\.in\.\((.*)\))?\)$/.exec(or) ?? fail(query, "or");
+    const found = this.turns
+      .filter((row) => query.get("session_id") === `eq.${row.session_id}`)
+      .filter(({ turn }) => turn < Number(before))
+      .filter(({ turn, id }) => turn >= Number(from) || ids?.split(",").includes(id))
+      .sort((one, other) => one.turn - other.turn);
+    if (query.get("order") === "turn.desc") found.reverse();
+    return { status: 200, body: structuredClone(found.slice(0, Number(query.get("limit")))) };
+  }
+}
+
+function fail(query: URLSearchParams, name: string): never {
+  throw new Error(`This API does not understand ${name}=${query.get(name)}`);
+}
