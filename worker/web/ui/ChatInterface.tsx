@@ -447,11 +447,15 @@ const Piece = memo(function Piece({ text }: { text: string }) {
 const PLUGINS = [remarkGfm];
 const COMPONENTS: Components = {
   // An answer is not to be trusted: a link gains nothing from us, and an image would tell its host who reads.
-  a: ({ href, children }) => (
-    <a href={href} target="_blank" rel="noopener noreferrer nofollow ugc">
-      {children}
-    </a>
-  ),
+  // An address that the renderer refused (javascript:, data:) is empty: it would be a link to this page.
+  a: ({ href, children }) =>
+    href ? (
+      <a href={href} target="_blank" rel="noopener noreferrer nofollow ugc">
+        {children}
+      </a>
+    ) : (
+      <span>{children}</span>
+    ),
   img: ({ alt }) => <span className="chat-image">[image{alt ? `: ${alt}` : ""}]</span>,
   table: ({ children }) => (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a wide table is scrolled by keyboard, too
