@@ -869,7 +869,7 @@ const CSS = `
 .chat-text pre code { padding: 0; background: none; }
 .chat-table { overflow-x: auto; }
 .chat-table table { border-collapse: collapse; }
-.chat-table :is(td, th) { border: 1px solid var(--chat-line); padding: .25rem .6rem; }
+.chat-table :is(td, th) { border: 1px solid var(--chat-line); padding: .25rem .6rem; overflow-wrap: normal; }
 .chat-image { color: var(--chat-soft); font-style: italic; }
 
 .chat-status { display: flex; flex-wrap: wrap; align-items: center; gap: .6rem; justify-content: flex-end; margin: 0; color: var(--chat-soft); font-size: .9rem; }
