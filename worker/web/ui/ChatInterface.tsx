@@ -77,7 +77,7 @@ function Conversation({ chat, postAnalysisId, onActivity }: Props) {
           ))}
         </ol>
       </Scroller>
-      <Announcer turns={talk.turns} />
+      <Announcer turns={talk.turns} isReady={talk.hasLooked} />
       <Notice talk={talk} />
       {talk.isArchived ? (
         <div className="chat-archived">
@@ -623,16 +623,20 @@ function Notice({ talk }: { talk: Talk }) {
 }
 
 /** Tells screen readers when an answer is whole: read out piece by piece, nobody could follow it. */
-function Announcer({ turns }: { turns: Turn[] }) {
-  const before = useRef(new Map<string, string>());
+function Announcer({ turns, isReady }: { turns: Turn[]; isReady: boolean }) {
+  const before = useRef<{ states: Map<string, string>; newest: number } | null>(null);
   const [news, setNews] = useState("");
   useEffect(() => {
+    if (!isReady) return;
+    const { states, newest } = before.current ?? { states: new Map(), newest: Number.POSITIVE_INFINITY };
     for (const turn of turns) {
-      const known = before.current.get(turn.question.id);
-      if (known && known !== turn.state) setNews(announcement(turn));
-      before.current.set(turn.question.id, turn.state);
+      // A quick failure is the first that is seen of its turn. What comes in above is no news.
+      const known = states.get(turn.question.id) ?? (turn.question.turn > newest ? "waiting" : turn.state);
+      if (known !== turn.state) setNews(announcement(turn));
     }
-  }, [turns]);
+    const now = new Map(turns.map((turn) => [turn.question.id, turn.state]));
+    before.current = { states: now, newest: turns.at(-1)?.question.turn ?? 0 };
+  }, [turns, isReady]);
   return (
     <div className="chat-unseen" role="status">
       {news}
