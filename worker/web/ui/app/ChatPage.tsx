@@ -24,7 +24,11 @@ export default function ChatPage({ analysisId }: { analysisId: string }) {
         <h2>{post ? `${post.creator ?? "A post"} on ${post.platform}` : "Chat"}</h2>
         {session && <Actions session={session} onDone={refresh} />}
       </header>
-      <ChatInterface chat={chat} postAnalysisId={analysisId} onActivity={refresh} />
+      {analyses && !post ? (
+        <p className="hint pick">There is no such post. It may have been deleted.</p>
+      ) : (
+        <ChatInterface chat={chat} postAnalysisId={analysisId} onActivity={refresh} />
+      )}
     </section>
   );
 }
