@@ -895,7 +895,7 @@ const CSS = `
 .chat-archived { display: flex; align-items: center; justify-content: center; gap: 1rem; padding: .75rem 1rem; border-top: 1px solid var(--chat-line); background: var(--chat-surface); }
 .chat-archived p { margin: 0; color: var(--chat-soft); }
 
-.chat-composer { display: grid; grid-template-columns: 1fr auto; align-items: end; gap: .5rem; padding: .75rem 1rem; border-top: 1px solid var(--chat-line); background: var(--chat-surface); }
+.chat-composer { display: grid; grid-template-columns: minmax(0, 1fr) auto; align-items: end; gap: .5rem; padding: .75rem 1rem; border-top: 1px solid var(--chat-line); background: var(--chat-surface); }
 .chat-composer textarea {
   display: block; width: 100%; max-height: 11rem; resize: none; font: inherit; field-sizing: content;
   padding: .55rem .75rem; border: 1px solid var(--chat-soft); border-radius: .6rem; background: var(--chat-surface); color: inherit;
