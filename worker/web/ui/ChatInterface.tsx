@@ -847,15 +847,16 @@ const CSS = `
 .chat-question, .chat-answer { border-radius: 1rem; padding: .6rem .9rem; overflow-wrap: anywhere; min-width: 0; }
 .chat-question { align-self: flex-end; max-width: 85%; background: var(--chat-question); }
 .chat-question p { margin: 0; white-space: pre-wrap; }
-.chat-answer { width: min(100%, 42rem); padding-top: 0; background: var(--chat-surface); border: 1px solid var(--chat-line); }
+.chat-answer { width: min(100%, 42rem); padding-block: 0; background: var(--chat-surface); border: 1px solid var(--chat-line); }
 .chat-turn time { color: var(--chat-soft); font-size: .8rem; }
 .chat-question time { display: block; text-align: end; }
 .chat-answer > header {
-  position: sticky; top: -1rem; display: flex; align-items: center; gap: .6rem; min-height: 2.75rem;
+  position: sticky; top: -1rem; display: flex; align-items: center; gap: .6rem; min-height: 2.75rem; padding-block: .4rem;
   background: inherit; color: var(--chat-soft); font-size: .9rem;
 }
 .chat-answer > header[data-failed] { color: var(--chat-warning); }
 .chat-answer > header button { margin-inline-start: auto; font-size: .85rem; }
+.chat-answer > :last-child:not(header) { padding-bottom: .6rem; }
 .chat-note { margin: .7rem 0 0; color: var(--chat-soft); font-size: .9rem; }
 .chat-turn[data-state="sending"] .chat-question { opacity: .7; }
 
@@ -886,7 +887,7 @@ const CSS = `
 
 .chat-empty { text-align: center; margin-block: auto; padding: 1rem 0; }
 .chat-empty h3 { margin: 0; font-size: 1.15rem; }
-.chat-empty p { color: var(--chat-soft); margin: .3rem 0 1rem; }
+.chat-empty p { text-wrap: balance; color: var(--chat-soft); margin: .3rem 0 1rem; }
 .chat-empty ul { list-style: none; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: .5rem; justify-content: center; }
 
 .chat-notice { margin: 0; padding: .4rem 1rem; text-align: center; font-size: .9rem; color: var(--chat-warning); border-top: 1px solid var(--chat-line); background: var(--chat-surface); }
