@@ -17,12 +17,22 @@ Database = psycopg.Connection[dict[str, Any]]
 PASSWORD = "a-long-password"
 ANSWER_MS = 20_000  # an answer takes a second or two; this is for a machine that has much else to do
 
-# Without times and buttons. By their layout, or the last word of a paragraph would touch the first of the next.
+# Without times, buttons and notes. By the layout, or the last word of a paragraph would touch the first of the next.
 _READ_TURNS = """items => items.map(item => {
-  const text = name => [...item.querySelectorAll(`article[aria-label^="${name}"] > :not(footer, time)`)]
-    .map(part => part.innerText).join(" ");
-  return { state: item.dataset.state, question: text("You"), answer: text("Assistant") };
+  const text = (name, part) => item.querySelector(`article[aria-label^="${name}"] > ${part}`)?.innerText ?? "";
+  return { state: item.dataset.state, question: text("You", "p"), answer: text("Assistant", "div") };
 })"""
+
+
+# In the page, at each change: whoever asks from outside misses what is drawn meanwhile.
+_RECORD_GROWTH = """() => {
+  window.growth = [];
+  const look = () => {
+    const writing = document.querySelector(".chat-turn[data-state=writing] article[aria-label=Assistant] > div");
+    if (writing && window.growth.at(-1) !== writing.innerText) window.growth.push(writing.innerText);
+  };
+  new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true });
+}"""
 
 
 @dataclass(frozen=True)
@@ -71,12 +81,13 @@ class ChatPage:
         self.page = page
         self.address = address
         self.member = member
-        self._database = database
+        self.database = database
 
     # ------------------------------------------------ on the way to the chat
 
-    async def sign_in(self, password: str = PASSWORD) -> None:
-        await self.page.goto(self.address)
+    async def sign_in(self, password: str = PASSWORD, at: str = "/") -> None:
+        """Through the form, which any place of the page asks for first."""
+        await self.page.goto(self.address + at)
         await self.page.get_by_label("E-mail").fill(self.member.email)
         await self.page.get_by_label("Password").fill(password)
         await self.page.get_by_role("button", name="Sign in").click()
@@ -91,10 +102,19 @@ class ChatPage:
         await self.analysis.get_by_role("link", name=re.compile("Ask a question|Go on with the chat")).click()
         await expect(self.chat).to_be_visible()
 
+    async def sign_in_to_chat(self) -> None:
+        """By its address, as from a bookmark."""
+        await self.sign_in(at=self._place)
+        await expect(self.composer).to_be_visible()
+
     async def go_to_chat(self) -> None:
-        """By its address, in a tab that is signed in: as from a bookmark."""
-        await self.page.goto(f"{self.address}/#/posts/{self.member.analysis}/chat")
+        """By its address, in a tab that is signed in."""
+        await self.page.goto(self.address + self._place)
         await expect(self.chat).to_be_visible()
+
+    @property
+    def _place(self) -> str:
+        return f"/#/posts/{self.member.analysis}/chat"
 
     # ------------------------------------------------ what is there
 
@@ -147,6 +167,11 @@ class ChatPage:
         await self.composer.fill(text)
         await self.composer.press("Enter")
 
+    async def choose(self, action: str) -> None:
+        """From the chat's options."""
+        await self.page.get_by_text("Options", exact=True).click()
+        await self.page.get_by_role("button", name=action, exact=True).click()
+
     async def expect_state(self, state: str, number: int = -1, timeout_ms: int = ANSWER_MS) -> None:
         await expect(self.turn(number)).to_have_attribute("data-state", state, timeout=timeout_ms)
 
@@ -162,21 +187,30 @@ class ChatPage:
         await self.ask(text)
         await self.expect_answers(before + 1)
         answer = (await self.seen())[-1].answer
-        assert answer == as_read(self.stored_answers()[-1])
+        stored = as_read(self.stored_answers()[-1])
+        assert answer == stored, f"{answer!r} is seen, {stored!r} is stored"
         return answer
+
+    async def record_growth(self) -> None:
+        """From now on, what is seen of an answer while it is written."""
+        await self.page.evaluate(_RECORD_GROWTH)
+
+    async def growth(self) -> list[str]:
+        """What was seen one after the other, each as `as_read` has it."""
+        return [as_read(text) for text in await self.page.evaluate("window.growth")]
 
     # ------------------------------------------------ what is stored
 
     def session(self) -> UUID | None:
         """The chat's id; None while there is none."""
-        row = self._database.execute(
+        row = self.database.execute(
             "select id from public.chat_sessions where post_analysis_id = %s", [self.member.analysis]
         ).fetchone()
         return row["id"] if row else None
 
     def stored(self) -> list[dict[str, Any]]:
         """The messages of the chat, in their order."""
-        return self._database.execute(
+        return self.database.execute(
             """select m.* from public.chat_messages m join public.chat_sessions s on s.id = m.session_id
             where s.post_analysis_id = %s order by m.turn, m.role desc, m.version""",
             [self.member.analysis],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from tests.acceptance.browser import chromium
 from tests.acceptance.browser.chat_page import ChatPage, Database, Member, sign_up
@@ -18,6 +18,7 @@ from tests.people import People
 from worker.local.stack import Stack
 
 TIMEOUT_MS = 10_000
+expect.set_options(timeout=TIMEOUT_MS)
 
 OpenContext = Callable[..., Awaitable[BrowserContext]]
 MakeMember = Callable[[], Member]
@@ -112,9 +113,7 @@ def make_page(worker: Stack, open_context: OpenContext, database: Database) -> M
 async def chat_page(make_page: MakePage, member: Member, context: BrowserContext) -> ChatPage:
     """Signed in through the form, with the empty chat about the member's post open."""
     opened = await make_page(member, context)
-    await opened.sign_in()
-    await opened.open_post()
-    await opened.open_chat()
+    await opened.sign_in_to_chat()
     return opened
 
 
