@@ -2,7 +2,7 @@
 
 import json
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.acceptance.browser.chat_page import Database, Member
 from tests.acceptance.browser.conftest import MakePage
@@ -32,17 +32,26 @@ async def expect_nothing_too_wide(page: Page) -> None:
     assert await page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+async def width_of(pane: Locator) -> float:
+    box = await pane.bounding_box()
+    assert box is not None
+    return box["width"]
+
+
 async def test_one_pane_at_a_time_with_ways_back(make_page: MakePage, member: Member) -> None:
     tab = await make_page(member, **PHONE)
     lists = tab.page.get_by_role("navigation", name="Posts and chats")
     await tab.sign_in()
     await expect(lists).to_be_visible()
+    assert await width_of(lists) == 390
     await expect_nothing_too_wide(tab.page)
     await tab.open_post()
     await expect(lists).to_be_hidden()
     await expect_nothing_too_wide(tab.page)
+    assert await width_of(tab.analysis) == 390
     await tab.open_chat()
     await expect(tab.analysis).to_be_hidden()
+    assert await width_of(tab.chat) == 390
     await tab.ask_and_wait("How many likes did it get?")
     await expect(tab.composer).to_be_in_viewport(ratio=1)
     await expect(tab.send_button).to_be_in_viewport(ratio=1)
