@@ -77,7 +77,7 @@ function Conversation({ chat, postAnalysisId, onActivity }: Props) {
           ))}
         </ol>
       </Scroller>
-      <Announcer turns={talk.turns} />
+      <Announcer turns={talk.turns} isReady={talk.hasLooked} />
       <Notice talk={talk} />
       {talk.isArchived ? (
         <div className="chat-archived">
@@ -475,11 +475,15 @@ const Piece = memo(function Piece({ text }: { text: string }) {
 const PLUGINS = [remarkGfm];
 const COMPONENTS: Components = {
   // An answer is not to be trusted: a link gains nothing from us, and an image would tell its host who reads.
-  a: ({ href, children }) => (
-    <a href={href} target="_blank" rel="noopener noreferrer nofollow ugc">
-      {children}
-    </a>
-  ),
+  // An address that the renderer refused (javascript:, data:) is empty: it would be a link to this page.
+  a: ({ href, children }) =>
+    href ? (
+      <a href={href} target="_blank" rel="noopener noreferrer nofollow ugc">
+        {children}
+      </a>
+    ) : (
+      <span>{children}</span>
+    ),
   img: ({ alt }) => <span className="chat-image">[image{alt ? `: ${alt}` : ""}]</span>,
   table: ({ children }) => (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a wide table is scrolled by keyboard, too
@@ -654,16 +658,20 @@ function Notice({ talk }: { talk: Talk }) {
 }
 
 /** Tells screen readers when an answer is whole: read out piece by piece, nobody could follow it. */
-function Announcer({ turns }: { turns: Turn[] }) {
-  const before = useRef(new Map<string, string>());
+function Announcer({ turns, isReady }: { turns: Turn[]; isReady: boolean }) {
+  const before = useRef<{ states: Map<string, string>; newest: number } | null>(null);
   const [news, setNews] = useState("");
   useEffect(() => {
+    if (!isReady) return;
+    const { states, newest } = before.current ?? { states: new Map(), newest: Number.POSITIVE_INFINITY };
     for (const turn of turns) {
-      const known = before.current.get(turn.question.id);
-      if (known && known !== turn.state) setNews(announcement(turn));
-      before.current.set(turn.question.id, turn.state);
+      // A quick failure is the first that is seen of its turn. What comes in above is no news.
+      const known = states.get(turn.question.id) ?? (turn.question.turn > newest ? "waiting" : turn.state);
+      if (known !== turn.state) setNews(announcement(turn));
     }
-  }, [turns]);
+    const now = new Map(turns.map((turn) => [turn.question.id, turn.state]));
+    before.current = { states: now, newest: turns.at(-1)?.question.turn ?? 0 };
+  }, [turns, isReady]);
   return (
     <div className="chat-unseen" role="status">
       {news}
@@ -883,15 +891,16 @@ const CSS = `
 .chat-question, .chat-answer { border-radius: 1rem; padding: .6rem .9rem; overflow-wrap: anywhere; min-width: 0; }
 .chat-question { align-self: flex-end; max-width: 85%; background: var(--chat-question); }
 .chat-question p { margin: 0; white-space: pre-wrap; }
-.chat-answer { width: min(100%, 42rem); padding-top: 0; background: var(--chat-surface); border: 1px solid var(--chat-line); }
+.chat-answer { width: min(100%, 42rem); padding-block: 0; background: var(--chat-surface); border: 1px solid var(--chat-line); }
 .chat-turn time { color: var(--chat-soft); font-size: .8rem; }
 .chat-question time { display: block; text-align: end; }
 .chat-answer > header {
-  position: sticky; top: -1rem; display: flex; align-items: center; gap: .6rem; min-height: 2.75rem;
+  position: sticky; top: -1rem; display: flex; align-items: center; gap: .6rem; min-height: 2.75rem; padding-block: .4rem;
   background: inherit; color: var(--chat-soft); font-size: .9rem;
 }
 .chat-answer > header[data-failed] { color: var(--chat-warning); }
 .chat-answer > header button { margin-inline-start: auto; font-size: .85rem; }
+.chat-answer > :last-child:not(header) { padding-bottom: .6rem; }
 .chat-note { margin: .7rem 0 0; color: var(--chat-soft); font-size: .9rem; }
 .chat-turn[data-state="sending"] .chat-question { opacity: .7; }
 
@@ -909,7 +918,7 @@ const CSS = `
 .chat-text pre code { padding: 0; background: none; }
 .chat-table { overflow-x: auto; }
 .chat-table table { border-collapse: collapse; }
-.chat-table :is(td, th) { border: 1px solid var(--chat-line); padding: .25rem .6rem; }
+.chat-table :is(td, th) { border: 1px solid var(--chat-line); padding: .25rem .6rem; overflow-wrap: normal; }
 .chat-image { color: var(--chat-soft); font-style: italic; }
 
 .chat-status { display: flex; flex-wrap: wrap; align-items: center; gap: .6rem; justify-content: flex-end; margin: 0; color: var(--chat-soft); font-size: .9rem; }
@@ -922,7 +931,7 @@ const CSS = `
 
 .chat-empty { text-align: center; margin-block: auto; padding: 1rem 0; }
 .chat-empty h3 { margin: 0; font-size: 1.15rem; }
-.chat-empty p { color: var(--chat-soft); margin: .3rem 0 1rem; }
+.chat-empty p { text-wrap: balance; color: var(--chat-soft); margin: .3rem 0 1rem; }
 .chat-empty ul { list-style: none; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: .5rem; justify-content: center; }
 
 .chat-notice { margin: 0; padding: .4rem 1rem; text-align: center; font-size: .9rem; color: var(--chat-warning); border-top: 1px solid var(--chat-line); background: var(--chat-surface); }
@@ -931,7 +940,7 @@ const CSS = `
 .chat-archived { display: flex; align-items: center; justify-content: center; gap: 1rem; padding: .75rem 1rem; border-top: 1px solid var(--chat-line); background: var(--chat-surface); }
 .chat-archived p { margin: 0; color: var(--chat-soft); }
 
-.chat-composer { display: grid; grid-template-columns: 1fr auto; align-items: end; gap: .5rem; padding: .75rem 1rem; border-top: 1px solid var(--chat-line); background: var(--chat-surface); }
+.chat-composer { display: grid; grid-template-columns: minmax(0, 1fr) auto; align-items: end; gap: .5rem; padding: .75rem 1rem; border-top: 1px solid var(--chat-line); background: var(--chat-surface); }
 .chat-composer textarea {
   display: block; width: 100%; max-height: 11rem; resize: none; font: inherit; field-sizing: content;
   padding: .55rem .75rem; border: 1px solid var(--chat-soft); border-radius: .6rem; background: var(--chat-surface); color: inherit;

@@ -543,8 +543,11 @@ class Subscription implements ChatSubscription {
 
   #tellSession(row: ChatSession | null): void {
     const status = row?.status ?? null;
-    if (status !== this.#status) this.#handlers.onSession?.(row);
+    if (status === this.#status) return;
     this.#status = status;
+    // Nothing of a deleted session is told again, not even by a read that is under way.
+    if (!row) void this.close();
+    this.#handlers.onSession?.(row);
   }
 
   #hearMessage({ record, truncated }: { record: ChatMessage; truncated?: boolean }): void {

@@ -31,7 +31,7 @@ export function App({ supabase, isLocal }: Props) {
     <SWRConfig key={user.id} value={{ provider: () => new Map() }}>
       <ProjectProvider value={{ supabase, chat, user }}>
         <Router hook={useHashLocation}>
-          <Shell user={user} onSignOut={() => supabase.auth.signOut()} />
+          <Shell user={user} onSignOut={() => signOut(supabase)} />
         </Router>
       </ProjectProvider>
     </SWRConfig>
@@ -85,10 +85,26 @@ function useUser(supabase: SupabaseClient<Database>): User | null | undefined {
   const [user, setUser] = useState<User | null>();
   useEffect(() => {
     const { data } = supabase.auth.onAuthStateChange((_event, session) => {
+      if (session) keepOnlyFor(session.user.id);
       // The client reports the same user at every renewal of the token.
       setUser((now) => (now && now.id === session?.user.id ? now : (session?.user ?? null)));
     });
     return () => data.subscription.unsubscribe();
   }, [supabase]);
   return user;
+}
+
+async function signOut(supabase: SupabaseClient<Database>): Promise<void> {
+  const { error } = await supabase.auth.signOut();
+  if (!error) keepOnlyFor(null);
+}
+
+const OWNER = "postbro-chat:owner";
+
+// What a tab keeps over a reload, drafts and questions not sent yet, is one person's.
+function keepOnlyFor(userId: string | null): void {
+  try {
+    if (sessionStorage.getItem(OWNER) !== userId) sessionStorage.clear();
+    if (userId) sessionStorage.setItem(OWNER, userId);
+  } catch {} // a browser that refuses its storage keeps nothing
 }

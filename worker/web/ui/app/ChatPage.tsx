@@ -1,6 +1,6 @@
 // The chat about one post, with what may be done to it.
 
-import { useCallback, useState } from "react";
+import { useCallback, useRef, useState } from "react";
 import { useSWRConfig } from "swr";
 import { ChatInterface } from "../ChatInterface";
 import { asChatError, type ChatSessionSummary } from "../chat";
@@ -24,7 +24,11 @@ export default function ChatPage({ analysisId }: { analysisId: string }) {
         <h2>{post ? `${post.creator ?? "A post"} on ${post.platform}` : "Chat"}</h2>
         {session && <Actions session={session} onDone={refresh} />}
       </header>
-      <ChatInterface chat={chat} postAnalysisId={analysisId} onActivity={refresh} />
+      {analyses && !post ? (
+        <p className="hint pick">There is no such post. It may have been deleted.</p>
+      ) : (
+        <ChatInterface chat={chat} postAnalysisId={analysisId} onActivity={refresh} />
+      )}
     </section>
   );
 }
@@ -32,10 +36,15 @@ export default function ChatPage({ analysisId }: { analysisId: string }) {
 function Actions({ session, onDone }: { session: ChatSessionSummary; onDone: () => void }) {
   const { chat } = useProject();
   const [words, setWords] = useState("");
+  const menu = useRef<HTMLDetailsElement>(null);
+  const close = () => {
+    if (menu.current) menu.current.open = false;
+  };
   const act = async (command: (id: string) => Promise<void>) => {
     setWords("");
     try {
       await command(session.id);
+      close();
     } catch (error) {
       setWords(asChatError(error).message);
     }
@@ -45,9 +54,15 @@ function Actions({ session, onDone }: { session: ChatSessionSummary; onDone: () 
     if (confirm("Delete this chat with all its messages? This cannot be undone.")) void act(chat.deleteChatSession);
   };
   return (
-    <details className="menu">
+    <details
+      className="menu"
+      ref={menu}
+      onKeyDown={(event) => event.key === "Escape" && close()}
+      onBlur={(event) => !event.currentTarget.contains(event.relatedTarget) && close()}
+    >
       <summary>Options</summary>
-      <div>
+      {/* It takes the focus of a click beside its buttons, which would else close it. */}
+      <div tabIndex={-1}>
         {session.status === "active" ? (
           <button type="button" onClick={() => act(chat.archiveChatSession)}>
             Archive

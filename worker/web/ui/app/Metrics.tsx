@@ -1,7 +1,10 @@
 // The figures of a post, as bars beside their numbers.
 
 export function Metrics({ metrics }: { metrics: unknown }) {
-  const entries = Object.entries((metrics as Record<string, unknown> | null) ?? {});
+  // The largest first, then what is no number: the database keeps no order of its own.
+  const entries = Object.entries((metrics as Record<string, unknown> | null) ?? {}).sort(
+    ([, one], [, other]) => sizeOf(other) - sizeOf(one),
+  );
   if (entries.length === 0) return null;
   const figures = entries.filter((entry): entry is [string, number] => typeof entry[1] === "number" && entry[1] >= 0);
   // Views and shares lie orders of magnitude apart: on a plain scale all bars but one would vanish.
@@ -28,6 +31,10 @@ export function Metrics({ metrics }: { metrics: unknown }) {
       </dl>
     </figure>
   );
+}
+
+function sizeOf(value: unknown): number {
+  return typeof value === "number" ? value : -1;
 }
 
 function asText(value: unknown): string {

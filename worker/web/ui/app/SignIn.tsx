@@ -28,7 +28,7 @@ export function SignIn({ supabase, isLocal }: Props) {
   };
 
   return (
-    <div className="gate">
+    <main className="gate">
       {/* post: should the script not run, a password must not end up in the address. */}
       <form method="post" className="card" onSubmit={submit}>
         <h1>PostBro Chat</h1>
@@ -66,7 +66,7 @@ export function SignIn({ supabase, isLocal }: Props) {
           </p>
         )}
       </form>
-    </div>
+    </main>
   );
 }
 

@@ -1,0 +1,80 @@
+"""Who comes in, and that nothing of one person is left for the next."""
+
+from uuid import uuid4
+
+from playwright.async_api import BrowserContext, Page, expect
+
+from tests.acceptance.browser.chat_page import PASSWORD, ChatPage, Member
+from tests.acceptance.browser.conftest import MakeMember, MakePage
+from tests.acceptance.browser.guard import Guard
+from worker.local.stack import Stack
+
+
+async def fill_sign_up(page: Page, house: Stack, email: str) -> None:
+    await page.goto(house.environment["WEB_URL"])
+    await page.get_by_role("button", name="Create an account").click()
+    await page.get_by_label("E-mail").fill(email)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign up").click()
+
+
+async def test_signing_up_leads_to_an_empty_list(worker: Stack, page: Page) -> None:
+    email = f"{uuid4()}@example.test"
+    await fill_sign_up(page, worker, email)
+
+    await expect(page.get_by_text("There is no analysed post yet.")).to_be_visible()
+    await expect(page.get_by_text("Ask about a post, and the chat is listed here.")).to_be_visible()
+    await expect(page.get_by_role("banner")).to_contain_text(email)
+
+
+async def test_an_address_that_is_taken_is_told(worker: Stack, page: Page, member: Member, guard: Guard) -> None:
+    guard.allow("status of 422")
+    await fill_sign_up(page, worker, member.email)
+
+    await expect(page.get_by_role("alert")).to_have_text(
+        "There is an account with this e-mail address. Sign in instead."
+    )
+
+
+async def test_a_wrong_password_is_told_and_the_right_one_lets_in(
+    make_page: MakePage, member: Member, guard: Guard
+) -> None:
+    guard.allow("status of 400")
+    tab = await make_page(member)
+    await tab.sign_in("not-the-password")
+    await expect(tab.page.get_by_role("alert")).to_have_text("This e-mail address and password do not match.")
+
+    await tab.page.get_by_label("Password").fill(PASSWORD)
+    await tab.page.get_by_role("button", name="Sign in").click()
+    await expect(tab.page.get_by_role("region", name="Your posts").get_by_role("listitem")).to_have_count(1)
+
+
+async def test_signing_out_leaves_nothing_for_the_next(
+    chat_page: ChatPage, make_member: MakeMember, make_page: MakePage, context: BrowserContext, guard: Guard
+) -> None:
+    guard.allow("status of 401")  # lists that were being read anew at that moment
+    page = chat_page.page
+    await chat_page.ask_and_wait("How many likes of the elderberry did it get?")
+    other_tab = await make_page(chat_page.member, context)
+    for tab in (chat_page, other_tab):
+        await tab.go_to_chat()
+        await tab.composer.fill("A draft about elderberries")
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(other_tab.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    kept = await page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
+    assert "elderberr" not in kept
+    assert str(chat_page.member.user.id) not in kept
+    assert chat_page.member.email not in kept
+
+    # The addresses still name the chat of the one before. The other tab is signed in by the first.
+    next_one = make_member()
+    await page.get_by_label("E-mail").fill(next_one.email)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    for tab in (page, other_tab.page):
+        await expect(tab.get_by_role("region", name="Your posts").get_by_role("listitem")).to_have_count(1)
+        await expect(tab.get_by_role("region", name="Your chats")).to_contain_text("the chat is listed here")
+        await expect(tab.get_by_text("There is no such post.").first).to_be_visible()
+        assert "elderberr" not in await tab.content()
+        assert "elderberr" not in await tab.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
