@@ -588,7 +588,7 @@ class Subscription implements ChatSubscription {
   async #readRows(): Promise<void> {
     const unknown = this.#conversation.unknown;
     const [session, rows] = await Promise.all([
-      this.#supabase.from("chat_sessions").select().eq("id", this.#sessionId).maybeSingle(),
+      this.#supabase.from("chat_sessions").select().eq("id", this.#sessionId).retry(false).maybeSingle(),
       this.#hasRead ? this.#rowsSince(unknown) : this.#newestRows(),
     ]);
     if (this.#isClosed) return;

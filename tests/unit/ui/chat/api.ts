@@ -18,6 +18,8 @@ export interface Said {
 
 export class Api {
   turns: TurnRow[] = [];
+  /** Null: it is deleted. */
+  session: { status: string } | null = { status: "active" };
   asked: Asked[] = [];
   /** What reads of turns meet instead of rows: an error, or nobody there. */
   trouble: Said | "unreachable" | null = null;
@@ -56,13 +58,19 @@ export class Api {
     };
     this.asked.push(asked);
     const request = `${asked.method} ${asked.path}`;
-    const said = this.#scripts.get(request) ?? (request === "GET chat_messages" ? this.#read(asked) : undefined);
+    const said = this.#scripts.get(request) ?? this.#answer(request, asked);
     if (!said) throw new Error(`The test has no answer to ${request}`);
     if (request === "GET chat_messages") await this.#gate;
     if (said === "unreachable") throw new TypeError("fetch failed");
     const body = said.body === undefined ? null : JSON.stringify(said.body);
     return new Response(body, { status: said.status, headers: { "content-type": "application/json" } });
   };
+
+  #answer(request: string, asked: Asked): Said | "unreachable" | undefined {
+    if (request === "GET chat_messages") return this.#read(asked);
+    if (request === "GET chat_sessions")
+      return this.trouble ?? { status: 200, body: this.session ? [this.session] : [] };
+  }
 
   #read({ query }: Asked): Said | "unreachable" {
     if (this.trouble) return this.trouble;

@@ -198,7 +198,7 @@ test("the session's own news are handed on, and null when it was deleted", async
   project.realtime.broadcast("session", { record: archived });
   project.realtime.broadcast("session", { record: null });
   await pass();
-  expect(watcher.sessions).toEqual([archived, null]);
+  expect(watcher.sessions).toMatchObject([{ status: "active" }, archived, null]);
 });
 
 test("that nobody is there is told at once, and what was missed is read a second after they are back", async () => {

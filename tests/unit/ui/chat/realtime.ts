@@ -15,8 +15,11 @@ export class Realtime {
     const open = (socket: Socket) => this.sockets.push(socket);
     const take = (socket: Socket, frame: Frame) => this.#take(socket, frame);
     return class extends Socket {
-      constructor(readonly url: string) {
+      readonly url: string;
+
+      constructor(url: string) {
         super(take);
+        this.url = url;
         open(this);
       }
     };
@@ -87,7 +90,10 @@ class Socket {
   onclose: ((event: { code: number }) => void) | null = null;
   onerror: ((event: unknown) => void) | null = null;
 
-  constructor(private readonly take: (socket: Socket, frame: Frame) => void) {
+  readonly #take: (socket: Socket, frame: Frame) => void;
+
+  constructor(take: (socket: Socket, frame: Frame) => void) {
+    this.#take = take;
     setTimeout(() => {
       if (this.readyState !== 0) return;
       this.readyState = 1;
@@ -96,7 +102,7 @@ class Socket {
   }
 
   send(data: string): void {
-    this.take(this, JSON.parse(data));
+    this.#take(this, JSON.parse(data));
   }
 
   /** To the client, in order, and never while it is speaking itself. */

@@ -27,7 +27,11 @@ interface Subscribed extends ChatSubscription {
 export class ScriptedChat implements Chat {
   subscribed: Subscribed[] = [];
 
-  constructor(public session: ChatSession | null = null) {}
+  session: ChatSession | null;
+
+  constructor(session: ChatSession | null = null) {
+    this.session = session;
+  }
 
   createChatSession = vi.fn<Chat["createChatSession"]>(async () => {
     this.session ??= sessionRow();

@@ -21,7 +21,7 @@ beforeEach(() => {
   parsed.length = 0;
 });
 
-const answer = () => screen.getByRole("article", { name: "Assistant" });
+const answer = () => screen.getByRole("article", { name: "Assistant" }).querySelector<HTMLElement>(":scope > div")!;
 
 async function shown(text: string): Promise<HTMLElement> {
   await drawn(turnOf(1, "writing", { text }));

@@ -8,17 +8,17 @@ import { answerRow, idOf } from "../rows";
 import { button, drawn, OUT_OF_REACH, press, turnOf } from "./chat";
 
 const answer = () => screen.getByRole("article", { name: "Assistant" });
-const status = () => document.querySelector(".chat-status")?.firstElementChild?.nextElementSibling?.textContent;
-const sentence = () => document.querySelector(".chat-status > span")?.textContent;
+const status = () => answer().querySelector("header > :nth-child(2)")?.textContent;
+const sentence = () => answer().querySelector("header > span, .chat-note")?.textContent;
 
 test("a turn grows from waiting over writing to its stored answer", async () => {
   const { chat } = await drawn(turnOf(1, "waiting"));
   expect(status()).toBe("Thinking…");
-  expect(screen.queryByRole("article", { name: "Assistant" })).toBeNull();
+  expect(answer().querySelector("p")).toBeNull();
 
   await chat.shows(turnOf(1, "writing", { text: "Lists" }));
   expect(status()).toBe("Writing…");
-  expect(answer().textContent).toBe("Lists");
+  expect(answer().querySelector("p")!.textContent).toBe("Lists");
   expect(answer().getAttribute("aria-busy")).toBe("true");
 
   await chat.shows(turnOf(1, "completed", { text: "Lists." }));
