@@ -12,11 +12,16 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.acceptance.browser import chromium
+from tests.acceptance.browser.chat_page import ChatPage, Database, Member, sign_up
 from tests.acceptance.browser.guard import Guard
+from tests.people import People
+from worker.local.stack import Stack
 
 TIMEOUT_MS = 10_000
 
 OpenContext = Callable[..., Awaitable[BrowserContext]]
+MakeMember = Callable[[], Member]
+MakePage = Callable[..., Awaitable[ChatPage]]
 
 _failed = pytest.StashKey[bool]()
 
@@ -79,6 +84,38 @@ async def context(open_context: OpenContext) -> BrowserContext:
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(context: BrowserContext) -> Page:
     return await context.new_page()
+
+
+@pytest.fixture
+def make_member(worker: Stack, people: People) -> MakeMember:
+    """Somebody new, with one analysed post and nothing asked yet."""
+    return lambda: sign_up(worker, people)
+
+
+@pytest.fixture
+def member(make_member: MakeMember) -> Member:
+    return make_member()
+
+
+@pytest.fixture
+def make_page(worker: Stack, open_context: OpenContext, database: Database) -> MakePage:
+    """`await make_page(member, context=…, **options)`: another tab, in a browser of its own unless one is given."""
+
+    async def made(member: Member, context: BrowserContext | None = None, **options: object) -> ChatPage:
+        page = await (context or await open_context(**options)).new_page()
+        return ChatPage(page, worker.environment["WEB_URL"], member, database)
+
+    return made
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def chat_page(make_page: MakePage, member: Member, context: BrowserContext) -> ChatPage:
+    """Signed in through the form, with the empty chat about the member's post open."""
+    opened = await make_page(member, context)
+    await opened.sign_in()
+    await opened.open_post()
+    await opened.open_chat()
+    return opened
 
 
 async def _save_screenshots(contexts: list[BrowserContext], directory: Path) -> None:
