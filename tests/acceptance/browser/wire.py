@@ -1,0 +1,80 @@
+"""The page's WebSocket to Realtime: what comes over it, and a hand on it."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.async_api import Page, WebSocket, WebSocketRoute
+
+REALTIME = re.compile("/realtime/v1/websocket")
+BROADCAST = 4  # the kind of a binary frame
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame from the server. `event` of a broadcast is the broadcast's own."""
+
+    raw: str | bytes
+    topic: str
+    event: str
+    payload: dict[str, Any]
+
+
+def read_frame(raw: str | bytes) -> Frame:
+    if isinstance(raw, bytes):
+        assert raw[0] == BROADCAST, "the server sends no other binary frames"
+        sizes, rest = raw[1:4], raw[5:]
+        names = []
+        for size in sizes:
+            names.append(rest[:size].decode())
+            rest = rest[size:]
+        return Frame(raw, names[0], names[1], json.loads(rest))
+    _, _, topic, event, payload = json.loads(raw)
+    if event == "broadcast":
+        event, payload = payload["event"], payload["payload"]
+    return Frame(raw, topic, event, payload)
+
+
+class Ear:
+    """Hears all frames of a page's sockets, from now on."""
+
+    def __init__(self, page: Page) -> None:
+        self.frames: list[Frame] = []
+        page.on("websocket", self._watch)
+
+    def count(self, event: str) -> int:
+        return sum(frame.event == event for frame in self.frames)
+
+    def told(self, words: str) -> bool:
+        """Whether the server gave this reason on a channel."""
+        return any(words in str(frame.payload.get("message")) for frame in self.frames if frame.event == "system")
+
+    def _watch(self, socket: WebSocket) -> None:
+        if REALTIME.search(socket.url):
+            socket.on("framereceived", lambda raw: self.frames.append(read_frame(raw)))
+
+
+Change = Callable[[Frame], list[Frame]]
+
+
+class Wire:
+    """Lies between the page and Realtime. `change` says what becomes of each frame of the server's."""
+
+    def __init__(self) -> None:
+        self.change: Change = lambda frame: [frame]
+
+    async def lay(self, page: Page) -> "Wire":
+        """Before the page opens its socket."""
+        await page.route_web_socket(REALTIME, self._connect)
+        return self
+
+    def _connect(self, socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def pass_on(raw: str | bytes) -> None:
+            for frame in self.change(read_frame(raw)):
+                socket.send(frame.raw)
+
+        server.on_message(pass_on)
