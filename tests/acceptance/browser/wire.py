@@ -47,6 +47,14 @@ class Ear:
     def count(self, event: str) -> int:
         return sum(frame.event == event for frame in self.frames)
 
+    def joins(self) -> int:
+        """How often a chat's channel was joined."""
+        return sum(
+            frame.event == "phx_reply" and frame.topic.startswith("realtime:chat:") and "postgres_changes" in response
+            for frame in self.frames
+            if isinstance(response := frame.payload.get("response"), dict)
+        )
+
     def told(self, words: str) -> bool:
         """Whether the server gave this reason on a channel."""
         return any(words in str(frame.payload.get("message")) for frame in self.frames if frame.event == "system")
