@@ -67,9 +67,9 @@ export class ChatError extends Error {
     this.name = "ChatError";
   }
 
-  /** Nobody answered, or somebody in between did: sending the same again may help. */
+  /** Nobody answered, somebody in between did, or the token has run out, of which the client gets another. */
   get isTemporary(): boolean {
-    return this.status === 0 || this.status >= 500;
+    return this.status === 0 || this.status === 401 || this.status >= 500;
   }
 }
 
