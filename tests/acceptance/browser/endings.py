@@ -12,7 +12,7 @@ _ANSWERS = """items => items.map(item => [...item.querySelectorAll(".chat-answer
 
 
 def give_a_long_answer(database: Database, page: ChatPage, word: str = "hook") -> None:
-    insights = [f"Improve part {n}: {f'the {word}, the pace and the ending, ' * 11}and nothing else." for n in "abc"]
+    insights = [f"Improve part {n}: {f'the {word}, the pace and the ending, ' * 8}and nothing else." for n in "abc"]
     database.execute(
         "update public.post_analyses set key_insights = to_jsonb(%s::text[]) where id = %s",
         [insights, page.member.analysis],
