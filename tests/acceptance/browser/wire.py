@@ -72,17 +72,35 @@ class Wire:
 
     def __init__(self) -> None:
         self.change: Change = lambda frame: [frame]
+        self._socket: WebSocketRoute | None = None
+        self._heard: list[Frame] = []
 
     async def lay(self, page: Page) -> "Wire":
         """Before the page opens its socket."""
         await page.route_web_socket(REALTIME, self._connect)
         return self
 
+    def repeat(self, event: str) -> None:
+        """The last of these comes again."""
+        self._say(next(frame.raw for frame in reversed(self._heard) if frame.event == event))
+
+    def close_channel(self, topic: str) -> None:
+        """As the server does when a token has run out: the socket stays open."""
+        joined = next(frame for frame in reversed(self._heard) if (frame.topic, frame.event) == (topic, "phx_reply"))
+        join_ref = json.loads(joined.raw)[0]
+        self._say(json.dumps([join_ref, join_ref, topic, "phx_close", {}]))
+
+    def _say(self, raw: str | bytes) -> None:
+        assert self._socket, "the page has opened no socket"
+        self._socket.send(raw)
+
     def _connect(self, socket: WebSocketRoute) -> None:
+        self._socket = socket
         server = socket.connect_to_server()
 
         def pass_on(raw: str | bytes) -> None:
             for frame in self.change(read_frame(raw)):
+                self._heard.append(frame)
                 socket.send(frame.raw)
 
         server.on_message(pass_on)
