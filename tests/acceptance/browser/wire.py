@@ -68,12 +68,15 @@ Change = Callable[[Frame], list[Frame]]
 
 
 class Wire:
-    """Lies between the page and Realtime. `change` says what becomes of each frame of the server's."""
+    """Lies between the page and Realtime. `change` says what becomes of each frame of the server's.
+
+    `heard`: the frames that reached the page.
+    """
 
     def __init__(self) -> None:
         self.change: Change = lambda frame: [frame]
         self._socket: WebSocketRoute | None = None
-        self._heard: list[Frame] = []
+        self.heard: list[Frame] = []
 
     async def lay(self, page: Page) -> "Wire":
         """Before the page opens its socket."""
@@ -82,11 +85,11 @@ class Wire:
 
     def repeat(self, event: str) -> None:
         """The last of these comes again."""
-        self._say(next(frame.raw for frame in reversed(self._heard) if frame.event == event))
+        self._say(next(frame.raw for frame in reversed(self.heard) if frame.event == event))
 
     def close_channel(self, topic: str) -> None:
         """As the server does when a token has run out: the socket stays open."""
-        joined = next(frame for frame in reversed(self._heard) if (frame.topic, frame.event) == (topic, "phx_reply"))
+        joined = next(frame for frame in reversed(self.heard) if (frame.topic, frame.event) == (topic, "phx_reply"))
         join_ref = json.loads(joined.raw)[0]
         self._say(json.dumps([join_ref, join_ref, topic, "phx_close", {}]))
 
@@ -100,7 +103,7 @@ class Wire:
 
         def pass_on(raw: str | bytes) -> None:
             for frame in self.change(read_frame(raw)):
-                self._heard.append(frame)
+                self.heard.append(frame)
                 socket.send(frame.raw)
 
         server.on_message(pass_on)
