@@ -1,11 +1,16 @@
-"""How a test of a fault ends: the page shows what is stored, word for word, once."""
+"""What tests of faults have in common: above all how they end, with what is stored on the page, once."""
+
+import time
 
 from playwright.async_api import Page
 
 from tests.acceptance.browser.chat_page import ChatPage, Database
 from tests.acceptance.browser.diary import Diary, letters
+from tests.acceptance.browser.wire import Frame, Wire
+from tests.waiting import until
 
 QUESTION = "How can I improve this post?"  # its answer takes some seconds, and more if the model stalls
+LOOKS_TWICE = 2.5  # seconds: the page looks each second whether there is something to read
 
 _ANSWERS = """items => items.map(item => [...item.querySelectorAll(".chat-answer")].map(answer =>
   [...answer.children].filter(({ tagName }) => tagName !== "FOOTER").map(child => child.textContent).join(" ")))"""
@@ -24,6 +29,18 @@ async def enter(tab: ChatPage) -> None:
     await tab.sign_in()
     await tab.open_post()
     await tab.open_chat()
+
+
+async def come_to_rest(tab: ChatPage, wire: Wire) -> None:
+    """It knows that its answer is complete, and reads nothing for as long as it takes to look twice."""
+    await until(lambda: any(is_completion(frame) for frame in wire.heard), "word that the answer is complete")
+    reads: list[float] = [time.monotonic()]
+    tab.page.on("request", lambda request: "/rest/v1/chat_messages" in request.url and reads.append(time.monotonic()))
+    await until(lambda: time.monotonic() - reads[-1] > LOOKS_TWICE, "the page to come to rest")
+
+
+def is_completion(frame: Frame) -> bool:
+    return frame.event == "reply" and frame.payload["record"]["status"] == "completed"
 
 
 def draft(database: Database, page: ChatPage, attempt: int = 1) -> str:

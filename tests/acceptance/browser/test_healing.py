@@ -10,6 +10,7 @@ from tests.acceptance.browser.chat_page import ChatPage, Database
 from tests.acceptance.browser.diary import Diary, letters
 from tests.acceptance.browser.endings import (
     QUESTION,
+    come_to_rest,
     draft,
     enter,
     expect_only_beginnings,
@@ -142,8 +143,11 @@ async def test_a_question_whose_receipt_was_lost_with_the_api_is_asked_once(
 ) -> None:
     guard.allow(SOCKET_LOST)
     guard.allow(REFUSED)
-    wire.change = lambda frame: [] if frame.event in ("message", "reply") else [frame]
     await enter(tab)
+    await tab.ask(SHORT_QUESTION)
+    await expect_stored_once(tab, [SHORT_QUESTION])
+    await come_to_rest(tab, wire)
+    wire.change = lambda frame: [] if frame.event in ("message", "reply", "delta") else [frame]
     sent: list[str] = []
 
     async def lose_the_first(route: Route) -> None:
@@ -155,13 +159,13 @@ async def test_a_question_whose_receipt_was_lost_with_the_api_is_asked_once(
         await route.abort("connectionreset")  # … and the page cannot know
 
     await tab.page.route(re.compile(r"/rest/v1/chat_messages\?on_conflict"), lose_the_first)
-    await tab.ask(SHORT_QUESTION)
+    await tab.ask(QUESTION)
     await expect(tab.page.get_by_text("Not sent.")).to_contain_text("The server could not be reached.")
-    assert tab.stored()
+    [question] = [row["id"] for row in tab.stored() if row["content"] == QUESTION]
     worker.api.start()
 
-    await expect_stored_once(tab, [SHORT_QUESTION])
-    assert set(sent) == {str(tab.stored()[0]["id"])}
+    await expect_stored_once(tab, [SHORT_QUESTION, QUESTION])
+    assert set(sent) == {str(question)}
 
 
 def _shout(house: Stack, topic: str, times: int) -> None:

@@ -1,13 +1,12 @@
 """Messages on their way to the page get lost, come twice or in another order: the rows heal it."""
 
-import time
-
 from playwright.async_api import expect
 
 from tests.acceptance.browser.chat_page import ChatPage, Database
 from tests.acceptance.browser.diary import Diary, letters
 from tests.acceptance.browser.endings import (
     QUESTION,
+    come_to_rest,
     draft,
     enter,
     expect_only_beginnings,
@@ -20,7 +19,6 @@ from tests.acceptance.faulty_model import FaultyModel
 from tests.people import Chat, People
 from tests.waiting import until
 
-LOOKS_TWICE = 2.5  # seconds: the page looks each second whether there is something to read
 FIRST, SECOND = "How many likes did it get?", "And how many likes was that?"
 
 
@@ -174,18 +172,6 @@ async def ask_unheard(tab: ChatPage, wire: Wire, people: People) -> None:
     people.ask(Chat(tab.member.user, tab.member.post, tab.member.analysis, session), SECOND)
     await until(lambda: len(tab.stored_answers()) == 2, "the answer that the page does not hear of", seconds=20)
     assert await tab.turns.count() == 1
-
-
-async def come_to_rest(tab: ChatPage, wire: Wire) -> None:
-    """It knows that its answer is complete, and reads nothing for as long as it takes to look twice."""
-    await until(lambda: any(is_completion(frame) for frame in wire.heard), "word that the answer is complete")
-    reads: list[float] = [time.monotonic()]
-    tab.page.on("request", lambda request: "/rest/v1/chat_messages" in request.url and reads.append(time.monotonic()))
-    await until(lambda: time.monotonic() - reads[-1] > LOOKS_TWICE, "the page to come to rest")
-
-
-def is_completion(frame: Frame) -> bool:
-    return frame.event == "reply" and frame.payload["record"]["status"] == "completed"
 
 
 def status(database: Database, page: ChatPage) -> str:
