@@ -13,7 +13,9 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.acceptance.browser import chromium
 from tests.acceptance.browser.chat_page import ChatPage, Database, Member, sign_up
+from tests.acceptance.browser.diary import Diary
 from tests.acceptance.browser.guard import Guard
+from tests.acceptance.browser.wire import Ear, Wire
 from tests.people import People
 from worker.local.stack import Stack
 
@@ -115,6 +117,27 @@ async def chat_page(make_page: MakePage, member: Member, context: BrowserContext
     opened = await make_page(member, context)
     await opened.sign_in_to_chat()
     return opened
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def tab(make_page: MakePage, member: Member, context: BrowserContext) -> ChatPage:
+    """Of the member's, and not opened yet: what is to watch it comes first (`diary`, `ear`, `wire`)."""
+    return await make_page(member, context)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def diary(tab: ChatPage) -> Diary:
+    return await Diary(tab.page).keep()
+
+
+@pytest.fixture
+def ear(tab: ChatPage) -> Ear:
+    return Ear(tab.page)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def wire(tab: ChatPage) -> Wire:
+    return await Wire().lay(tab.page)
 
 
 async def _save_screenshots(contexts: list[BrowserContext], directory: Path) -> None:

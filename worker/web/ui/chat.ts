@@ -69,9 +69,9 @@ export class ChatError extends Error {
     this.status = status;
   }
 
-  /** Nobody answered, or somebody in between did: sending the same again may help. */
+  /** Nobody answered, somebody in between did, or the token has run out, of which the client gets another. */
   get isTemporary(): boolean {
-    return this.status === 0 || this.status >= 500;
+    return this.status === 0 || this.status === 401 || this.status >= 500;
   }
 }
 
