@@ -20,6 +20,21 @@ def token(secret=SECRET, algorithm="HS256", **claims):
     return jwt.encode({"role": "anon", "exp": time.time() + 60} | claims, secret, algorithm)
 
 
+@pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
+def test_a_token_may_be_signed_in_three_ways(algorithm):
+    assert tokens.verify(token(SECRET * 2, algorithm), SECRET * 2)["role"] == "anon"
+
+
+def test_a_token_may_be_escaped_and_broken_into_lines():
+    assert tokens.verify(token().replace(".", "%2E") + "\n", SECRET)["role"] == "anon"
+
+
+@pytest.mark.parametrize("iat", ["yesterday", True, float("inf")])
+def test_a_time_of_issue_must_be_a_number(iat):
+    with pytest.raises(TokenError):
+        tokens.verify(token(iat=iat), SECRET)
+
+
 def test_claims_of_a_good_token():
     assert tokens.verify(token(sub="u"), SECRET)["sub"] == "u"
 
@@ -30,8 +45,13 @@ def test_claims_of_a_good_token():
         ("no token", "MalformedJWT: The token provided is not a valid JWT"),
         (token(secret=SECRET[::-1]), "JwtSignatureError: Failed to validate JWT signature"),
         (
-            token(algorithm="HS512", secret=SECRET * 2),
+            jwt.encode({"role": "anon"}, None, "none"),
             "JwtSignerError: Failed to generate JWT signer, check your JWT secret or JWKS configuration",
+        ),
+        (
+            jwt.encode({"role": "anon"}, None, "none", headers={"kid": "k"}),
+            'JwtSignerError: Failed to generate JWT signer for key ID (kid) "k",'
+            " check your JWT secret or JWKS configuration",
         ),
         (token(role=None), "InvalidJWTToken: Fields `role` and `exp` are required in JWT"),
         (

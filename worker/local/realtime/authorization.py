@@ -34,18 +34,28 @@ class Identity:
         return json_text.dumps(dict(self.claims))
 
 
+class PolicyTimeout(Exception):
+    """A policy took longer than a statement may."""
+
+
 @dataclass(frozen=True)
 class ReadPolicies:
     broadcast: bool = False
-    presence: bool = False
+    presence: bool | None = False  # None: not asked yet
 
     @property
     def any(self) -> bool:
-        return self.broadcast or self.presence
+        return self.broadcast or bool(self.presence)
+
+    def lost_since(self, before: "ReadPolicies") -> bool:
+        return (before.broadcast and not self.broadcast) or (before.presence is True and self.presence is False)
+
+
+PUBLIC = ReadPolicies(broadcast=True, presence=True)
 
 
 class Authorization:
-    """Raises DatabaseAway; a policy that raises, or a role that does not exist, is a denial."""
+    """Raises DatabaseAway or PolicyTimeout; a policy that raises, or a role that does not exist, is a denial."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -65,12 +75,14 @@ class Authorization:
                     (topic, list(probes.values())),
                 )
                 visible = {row[0] for row in await found.fetchall()}
+        except psycopg.errors.QueryCanceled as error:
+            raise PolicyTimeout(error.diag.message_primary) from error
         except psycopg.Error as error:
             _log_denial("read", topic, error)
             return ReadPolicies()
         return ReadPolicies(
             broadcast=probes[BROADCAST] in visible,
-            presence=probes.get(PRESENCE) in visible,
+            presence=probes[PRESENCE] in visible if with_presence else None,
         )
 
     async def may_write(self, identity: Identity, topic: str, extension: str = BROADCAST) -> bool:
