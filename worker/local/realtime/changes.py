@@ -35,7 +35,6 @@ class Changes:
         self._subscriptions: dict[Subscriber, Subscription] = {}
         self._queue: asyncio.Queue[Change] = asyncio.Queue()
         self._warm_until = 0.0
-        self._published: frozenset[int] | None = None
 
     async def subscribe(self, subscriber: Subscriber) -> None:
         """From now on, changes reach the subscriber. Raises BindingError, NotConnected or DatabaseAway."""
@@ -46,11 +45,12 @@ class Changes:
         wanted = [bindings.parse(binding) for binding in subscriber.bindings]
         try:
             async with self._database.connection() as connection:
+                published = await rows.published_oids(connection)
                 found = [(binding, await tables_of(connection, binding, identity.role)) for binding in wanted]
         except psycopg.Error as error:
             raise DatabaseAway from error
         if subscriber.is_open:
-            self._subscriptions[subscriber] = Subscription(subscriber, identity, found)
+            self._subscriptions[subscriber] = Subscription(subscriber, identity, found, published)
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         if self._subscriptions.pop(subscriber, None):
@@ -60,12 +60,12 @@ class Changes:
         if any(subscription.covers(change.relation.oid) for subscription in self._subscriptions.values()):
             self._queue.put_nowait(change)
 
-    def start_over(self, *, at_once: bool) -> None:
-        """Every subscription is made anew: what is committed until then is lost to it."""
+    def start_over(self) -> None:
+        """The stream was lost and is back: what is committed until everybody has subscribed anew is lost, too."""
         lost, self._subscriptions = self._subscriptions, {}
         self._stay_warm()
         for subscriber in lost:
-            subscriber.subscribe_again(at_once=at_once)
+            subscriber.subscribe_again(at_once=False)
 
     async def watch_publication(self) -> None:
         """A wildcard means the tables that were published when it was subscribed: notice when they change."""
@@ -74,10 +74,9 @@ class Changes:
                 published = await rows.published_oids(connection)
         except (DatabaseAway, psycopg.Error):
             return
-        if self._published not in (None, published):
-            logger.info("publication changed: subscribing anew")
-            self.start_over(at_once=True)
-        self._published = published
+        for subscription in list(self._subscriptions.values()):
+            if subscription.published != published:
+                subscription.subscriber.subscribe_again(at_once=True)
 
     async def run(self) -> None:
         """Deliver for ever, in commit order."""

@@ -43,6 +43,7 @@ class Subscription:
     subscriber: Subscriber
     identity: Identity
     bindings: Sequence[tuple[Binding, frozenset[int]]]  # each with the oids of its tables
+    published: frozenset[int]  # all tables of the publication
 
     def covers(self, oid: int) -> bool:
         return any(oid in tables for _, tables in self.bindings)

@@ -89,7 +89,7 @@ async def _running(services: Services) -> AsyncIterator[None]:
 
     async def stream_is_live() -> None:
         await services.database.replace_lost_connections()
-        services.changes.start_over(at_once=False)
+        services.changes.start_over()
 
     await services.database.open()
     tasks = [
