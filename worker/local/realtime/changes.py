@@ -63,8 +63,8 @@ class Changes:
     def start_over(self) -> None:
         """The stream was lost and is back: what is committed until everybody has subscribed anew is lost, too."""
         lost, self._subscriptions = self._subscriptions, {}
-        self._stay_warm()
         for subscriber in lost:
+            self._stay_warm()
             subscriber.subscribe_again(at_once=False)
 
     async def watch_publication(self) -> None:

@@ -1,0 +1,394 @@
+"""Section 7 of the facts, and the sockets' own time limits: each with a stand-in whose values are small.
+
+They share the Postgres of the others and stand beside its own Realtime.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import websockets
+from websockets.asyncio.client import connect as open_socket
+
+from tests.conformance.conftest import QUICK, Connection
+from tests.conformance.peer import Peer, kind_3, socket_url
+from tests.waiting import until
+from worker.local.processes import Service, http_ready, python_module
+from worker.local.stack import Stack
+
+MakeTable = Callable[..., str]
+
+
+class StandIn:
+    """Another Realtime process."""
+
+    def __init__(self, stack: Stack, log: Path, settings: dict[str, str]) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self._key = stack.environment["SUPABASE_PUBLISHABLE_KEY"]
+        self.service = Service(
+            "Realtime",
+            python_module("worker.local.realtime", "--port", str(port)),
+            log=log,
+            ready=http_ready(port, "/realtime/v1/health"),
+            environment={
+                **stack.environment,
+                "REALTIME_DATABASE_URL": stack.postgres.url("realtime_login"),
+                **QUICK,
+                **settings,
+            },
+        )
+
+    @property
+    def address(self) -> str:
+        return socket_url(self.url, apikey=self._key, vsn="2.0.0")
+
+    def peer(self) -> Peer:
+        return Peer(self.address)
+
+    def send(self, *messages: dict[str, Any]) -> httpx.Response:
+        headers = {"apikey": self._key}
+        return httpx.post(f"{self.url}/realtime/v1/api/broadcast", headers=headers, json={"messages": list(messages)})
+
+
+Start = Callable[..., StandIn]
+
+
+@pytest.fixture(scope="module")
+def start(realtime: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """A stand-in with these settings: the one that runs, if it has the same; one at a time."""
+    running: list[tuple[dict[str, str], StandIn]] = []
+
+    def make(**settings: str) -> StandIn:
+        if running and running[0][0] == settings:
+            return running[0][1]
+        if running:
+            running.pop()[1].service.stop()
+        named = {f"REALTIME_{name.upper()}": value for name, value in settings.items()}
+        made = StandIn(realtime, tmp_path_factory.mktemp("limits") / "realtime.log", named)
+        running.append((settings, made))
+        made.service.start()
+        return made
+
+    yield make
+    for _, stand_in in running:
+        stand_in.service.stop()
+
+
+@pytest.fixture
+async def peers() -> AsyncIterator[Callable[..., Any]]:
+    """Sockets to a stand-in."""
+    async with AsyncExitStack() as sockets:
+
+        async def connect(stand_in: StandIn, count: int = 1) -> list[Peer]:
+            return [await sockets.enter_async_context(stand_in.peer()) for _ in range(count)]
+
+        yield connect
+
+
+async def ended(peer: Peer, topic: str) -> str:
+    """The last words of a channel that the server closed."""
+    said = (await peer.next("system", topic)).payload
+    assert (said["extension"], said["status"]) == ("system", "error")
+    await peer.next("phx_close", topic)
+    return str(said["message"])
+
+
+# Messages per second
+
+FAST = {"max_events_per_second": "20", "rate_tick_ms": "100"}
+
+
+async def window_passes() -> None:
+    """What earlier tests did is forgotten after twelve ticks."""
+    await asyncio.sleep(13 * 0.1)
+
+
+async def test_s7_too_many_messages_close_the_channels_that_hear_them_and_no_others(
+    start: Start, peers: Any, topic: str
+) -> None:
+    stand_in = start(**FAST)
+    busy, quiet = await peers(stand_in, 2)
+    await busy.joined(topic, {"broadcast": {"self": True}})
+    await busy.joined(f"{topic}-quiet")
+    await quiet.joined(f"{topic}-quiet")
+
+    async def chatter() -> None:
+        while not any(frame.event == "system" for frame in busy.heard):
+            for _ in range(10):
+                await busy.broadcast(topic, "e", {})
+            await asyncio.sleep(0.02)
+
+    await asyncio.wait_for(chatter(), 5)
+    assert await ended(busy, topic) == "Too many messages per second"
+    assert await quiet.settled() == []
+    assert (await quiet.ask(f"{topic}-quiet", "phx_leave", {}))["status"] == "ok"
+    await window_passes()
+
+
+async def test_s7_a_batch_must_fit_into_what_is_left(start: Start, topic: str) -> None:
+    stand_in = start(**FAST)
+    await window_passes()
+    message = {"topic": topic, "event": "e", "payload": {}}
+    refused = stand_in.send(*[message] * 21)
+    assert refused.status_code == 429
+    assert refused.json() == {"message": "Too many messages to broadcast, please reduce the batch size"}
+
+    def outcome() -> str:
+        answer = stand_in.send(*[message] * 15)
+        return str(answer.json()["message"]) if answer.status_code == 429 else "sent"
+
+    assert outcome() == "sent"
+    await until(lambda: outcome() == "You have exceeded your rate limit", "the limit", 5)
+    await window_passes()
+
+
+async def test_s7_over_the_limit_messages_from_the_database_are_dropped(
+    start: Start, peers: Any, database: Connection, topic: str
+) -> None:
+    stand_in = start(**FAST)
+    await window_passes()
+    (peer,) = await peers(stand_in)
+
+    # Nobody hears them, so no channel is closed; they are counted all the same.
+    def is_full() -> bool:
+        database.execute("select realtime.send('{}', 'e', 'nobody', false) from generate_series(1, 15)")
+        return stand_in.send({"topic": "nobody", "event": "e", "payload": {}}).status_code == 429
+
+    await until(is_full, "the limit", 5)
+    await peer.joined(topic)
+    database.execute("select realtime.send('{}', 'dropped', %s, false)", [topic.removeprefix("realtime:")])
+    await window_passes()
+    database.execute("select realtime.send('{}', 'heard', %s, false)", [topic.removeprefix("realtime:")])
+    assert (await peer.next("broadcast")).payload["event"] == "heard"
+    assert await peer.settled() == []
+
+
+async def test_s3_6_over_the_limit_row_changes_are_skipped_and_the_channel_stays(
+    start: Start, peers: Any, database: Connection, make_table: MakeTable, topic: str
+) -> None:
+    stand_in = start(**FAST)
+    (peer,) = await peers(stand_in)
+    table = make_table("id serial primary key")
+    await peer.subscribed(topic, {"event": "*", "schema": "public", "table": table})
+
+    written = 0
+
+    async def flood() -> None:
+        nonlocal written
+        while True:
+            database.execute(f"insert into public.{table} select from generate_series(1, 10)".encode())
+            written += 10
+            await asyncio.sleep(0.02)
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(flood(), 1.0)
+    await window_passes()
+    database.execute(f"insert into public.{table} values (0)".encode())
+    await peer.first(lambda frame: frame.payload["data"]["record"]["id"] == 0)
+    assert 0 < len(await peer.settled()) < written
+    assert {frame.event for frame in peer.heard} == {"postgres_changes"}
+
+
+async def test_s7_a_burst_passes_at_the_real_servers_pace(start: Start, peers: Any, topic: str) -> None:
+    stand_in = start(max_events_per_second="100")
+    (peer,) = await peers(stand_in)
+    await peer.joined(topic, {"broadcast": {"self": True}})
+    for _ in range(400):
+        await peer.broadcast(topic, "e", {})
+    await peer.settled()
+    assert [frame.event for frame in peer.heard] == ["broadcast"] * 400
+
+
+# Joins, channels, users, sizes
+
+SMALL = {"max_channels_per_client": "2", "max_payload_size_kb": "1"}
+
+
+async def test_s7_a_socket_has_only_so_many_channels(start: Start, peers: Any, topic: str) -> None:
+    (peer,) = await peers(start(**SMALL))
+    for n in range(2):
+        await peer.joined(f"{topic}-{n}")
+    refused = await peer.join(f"{topic}-2")
+    assert refused["response"] == {"reason": "ChannelRateLimitReached: Too many channels"}
+    await peer.joined(f"{topic}-1")  # joining again takes no other place
+    await peer.ask(f"{topic}-0", "phx_leave", {})
+    await peer.joined(f"{topic}-2")
+
+
+@pytest.mark.parametrize("binary", [True, False])
+async def test_s7_a_payload_that_is_too_large_is_dropped_and_told_if_an_ack_was_wanted(
+    start: Start, peers: Any, topic: str, binary: bool
+) -> None:
+    sender, other = await peers(start(**SMALL), 2)
+    await other.joined(topic)
+    await sender.joined(topic, {"broadcast": {"ack": True}})
+    if binary:
+        await sender.send_raw(kind_3(topic, "e", b'"' + b"x" * 1600 + b'"'))
+        reply = (await sender.next("phx_reply", topic)).payload
+    else:
+        reply = await sender.ask(topic, "broadcast", {"event": "e", "payload": "x" * 1600})
+    # The real server's response is the bare text, which realtime-py takes for no reply: see the README.
+    assert reply == {"status": "error", "response": {"error": "payload_size_exceeded"}}
+    assert (await sender.ask(topic, "broadcast", {"event": "e", "payload": "x" * 1400}))["status"] == "ok"
+    assert len(await other.settled()) == 1
+
+
+async def test_s7_a_large_payload_without_ack_is_dropped_silently(start: Start, peers: Any, topic: str) -> None:
+    sender, other = await peers(start(**SMALL), 2)
+    for peer in (sender, other):
+        await peer.joined(topic)
+    await sender.broadcast(topic, "e", "x" * 1600)
+    assert await sender.settled() == []
+    assert await other.settled() == []
+
+
+async def test_s7_a_large_payload_over_rest_is_refused_and_from_the_database_dropped(
+    start: Start, peers: Any, database: Connection, topic: str
+) -> None:
+    stand_in = start(**SMALL)
+    (peer,) = await peers(stand_in)
+    await peer.joined(topic)
+    name = topic.removeprefix("realtime:")
+    refused = stand_in.send({"topic": name, "event": "e", "payload": {"x": "x" * 1600}})
+    assert refused.status_code == 422
+    assert "Payload size exceeds tenant limit" in refused.text
+    send = "select realtime.send(jsonb_build_object('x', repeat('x', %s)), %s, %s, false)"
+    database.execute(send, [1600, "large", name])
+    database.execute(send, [1, "small", name])
+    assert (await peer.next("broadcast")).payload["event"] == "small"
+
+
+async def test_s6_a_large_track_closes_the_channel(start: Start, peers: Any, topic: str) -> None:
+    (peer,) = await peers(start(**SMALL))
+    await peer.joined(topic)
+    await peer.push(topic, "presence", {"event": "track", "payload": {"x": "x" * 1600}})
+    assert await ended(peer, topic) == "Track message size exceeded"
+
+
+async def test_s7_a_project_has_only_so_many_users_and_a_user_is_a_socket_that_has_joined(
+    start: Start, peers: Any, topic: str
+) -> None:
+    stand_in = start(max_concurrent_users="1")
+    one, two = await peers(stand_in, 2)
+    await one.joined(topic)
+    await one.joined(f"{topic}-2")
+    refused = await two.join(topic)
+    assert refused["response"] == {"reason": "ConnectionRateLimitReached: Too many connected users"}
+    with pytest.raises(websockets.InvalidStatus) as raised:
+        await open_socket(stand_in.address, proxy=None)
+    assert raised.value.response.status_code == 429
+    assert raised.value.response.body == b'{"error":"Too many connected users"}'
+    await one.__aexit__(None, None, None)
+
+    async def place_is_free() -> bool:
+        return bool((await two.join(topic))["status"] == "ok")
+
+    async with asyncio.timeout(5):
+        while not await place_is_free():
+            pass
+
+
+async def test_s7_too_many_joins_per_second_close_the_socket(start: Start, peers: Any, topic: str) -> None:
+    stand_in = start(max_joins_per_second="5", rate_tick_ms="100")
+    (peer,) = await peers(stand_in)
+
+    async def join_until_refused() -> dict[str, Any]:
+        while (reply := await peer.join(topic))["status"] == "ok":
+            pass
+        return reply
+
+    refused = await asyncio.wait_for(join_until_refused(), 5)
+    assert refused["response"] == {"reason": "ClientJoinRateLimitReached: Too many joins per second"}
+    assert await peer.closed() == 1001
+    with pytest.raises(websockets.InvalidStatus) as raised:
+        await open_socket(stand_in.address, proxy=None)
+    assert raised.value.response.status_code == 429
+    assert raised.value.response.body == b'{"error":"Too many joins per second"}'
+
+
+async def test_s6_too_many_presence_messages_close_the_channel(start: Start, peers: Any, topic: str) -> None:
+    stand_in = start(max_presence_events_per_second="5", rate_tick_ms="100", client_presence_max_calls="1000")
+    (peer,) = await peers(stand_in)
+    await peer.joined(topic, {"presence": {"enabled": True}})
+
+    async def track_until_closed() -> None:
+        n = 0
+        while not any(frame.event == "system" for frame in peer.heard):
+            n += 1
+            await peer.push(topic, "presence", {"event": "track", "payload": {"n": n}})
+            await asyncio.sleep(0.01)
+
+    await asyncio.wait_for(track_until_closed(), 5)
+    assert await ended(peer, topic) == "Too many presence messages per second"
+
+
+async def test_s2_5_a_project_may_allow_private_channels_alone(start: Start, peers: Any, topic: str) -> None:
+    (peer,) = await peers(start(private_only="true"))
+    refused = await peer.join(topic)
+    assert refused["response"] == {"reason": "PrivateOnly: This project only allows private channels"}
+
+
+# 1.4: the socket's own limits
+
+
+async def test_s1_4_a_silent_socket_is_closed_with_1000(start: Start, peers: Any) -> None:
+    talking, silent = await peers(start(idle_timeout_ms="600"), 2)
+
+    async def talk() -> None:
+        while silent.close_code is None:
+            await talking.settled()
+            await asyncio.sleep(0.1)
+
+    await asyncio.wait_for(talk(), 5)
+    assert silent.close_code == 1000
+    assert await talking.settled() == []
+
+
+async def test_s1_4_a_socket_that_left_all_its_channels_is_dropped(start: Start, peers: Any, topic: str) -> None:
+    left, stays = await peers(start(no_channel_timeout_ms="300"), 2)
+    await stays.joined(topic)
+    await left.joined(topic)
+    await left.ask(topic, "phx_leave", {})
+    assert await left.closed() == 1006
+    await stays.settled()
+
+
+async def test_s1_4_a_server_that_stops_closes_with_1012(start: Start, peers: Any, topic: str) -> None:
+    stand_in = start(idle_timeout_ms="59999")  # of its own
+    (peer,) = await peers(stand_in)
+    await peer.joined(topic)
+    await asyncio.to_thread(stand_in.service.stop)
+    assert await peer.closed() == 1012
+
+
+async def test_s3_1_a_wait_ends_in_time(start: Start, peers: Any, make_table: MakeTable, topic: str) -> None:
+    """A server that has not polled until now needs another attempt, and this client will not wait for it."""
+    (peer,) = await peers(start(subscribe_pause_ms="60000"))
+    binding = {"event": "*", "schema": "public", "table": make_table("id int primary key")}
+    reply = await peer.join(
+        topic, {"postgres_changes": [binding], "postgres_changes_options": {"wait": True, "timeout": 0}}
+    )
+    assert reply["response"] == {
+        "reason": "PostgresChangesSubscribeTimeout: Timed out after 0ms waiting for the postgres_changes subscription"
+    }
+
+
+async def test_s3_1_a_cold_server_takes_a_second_attempt_and_loses_what_came_before(
+    start: Start, peers: Any, database: Connection, make_table: MakeTable, topic: str
+) -> None:
+    (peer,) = await peers(start(subscribe_pause_ms="300"))
+    table = make_table("id int primary key")
+    binding = {"event": "*", "schema": "public", "table": table}
+    await peer.joined(topic, {"postgres_changes": [binding]})
+    database.execute(f"insert into public.{table} values (1)".encode())
+    await until(lambda: any(frame.event == "system" for frame in peer.heard), "the subscription")
+    database.execute(f"insert into public.{table} values (2)".encode())
+    assert (await peer.next("postgres_changes")).payload["data"]["record"] == {"id": 2}
