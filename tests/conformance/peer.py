@@ -102,17 +102,17 @@ class Peer:
         ref = await self.push(topic, event, payload)
         return (await self.next("phx_reply", topic, ref=ref)).payload
 
-    async def next(self, event: str, topic: str | None = None, *, ref: Any = ANY) -> Frame:
+    async def next(self, event: str, topic: str | None = None, *, ref: Any = ANY, seconds: float = PATIENCE) -> Frame:
         """The first frame that fits, taken out of `heard`."""
 
         def fits(frame: Frame) -> bool:
             return frame.event == event and topic in (None, frame.topic) and (ref is ANY or frame.ref == ref)
 
-        return await self.first(fits, f"{event} on {topic}")
+        return await self.first(fits, f"{event} on {topic}", seconds)
 
-    async def first(self, fits: Callable[[Frame], bool], what: str = "a frame") -> Frame:
+    async def first(self, fits: Callable[[Frame], bool], what: str = "a frame", seconds: float = PATIENCE) -> Frame:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(seconds):
                 while True:
                     self._news.clear()
                     for frame in self.heard:
@@ -135,11 +135,14 @@ class Peer:
             await asyncio.shield(self._reader)
         return self.close_code
 
+    def hear(self, frame: Frame) -> None:
+        self.heard.append(frame)
+        self._news.set()
+
     async def _read(self) -> None:
         try:
             while True:
-                self.heard.append(self._decode(await self._socket.recv()))
-                self._news.set()
+                self.hear(self._decode(await self._socket.recv()))
         except websockets.ConnectionClosed as closed:
             self.close_code = closed.rcvd.code if closed.rcvd else 1006
 
