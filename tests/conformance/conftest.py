@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from tests.conformance.peer import Peer, socket_url
+from tests.conformance.stand_in import StandIn
 from worker.local.settings import Ports
 from worker.local.stack import Stack
 
@@ -33,6 +34,7 @@ QUICK = {
 
 Connection = psycopg.Connection[Any]
 Connect = Callable[..., Awaitable[Peer]]
+Start = Callable[..., StandIn]
 
 
 @pytest.fixture(scope="session")
@@ -145,3 +147,35 @@ def policy(database: Connection) -> Iterator[Callable[..., None]]:
     yield make
     for name in made:
         database.execute(f"drop policy {name} on realtime.messages".encode())
+
+
+@pytest.fixture(scope="module")
+def start(realtime: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """A stand-in with these settings: the one that runs, if it has the same; one at a time."""
+    running: list[tuple[dict[str, str], StandIn]] = []
+
+    def make(**settings: str) -> StandIn:
+        if running and running[0][0] == settings:
+            return running[0][1]
+        if running:
+            running.pop()[1].service.stop()
+        named = QUICK | {f"REALTIME_{name.upper()}": value for name, value in settings.items()}
+        made = StandIn(realtime, tmp_path_factory.mktemp("limits") / "realtime.log", named)
+        running.append((settings, made))
+        made.service.start()
+        return made
+
+    yield make
+    for _, stand_in in running:
+        stand_in.service.stop()
+
+
+@pytest.fixture
+async def peers() -> AsyncIterator[Callable[..., Any]]:
+    """Sockets to a stand-in."""
+    async with AsyncExitStack() as sockets:
+
+        async def connect(stand_in: StandIn, count: int = 1, apikey: str = "") -> list[Peer]:
+            return [await sockets.enter_async_context(stand_in.peer(apikey)) for _ in range(count)]
+
+        yield connect
