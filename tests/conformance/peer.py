@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
-PATIENCE = 5.0  # seconds
+PATIENCE = 15.0  # seconds
 ANY = object()
 
 

@@ -142,6 +142,9 @@ class Socket:
             await self._wait_for_changes(channel, admission.request.wait_ms)
         except JoinRefused as refusal:
             return await self._refuse(message, refusal)
+        except Exception:
+            logger.exception("join failed")
+            return await self._refuse(message, JoinRefused("Unknown Error on Channel"))
         self._services.limits.add_user(self)
         self._had_channels = True
         self._channels[message.topic] = channel
@@ -164,7 +167,8 @@ class Socket:
             ) from error
 
     async def _refuse(self, message: Message, refusal: JoinRefused) -> None:
-        logger.info("join refused: %s", refusal)
+        # The reason's name alone: what follows it may hold what the client wrote.
+        logger.info("join refused: %s", str(refusal).partition(":")[0])
         await asyncio.sleep(self._services.settings.channel_error_backoff_ms / 1000)
         self.reply(message, "error", {"reason": str(refusal)})
         if isinstance(refusal, TooManyJoins):
