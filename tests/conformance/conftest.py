@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import jwt
 import psycopg
 import pytest
@@ -35,6 +36,9 @@ QUICK = {
 Connection = psycopg.Connection[Any]
 Connect = Callable[..., Awaitable[Peer]]
 Start = Callable[..., StandIn]
+MakeTable = Callable[..., str]
+MakeToken = Callable[..., str]
+Policy = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
@@ -179,3 +183,23 @@ async def peers() -> AsyncIterator[Callable[..., Any]]:
             return [await sockets.enter_async_context(stand_in.peer(apikey)) for _ in range(count)]
 
         yield connect
+
+
+@pytest.fixture
+def rest(url: str, key: str) -> Iterator[httpx.Client]:
+    """The REST endpoints, with the publishable key."""
+    with httpx.Client(base_url=f"{url}/realtime/v1/api", headers={"apikey": key}) as client:
+        yield client
+
+
+@pytest.fixture
+def everybody_reads(policy: Policy) -> None:
+    policy("select", "true", "anon, authenticated")
+
+
+@pytest.fixture
+async def reader(connect: Connect, everybody_reads: None, topic: str) -> Peer:
+    """In the private channel."""
+    peer = await connect()
+    await peer.joined(topic, {"private": True})
+    return peer

@@ -102,6 +102,11 @@ class Peer:
         ref = await self.push(topic, event, payload)
         return (await self.next("phx_reply", topic, ref=ref)).payload
 
+    async def change(self) -> dict[str, Any]:
+        """The data of the next row change."""
+        data: dict[str, Any] = (await self.next("postgres_changes")).payload["data"]
+        return data
+
     async def next(self, event: str, topic: str | None = None, *, ref: Any = ANY, seconds: float = PATIENCE) -> Frame:
         """The first frame that fits, taken out of `heard`."""
 
@@ -167,6 +172,16 @@ def _kind_4(data: bytes) -> Frame:
     topic, event, metadata = names
     payload = {"event": event, "payload": rest, "metadata": metadata, "encoding": encoding}
     return Frame(topic, "broadcast", payload, is_binary=True)
+
+
+def name(topic: str) -> str:
+    """The topic as SQL and REST know it."""
+    return topic.removeprefix("realtime:")
+
+
+def on(table: str, event: str = "*", **more: Any) -> dict[str, Any]:
+    """A binding to the changes of a table in public."""
+    return {"event": event, "schema": "public", "table": table, **more}
 
 
 def kind_3(topic: str, event: str, payload: bytes, *, encoding: int = 1, refs: tuple[str, str] = ("1", "2")) -> bytes:

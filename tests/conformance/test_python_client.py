@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from realtime import AsyncRealtimeChannel, AsyncRealtimeClient, RealtimeSubscribeStates
 
-from tests.conformance.conftest import Connection
+from tests.conformance.conftest import Connection, MakeTable, MakeToken
+from tests.conformance.peer import name
 from tests.waiting import until
 
-MakeTable = Callable[..., str]
-MakeToken = Callable[..., str]
 MakeClient = Callable[..., Awaitable[AsyncRealtimeClient]]
 
 
@@ -49,10 +48,6 @@ class States:
         self.names.append(state.value)
         if error:
             self.errors.append(str(error))
-
-
-def name(topic: str) -> str:
-    return topic.removeprefix("realtime:")
 
 
 async def joined(client: AsyncRealtimeClient, topic: str, **config: Any) -> AsyncRealtimeChannel:

@@ -7,11 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.conftest import Connect
+from tests.conformance.conftest import Connect, MakeToken, Policy
 from tests.conformance.peer import Peer
-
-MakeToken = Callable[..., str]
-Policy = Callable[..., None]
 
 
 async def renew(peer: Peer, topic: str, token: Any) -> None:

@@ -7,12 +7,9 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.conformance.conftest import Connect
+from tests.conformance.conftest import Connect, MakeTable, MakeToken
 from tests.conformance.peer import Peer
 from worker.local.realtime.settings import Settings
-
-MakeTable = Callable[..., str]
-MakeToken = Callable[..., str]
 
 
 async def test_s2_1_a_flag_may_be_text(peer: Peer, topic: str) -> None:
@@ -158,23 +155,6 @@ async def test_s2_5_a_role_that_does_not_exist_may_read_nothing(
     for role in ("nobody_knows", "postgres", "supabase_admin"):
         reply = await peer.join(topic, {"private": True}, token=make_token(role=role))
         assert reply["response"]["reason"].startswith("Unauthorized: "), role
-
-
-@pytest.mark.parametrize("secret", ["wait", "wait with a table that is not published"])
-async def test_s3_1_a_join_may_wait_until_row_changes_flow(
-    peer: Peer, database: Any, make_table: MakeTable, topic: str, secret: str
-) -> None:
-    table = make_table("id int primary key", published=secret == "wait")
-    binding = {"event": "*", "schema": "public", "table": table}
-    config = {"postgres_changes": [binding], "postgres_changes_options": {"wait": True}}
-    reply = await peer.join(topic, config)
-    if secret == "wait":
-        database.execute(f"insert into public.{table} values (1)".encode())
-        assert reply["status"] == "ok"
-        await peer.next("system", topic)
-        await peer.next("postgres_changes", topic)
-    else:
-        assert reply["response"]["reason"].startswith("RealtimeDisabledForConfiguration: Unable to subscribe to")
 
 
 async def test_s2_6_leaving_is_answered_and_then_closed_with_the_join_ref(peer: Peer, topic: str) -> None:

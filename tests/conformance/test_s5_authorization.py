@@ -6,17 +6,10 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect as open_socket
 
-from tests.conformance.conftest import Connect, Connection
-from tests.conformance.peer import Peer, kind_3, socket_url
-
-MakeToken = Callable[..., str]
-Policy = Callable[..., None]
+from tests.conformance.conftest import Connect, Connection, MakeToken, Policy
+from tests.conformance.peer import Peer, kind_3, name, socket_url
 
 PRIVATE = {"private": True, "broadcast": {"ack": True}}
-
-
-def name(topic: str) -> str:
-    return topic.removeprefix("realtime:")
 
 
 async def test_s5_a_read_policy_lets_one_in_and_is_asked_about_this_topic(

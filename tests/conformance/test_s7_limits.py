@@ -11,12 +11,9 @@ import pytest
 import websockets
 from websockets.asyncio.client import connect as open_socket
 
-from tests.conformance.conftest import Connection, Start
+from tests.conformance.conftest import Connection, MakeTable, Start
 from tests.conformance.peer import Peer, kind_3
 from tests.conformance.stand_in import StandIn
-from tests.waiting import until
-
-MakeTable = Callable[..., str]
 
 
 async def ended(peer: Peer, topic: str) -> str:
@@ -275,61 +272,3 @@ async def test_s2_5_a_project_may_allow_private_channels_alone(start: Start, pee
     (peer,) = await peers(start(private_only="true"))
     refused = await peer.join(topic)
     assert refused["response"] == {"reason": "PrivateOnly: This project only allows private channels"}
-
-
-# 1.4: the socket's own limits
-
-
-async def test_s1_4_a_silent_socket_is_closed_with_1000(start: Start, peers: Any) -> None:
-    talking, silent = await peers(start(idle_timeout_ms="600"), 2)
-
-    async def talk() -> None:
-        while silent.close_code is None:
-            await talking.settled()
-            await asyncio.sleep(0.1)
-
-    await asyncio.wait_for(talk(), 15)
-    assert silent.close_code == 1000
-    assert await talking.settled() == []
-
-
-async def test_s1_4_a_socket_that_left_all_its_channels_is_dropped(start: Start, peers: Any, topic: str) -> None:
-    left, stays = await peers(start(no_channel_timeout_ms="300"), 2)
-    await stays.joined(topic)
-    await left.joined(topic)
-    await left.ask(topic, "phx_leave", {})
-    assert await left.closed() == 1006
-    await stays.settled()
-
-
-async def test_s1_4_a_server_that_stops_closes_with_1012(start: Start, peers: Any, topic: str) -> None:
-    stand_in = start(idle_timeout_ms="59999")  # of its own
-    (peer,) = await peers(stand_in)
-    await peer.joined(topic)
-    await asyncio.to_thread(stand_in.service.stop)
-    assert await peer.closed() == 1012
-
-
-async def test_s3_1_a_wait_ends_in_time(start: Start, peers: Any, make_table: MakeTable, topic: str) -> None:
-    """A server that has not polled until now needs another attempt, and this client will not wait for it."""
-    (peer,) = await peers(start(subscribe_pause_ms="60000"))
-    binding = {"event": "*", "schema": "public", "table": make_table("id int primary key")}
-    reply = await peer.join(
-        topic, {"postgres_changes": [binding], "postgres_changes_options": {"wait": True, "timeout": 0}}
-    )
-    assert reply["response"] == {
-        "reason": "PostgresChangesSubscribeTimeout: Timed out after 0ms waiting for the postgres_changes subscription"
-    }
-
-
-async def test_s3_1_a_cold_server_takes_a_second_attempt_and_loses_what_came_before(
-    start: Start, peers: Any, database: Connection, make_table: MakeTable, topic: str
-) -> None:
-    (peer,) = await peers(start(subscribe_pause_ms="300"))
-    table = make_table("id int primary key")
-    binding = {"event": "*", "schema": "public", "table": table}
-    await peer.joined(topic, {"postgres_changes": [binding]})
-    database.execute(f"insert into public.{table} values (1)".encode())
-    await until(lambda: any(frame.event == "system" for frame in peer.heard), "the subscription")
-    database.execute(f"insert into public.{table} values (2)".encode())
-    assert (await peer.next("postgres_changes")).payload["data"]["record"] == {"id": 2}

@@ -11,15 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.conftest import Connection
+from tests.conformance.conftest import Connection, MakeTable, MakeToken, Policy
 from worker.local.stack import NODE, Stack
 
 SCRIPT = Path(__file__).with_name("supabase_js.mjs")
 PATIENCE = 20.0  # seconds, Node's start included
 
-MakeTable = Callable[..., str]
-MakeToken = Callable[..., str]
-Policy = Callable[..., None]
 Start = Callable[..., Awaitable[Process]]
 
 

@@ -1,16 +1,15 @@
 """A channel's own presence: who it says to be there, and how often it may say so."""
 
-import logging
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from worker.local.realtime import json_text
+from worker.local.realtime.access import Access
 from worker.local.realtime.authorization import PRESENCE, PolicyTimeout
 from worker.local.realtime.database import DatabaseAway
 from worker.local.realtime.limits import Limits
 from worker.local.realtime.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 
 class Refused(Exception):
@@ -51,10 +50,23 @@ def check_rate(limits: Limits) -> None:
     limits.presence_events.add()
 
 
-class Tracking:
-    """One channel's presence. `channel` is a Channel: the two know each other."""
+class Tracked(Protocol):
+    """The channel, as its presence knows it."""
 
-    def __init__(self, channel: Any, settings: Settings) -> None:
+    access: Access
+
+    @property
+    def limits(self) -> Limits: ...
+
+    def track(self, fields: Mapping[str, Any]) -> None: ...
+
+    def untrack(self) -> None: ...
+
+
+class Tracking:
+    """What one channel may say of its presence."""
+
+    def __init__(self, channel: Tracked, settings: Settings) -> None:
         self._channel = channel
         self._calls = CallLimit(settings)
         self._last: Any = None
