@@ -79,6 +79,27 @@ async def test_s3_5_row_level_security_decides_who_gets_an_insert_or_update(
     assert (ids(ann), ids(ben), ids(nobody)) == ([1, 1, 9], [2, 10], [])
 
 
+async def test_s3_5_policies_see_the_role_and_the_claims_and_nothing_else_of_the_subscriber(
+    peer: Peer, database: Connection, make_table: MakeTable, make_token: MakeToken, topic: str
+) -> None:
+    """A policy that relies on more would hide every row on the real server, too."""
+    table = make_table("id int primary key", rls=True)
+    database.execute(
+        f"""create policy by_claims on public.{table} for select using (
+          case id
+            when 1 then auth.uid() = '11111111-1111-1111-1111-111111111111'
+            when 2 then current_role = 'authenticated'
+            when 3 then coalesce(current_setting('request.jwt.claim.sub', true), '') <> ''
+            when 4 then coalesce(current_setting('request.headers', true), '') <> ''
+            else true
+          end)""".encode()
+    )
+    token = make_token(sub="11111111-1111-1111-1111-111111111111")
+    await peer.subscribed(topic, on(table), token=token)
+    database.execute(f"insert into public.{table} select generate_series(1, 5)".encode())
+    assert [(await peer.change())["record"]["id"] for _ in range(3)] == [1, 2, 5]
+
+
 async def test_s3_5_the_check_is_against_the_table_as_it_is_now(
     peer: Peer, database: Connection, make_table: MakeTable, topic: str
 ) -> None:

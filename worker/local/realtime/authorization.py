@@ -69,7 +69,7 @@ class Authorization:
                         "insert into realtime.messages (id, topic, extension) values (%s, %s, %s)",
                         (probe, topic, extension),
                     )
-                await become(connection, identity, topic)
+                await _become(connection, identity, topic)
                 found = await connection.execute(
                     "select id from realtime.messages where topic = %s and id = any(%s)",
                     (topic, list(probes.values())),
@@ -88,7 +88,7 @@ class Authorization:
     async def may_write(self, identity: Identity, topic: str, extension: str = BROADCAST) -> bool:
         try:
             async with self._database.connection() as connection, rolled_back(connection):
-                await become(connection, identity, topic)
+                await _become(connection, identity, topic)
                 await connection.execute(
                     "insert into realtime.messages (topic, extension) values (%s, %s)",
                     (topic, extension),
@@ -101,21 +101,27 @@ class Authorization:
         return True
 
 
-async def become(connection: Connection, identity: Identity, topic: str = "") -> None:
-    """For the rest of the transaction, ask as this identity."""
+async def take_claims(connection: Connection, identity: Identity) -> None:
+    """For the rest of the transaction, ask as this identity: all that policies on a row change can see of it."""
     await connection.execute(
-        "select set_config('role', %s, true), set_config('realtime.topic', %s, true),"
-        " set_config('request.jwt.claims', %s, true), set_config('request.jwt.claim.sub', %s, true),"
+        "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true)",
+        (identity.role, identity.claims_json),
+    )
+
+
+async def _become(connection: Connection, identity: Identity, topic: str) -> None:
+    """The same, with what policies on realtime.messages can see besides."""
+    await connection.execute(
+        "select set_config('realtime.topic', %s, true), set_config('request.jwt.claim.sub', %s, true),"
         " set_config('request.jwt.claim.role', %s, true), set_config('request.headers', %s, true)",
         (
-            identity.role,
             topic,
-            identity.claims_json,
             str(identity.claims.get("sub") or ""),
             identity.role,
             json_text.dumps(dict(identity.headers)),
         ),
     )
+    await take_claims(connection, identity)
 
 
 def _log_denial(right: str, topic: str, error: psycopg.Error) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from worker.local.realtime.authorization import Identity, become
+from worker.local.realtime.authorization import Identity, take_claims
 from worker.local.realtime.database import Connection, rolled_back
 from worker.local.realtime.filters import PATTERNS, Filter
 from worker.local.realtime.pgoutput import Row
@@ -158,7 +158,7 @@ async def visible(connection: Connection, table: Table, rows: Sequence[Row], ide
         ),
     )
     async with rolled_back(connection):
-        await become(connection, identity)
+        await take_claims(connection, identity)
         answer = await connection.execute(query, [[row.get(column.name) for row in rows] for column in key])
         seen = {number for (number,) in await answer.fetchall()}
     return [number in seen for number in range(1, len(rows) + 1)]
