@@ -64,20 +64,22 @@ class Broadcaster:
         """What is left of an answer goes out before its row, but the row does not wait long for it."""
         try:
             async with asyncio.timeout(LAST_FLUSH_SECONDS), self._sending:
-                await self._send([(message_id, attempt)])
+                key = message_id, attempt
+                if key in self._pending:  # or another answer that ended has taken it along
+                    await self._send([key, *(other for other in self._pending if other != key)])
         except TimeoutError:
             log.warning("The last piece of an answer was not sent in time.", action="deltas_dropped", count=1)
 
     async def flush(self) -> int:
         """Send what has waited longest, as much as one request may hold; answers how many messages that was."""
         async with self._sending:
-            return await self._send(list(self._pending)[:MOST_MESSAGES])
+            return await self._send(list(self._pending))
 
     async def close(self) -> None:
         await self._client.aclose()
 
     async def _send(self, keys: list[tuple[str, int]]) -> int:
-        deltas = {key: self._pending.pop(key) for key in keys if key in self._pending}
+        deltas = {key: self._pending.pop(key) for key in keys[:MOST_MESSAGES]}
         if not self._pending:
             self._something.clear()
         if deltas:

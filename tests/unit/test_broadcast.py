@@ -159,13 +159,16 @@ async def test_a_request_holds_few_messages_and_first_those_that_waited_longest(
     assert told == [f"m{n}" for n in range(15)]
 
 
-async def test_the_last_flush_is_about_one_answer():
+async def test_the_last_flush_sends_its_own_answer_first_and_takes_others_along():
     async with sending() as (server, broadcaster):
-        broadcaster.send("s1", "m1", 1, 0, "x")
-        broadcaster.send("s2", "m2", 1, 0, "y")
-        await broadcaster.flush_last("m2", 1)
+        for n in range(12):
+            broadcaster.send(f"s{n}", f"m{n}", 1, 0, "x")
+        await broadcaster.flush_last("m11", 1)
+        await broadcaster.flush_last("m0", 1)  # went along
 
-    assert [payload["message_id"] for payload in payloads_of(server.requests[0])] == ["m2"]
+    [request] = server.requests
+    told = [payload["message_id"] for payload in payloads_of(request)]
+    assert told == ["m11", *(f"m{n}" for n in range(9))]
 
 
 async def test_nobody_there_is_not_raised():
