@@ -62,7 +62,7 @@ payloads = (
 )
 refs = st.none() | st.text(max_size=3) | values
 frames = (
-    st.tuples(refs, refs, topics, events, payloads).map(json.dumps)
+    st.tuples(refs, refs, topics, events, payloads)  # said in the socket's own version
     | st.builds(
         kind_3,
         topics.filter(lambda text: len(text.encode(errors="surrogatepass")) < 200),
@@ -79,14 +79,18 @@ frames = (
 )
 # Most conversations begin by joining, or nothing after it would matter.
 openings = st.tuples(st.just("1"), st.just("1"), st.sampled_from(KNOWN[:2]), st.just("phx_join"), payloads)
-conversations = st.tuples(st.none() | openings.map(json.dumps), st.lists(frames, min_size=1, max_size=8))
+conversations = st.tuples(st.none() | openings, st.lists(frames, min_size=1, max_size=8))
+versions = st.sampled_from(["1.0.0", "2.0.0"])
+
+
+Message = tuple[Any, Any, str, str, Any]  # join_ref, ref, topic, event, payload
 
 
 @dataclass
 class House:
     runner: asyncio.Runner
     stack: Stack
-    attacker_url: str
+    attacker_urls: dict[str, str]  # by version
     insider: Peer  # in the private room
     neighbour: Peer  # in the quiet one
     examples: int = 0
@@ -95,7 +99,8 @@ class House:
 @pytest.fixture(scope="module")
 def house(realtime: Stack) -> Iterator[House]:
     base = realtime.environment["SUPABASE_URL"]
-    anybody = socket_url(base, apikey=realtime.environment["SUPABASE_PUBLISHABLE_KEY"], vsn="2.0.0")
+    key = realtime.environment["SUPABASE_PUBLISHABLE_KEY"]
+    anybody = {version: socket_url(base, apikey=key, vsn=version) for version in ("1.0.0", "2.0.0")}
     service = socket_url(base, apikey=realtime.environment["SUPABASE_SECRET_KEY"], vsn="2.0.0")
 
     async def enter(url: str, topic: str, config: dict[str, Any]) -> Peer:
@@ -105,19 +110,26 @@ def house(realtime: Stack) -> Iterator[House]:
 
     with asyncio.Runner() as runner:
         insider = runner.run(enter(service, SECRET, {"private": True, "presence": {"enabled": True, "key": "in"}}))
-        neighbour = runner.run(enter(anybody, QUIET, {}))
+        neighbour = runner.run(enter(anybody["2.0.0"], QUIET, {}))
         runner.run(insider.next("presence_state"))
         yield House(runner, realtime, anybody, insider, neighbour)
         for peer in (insider, neighbour):
             runner.run(peer.__aexit__(None, None, None))
 
 
-async def attack(house: House, opening: str | None, frames: list[str | bytes]) -> None:
+def said(version: str, message: Message) -> str:
+    join_ref, ref, topic, event, payload = message
+    if version == "2.0.0":
+        return json.dumps(message)
+    return json.dumps({"topic": topic, "event": event, "payload": payload, "ref": ref, "join_ref": join_ref})
+
+
+async def attack(house: House, version: str, opening: Message | None, frames: list[str | bytes | Message]) -> None:
     house.examples += 1
     word = f"top-secret-{house.examples}"
-    async with Peer(house.attacker_url) as attacker:
+    async with Peer(house.attacker_urls[version], version) as attacker:
         for frame in [*([opening] if opening else []), *frames]:
-            await attacker.send_raw(frame)
+            await attacker.send_raw(said(version, frame) if isinstance(frame, tuple) else frame)
         await house.insider.ask(SECRET, "broadcast", {"event": "e", "payload": word})
         # The server still answers this very socket, unless it was closed for what it sent; and it heard nothing.
         if attacker.close_code is None:
@@ -136,9 +148,9 @@ async def attack(house: House, opening: str | None, frames: list[str | bytes]) -
     phases=[Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(conversation=conversations)
-def test_frames(house: House, conversation: tuple[str | None, list[str | bytes]]) -> None:
-    house.runner.run(attack(house, *conversation))
+@given(version=versions, conversation=conversations)
+def test_frames(house: House, version: str, conversation: tuple[Message | None, list[str | bytes | Message]]) -> None:
+    house.runner.run(attack(house, version, *conversation))
 
 
 bodies = (
