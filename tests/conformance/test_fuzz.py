@@ -18,16 +18,19 @@ SECRET = "realtime:fuzz-secret"  # a private room; the public room of that name 
 QUIET = "realtime:fuzz-quiet"  # a public room whose name no attacker knows
 KNOWN = [SECRET, "realtime:fuzz-open", "realtime:", "realtime", "phoenix", "", "realtime:*", "realtime:public:t"]
 
-topics = st.sampled_from(KNOWN) | st.text(max_size=20).map("realtime:{}".format) | st.text(max_size=10)
+odd = st.sampled_from(["\ud800", "x\udfff", "\x00", "realtime:\ud800", "realtime:\x00", "a.b.c"])
+topics = st.sampled_from(KNOWN) | odd | st.text(max_size=20).map("realtime:{}".format) | st.text(max_size=10)
 events = st.sampled_from(
     ["phx_join", "phx_leave", "broadcast", "presence", "access_token", "heartbeat", "phx_close", "phx_reply"]
 ) | st.text(max_size=12)
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    odd | st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-names = st.sampled_from(["*", "public", "realtime", "auth", "messages", "users", "pg_class", "' or true --", '"'])
+names = odd | st.sampled_from(
+    ["*", "public", "realtime", "auth", "messages", "users", "pg_class", "' or true --", '"']
+)
 bindings = st.lists(
     st.fixed_dictionaries(
         {},
@@ -65,7 +68,7 @@ frames = (
     st.tuples(refs, refs, topics, events, payloads)  # said in the socket's own version
     | st.builds(
         kind_3,
-        topics.filter(lambda text: len(text.encode(errors="surrogatepass")) < 200),
+        topics.filter(lambda text: len(text.encode(errors="ignore")) == len(text.encode(errors="surrogatepass"))),
         st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
         st.binary(max_size=40),
         encoding=st.integers(0, 255),
@@ -78,7 +81,8 @@ frames = (
     | st.integers(1, 900).map(lambda depth: f'[null,"1","{KNOWN[1]}","broadcast",{"[" * depth}{"]" * depth}]')
 )
 # Most conversations begin by joining, or nothing after it would matter.
-openings = st.tuples(st.just("1"), st.just("1"), st.sampled_from(KNOWN[:2]), st.just("phx_join"), payloads)
+joins = st.fixed_dictionaries({"config": configs}, optional={"access_token": st.text(max_size=30) | values})
+openings = st.tuples(st.just("1"), st.just("1"), st.sampled_from(KNOWN[:2]), st.just("phx_join"), joins)
 conversations = st.tuples(st.none() | openings, st.lists(frames, min_size=1, max_size=8))
 versions = st.sampled_from(["1.0.0", "2.0.0"])
 
@@ -144,7 +148,7 @@ async def attack(house: House, version: str, opening: Message | None, frames: li
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=150,
+    max_examples=300,
     phases=[Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -1,5 +1,7 @@
 """Tokens and keys: what is accepted, and the server's words for what is not."""
 
+import base64
+import json
 import re
 import time
 
@@ -27,6 +29,37 @@ def test_a_token_may_be_signed_in_three_ways(algorithm):
 
 def test_a_token_may_be_escaped_and_broken_into_lines():
     assert tokens.verify(token().replace(".", "%2E") + "\n", SECRET)["role"] == "anon"
+
+
+def segments(*parts):
+    """A token of these parts, each a value that is written as JSON; nobody signed it."""
+    encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
+    return ".".join([*encoded, "c2lnbmVk"])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        segments({"alg": "none", "kid": 5}, {}),
+        segments({"alg": "none", "kid": ["k"]}, {}),
+        segments({"kid": "k"}, {}),
+        segments({"alg": 5}, {}),
+        segments({"alg": "HS256", "b64": False}, {}),
+        segments({"alg": "HS256", "crit": ["x"]}, {}),
+        segments([], {}),
+        segments({"alg": "HS256"}, []),
+        segments(None, None),
+        "..",
+        "a.b.c",
+        "é.é.é",
+        "%",
+        token(exp=10**400),
+        token(exp=-(10**400)),
+    ],
+)
+def test_whatever_is_sent_for_a_token_is_refused_and_no_more(value):
+    with pytest.raises(TokenError):
+        tokens.verify(value, SECRET)
 
 
 @pytest.mark.parametrize("iat", ["yesterday", True, float("inf")])
