@@ -72,6 +72,10 @@ class ChannelSubscription:
             except BindingError as error:  # no other attempt would do better
                 self._changes.unsubscribe(self._channel)
                 return self._channel.push_system("error", str(error), "postgres_changes")
+            except Exception:
+                logger.exception("subscribing to row changes failed")
+                self._channel.push_system("error", "Unknown Error on Channel", "postgres_changes")
+                delay = self._between(5, 10)
             else:
                 return self.say_subscribed()
 
