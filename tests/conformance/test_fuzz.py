@@ -149,7 +149,7 @@ async def attack(house: House, version: str, opening: Message | None, frames: li
     database=None,
     deadline=None,
     max_examples=300,
-    phases=[Phase.generate, Phase.shrink],
+    phases=[Phase.generate],  # shrinking would wait for each try as long as for the failure
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(version=versions, conversation=conversations)
@@ -181,7 +181,7 @@ bodies = (
     database=None,
     deadline=None,
     max_examples=100,
-    phases=[Phase.generate, Phase.shrink],
+    phases=[Phase.generate],  # shrinking would wait for each try as long as for the failure
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(body=bodies, path=st.sampled_from(["", "/fuzz-secret/events/e?private=true", "/x/events/e", "/x/events/"]))

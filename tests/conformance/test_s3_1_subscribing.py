@@ -127,6 +127,17 @@ async def test_s3_2_what_the_database_refuses_is_told(
     assert message in said
 
 
+@pytest.mark.parametrize("binding", [{"schema": "\x00"}, {"table": "\x00"}, {"filter": "name=eq.\x00"}])
+async def test_s3_2_what_no_text_of_postgres_can_hold_is_told_at_once(
+    peer: Peer, make_table: MakeTable, topic: str, binding: dict[str, Any]
+) -> None:
+    wanted = {**on(make_table(COLUMNS)), **binding}
+    config = {"postgres_changes": [wanted], "postgres_changes_options": {"wait": True}}
+    reason = (await peer.join(topic, config))["response"]["reason"]
+    assert reason.startswith("RealtimeDisabledForConfiguration: Unable to subscribe to changes")
+    assert "ERROR 22021 (character_not_in_repertoire)" in reason
+
+
 async def test_s3_2_one_bad_binding_takes_the_others_of_its_channel_along(
     peer: Peer, database: Connection, make_table: MakeTable, topic: str
 ) -> None:

@@ -17,20 +17,35 @@ MOST_VALUES = 100  # of one `in`
 
 async def tables_of(connection: Connection, binding: Binding, role: str) -> frozenset[int]:
     """The published tables that the binding covers now, by oid. Raises BindingError, as the client is told it."""
-    tables = await rows.published_tables(connection, binding.schema, binding.table, role)
-    if not tables:
-        raise BindingError(f"{REFUSED} Please check Realtime is enabled for the given connect parameters: {binding}")
     try:
+        tables = await rows.published_tables(connection, binding.schema, binding.table, role)
         for table in tables:
             for condition in binding.filters:
                 await _check_condition(connection, table, condition, role)
             _check_select(table, binding.select or (), role)
     except _ConditionError as error:
-        raise BindingError(
-            f"{REFUSED} An exception happened so please check your connect parameters: {binding}."
-            f" Exception: ERROR {error}"
-        ) from error
+        raise _exception(binding, str(error)) from error
+    except psycopg.OperationalError:
+        raise  # nothing that the binding could help
+    except psycopg.Error as error:
+        raise _exception(binding, _as_postgres_says_it(error)) from error
+    if not tables:
+        raise BindingError(f"{REFUSED} Please check Realtime is enabled for the given connect parameters: {binding}")
     return frozenset(table.oid for table in tables)
+
+
+def _exception(binding: Binding, message: str) -> BindingError:
+    return BindingError(
+        f"{REFUSED} An exception happened so please check your connect parameters: {binding}."
+        f" Exception: ERROR {message}"
+    )
+
+
+def _as_postgres_says_it(error: psycopg.Error) -> str:
+    if error.sqlstate is None:  # a NUL, which never reaches Postgres
+        return '22021 (character_not_in_repertoire) invalid byte sequence for encoding "UTF8": 0x00'
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
+    return f"{error.sqlstate} ({name}) {error.diag.message_primary}"
 
 
 class _ConditionError(Exception):
@@ -64,9 +79,6 @@ async def _check_condition(connection: Connection, table: Table, condition: Filt
         raise _raised(said) from error
     except psycopg.errors.UndefinedFunction as error:
         raise _raised(_not_applicable(column, condition, error)) from error
-    except psycopg.DataError as error:
-        name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
-        raise _ConditionError(f"{error.sqlstate} ({name}) {error.diag.message_primary}") from error
 
 
 def _check_keyword(column: Column, keyword: str) -> None:
