@@ -13,6 +13,9 @@ test: build browser ## run every test
 	@$(BIN)/npm run --silent test
 	@$(BIN)/python -m pytest
 
+soak: install ## load the Realtime stand-in for a minute: 500 sockets, 50 broadcasts a second
+	@$(BIN)/python -m tests.bench.realtime_load
+
 check: install ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -66,4 +69,4 @@ browser: ## find a browser for the tests; where there is none, install Debian's 
 clean: ## remove what was installed and the local data
 	rm -rf .venv node_modules worker/web/dist .local .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help run test check format build types install browser clean
+.PHONY: help run test soak check format build types install browser clean

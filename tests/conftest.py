@@ -20,7 +20,16 @@ Connection = psycopg.Connection[dict]
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Postgres, the API and Realtime. No worker: a test is the worker itself, or starts one."""
     directory: Path = tmp_path_factory.mktemp("stack")
-    with Stack(directory, ports=Ports.free(), worker=False, web=False, model=False, durable=False) as running:
+    with Stack(
+        directory,
+        ports=Ports.free(),
+        worker=False,
+        web=False,
+        model=False,
+        durable=False,
+        # A refusal takes people five seconds.
+        realtime_environment={"REALTIME_CHANNEL_ERROR_BACKOFF_MS": "50"},
+    ) as running:
         yield running
 
 

@@ -80,7 +80,7 @@ class Answerer:
             self._broadcaster.send(claim.reply.session_id, claim.message_id, claim.attempt, offset, text)
 
     async def _complete(self, claim: Claim, call: Call, finish_reason: str) -> None:
-        await self._broadcaster.flush_last()
+        await self._broadcaster.flush_last(claim.message_id, claim.attempt)
         try:
             kept = await self._replies.complete(claim, finish_reason, call)
         except DatabaseRefused as error:

@@ -14,6 +14,10 @@ log = structlog.get_logger()
 COALESCE_SECONDS = 0.1
 SEND_SECONDS = 2.0
 LAST_FLUSH_SECONDS = 1.0
+# Realtime refuses a request with more messages than its average of the last minute leaves of the limit.
+MOST_MESSAGES = 10
+COST = 2  # messages that a delta counts as: one sent, and one received by the tab that shows it
+REFUSED_SECONDS = 1.0  # pause after such a refusal
 
 
 @dataclass
@@ -26,7 +30,7 @@ class _Delta:
 
 
 class Broadcaster:
-    """One request carries what all sessions have to say since the last one."""
+    """One request carries what several sessions have to say since their last one."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         key = settings.supabase_secret_key.get_secret_value()
@@ -38,6 +42,7 @@ class Broadcaster:
         self._pending: dict[tuple[str, int], _Delta] = {}
         self._something = asyncio.Event()
         self._sending = asyncio.Lock()
+        self._refused = False
 
     def send(self, session_id: str, message_id: str, attempt: int, offset: int, text: str) -> None:
         """Goes out with the next flush, joined to what of this attempt still waits."""
@@ -50,33 +55,54 @@ class Broadcaster:
     async def run(self) -> None:
         while True:
             await self._something.wait()
-            self._something.clear()
             sent = await self.flush()
-            # Every delta of a request counts as a message: with many streams, all of them get coarser.
-            await asyncio.sleep(max(COALESCE_SECONDS, sent / self._per_second))
+            # With many streams, each waits longer for its turn: all of them get coarser.
+            pause = max(COALESCE_SECONDS, sent * COST / self._per_second)
+            await asyncio.sleep(REFUSED_SECONDS if self._refused else pause)
 
-    async def flush_last(self) -> None:
+    async def flush_last(self, message_id: str, attempt: int) -> None:
         """What is left of an answer goes out before its row, but the row does not wait long for it."""
         try:
-            async with asyncio.timeout(LAST_FLUSH_SECONDS):
-                await self.flush()
+            async with asyncio.timeout(LAST_FLUSH_SECONDS), self._sending:
+                key = message_id, attempt
+                if key in self._pending:  # or another answer that ended has taken it along
+                    await self._send([key, *(other for other in self._pending if other != key)])
         except TimeoutError:
             log.warning("The last piece of an answer was not sent in time.", action="deltas_dropped", count=1)
 
     async def flush(self) -> int:
-        """Send all that waits, in order; answers how many messages that was."""
+        """Send what has waited longest, as much as one request may hold; answers how many messages that was."""
         async with self._sending:
-            deltas, self._pending = self._pending, {}
-            if deltas:
-                await self._post([_message(key, delta) for key, delta in deltas.items()])
-            return len(deltas)
+            return await self._send(list(self._pending))
 
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def _post(self, messages: list[dict[str, Any]]) -> None:
+    async def _send(self, keys: list[tuple[str, int]]) -> int:
+        deltas = {key: self._pending.pop(key) for key in keys[:MOST_MESSAGES]}
+        if not self._pending:
+            self._something.clear()
+        if deltas:
+            self._refused = not await self._post([_message(key, delta) for key, delta in deltas.items()])
+            if self._refused:
+                self._put_back(deltas)
+        return len(deltas)
+
+    def _put_back(self, deltas: dict[tuple[str, int], _Delta]) -> None:
+        """They go out with what has come since, before everything else."""
+        for key, delta in deltas.items():
+            if later := self._pending.pop(key, None):
+                delta.text += later.text
+        self._pending = deltas | self._pending
+        self._something.set()
+
+    async def _post(self, messages: list[dict[str, Any]]) -> bool:
+        """False if Realtime has heard too much of late, and would take them later."""
         try:
             response = await self._client.post(self._url, json={"messages": messages})
+            if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+                log.info("Deltas are held back: too many messages.", action="deltas_held_back", count=len(messages))
+                return False
             response.raise_for_status()
         except httpx.HTTPError as error:
             # A client that misses a piece reads the draft.
@@ -86,6 +112,7 @@ class Broadcaster:
                 count=len(messages),
                 error=type(error).__name__,
             )
+        return True
 
 
 def _message(key: tuple[str, int], delta: _Delta) -> dict[str, Any]:

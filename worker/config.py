@@ -36,7 +36,7 @@ class WorkerSettings(BaseSettings):
         10.0, ge=0, description="How long replies may finish after SIGTERM, in seconds."
     )
     realtime_messages_per_second: float = Field(
-        80.0, gt=0, description="The worker's share of the plan's Realtime messages, per second."
+        80.0, gt=0, description="The worker's share of the plan's Realtime messages, per second; a delta is two."
     )
     health_host: str = Field("127.0.0.1", description="Where /healthz and /readyz listen.")
     health_port: int = Field(8001, ge=0, lt=65536, description="The port of /healthz and /readyz.")

@@ -109,7 +109,7 @@ class FakeBroadcaster:
         self.sent.append((attempt, offset, text))
         self.something.set()
 
-    async def flush_last(self):
+    async def flush_last(self, message_id, attempt):
         self.sent.append("flush")
 
 

@@ -7,6 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.scripted_model import ScriptedModel
+from tests.waiting import until
 from worker import broadcast
 from worker.broadcast import Broadcaster
 from worker.config import WorkerSettings
@@ -104,7 +105,7 @@ async def test_sessions_share_a_request_and_attempts_are_kept_apart():
 async def test_nothing_to_say_is_no_request():
     async with sending() as (server, broadcaster):
         assert await broadcaster.flush() == 0
-        await broadcaster.flush_last()
+        await broadcaster.flush_last("m1", 1)
 
     assert server.requests == []
 
@@ -112,7 +113,6 @@ async def test_nothing_to_say_is_no_request():
 @pytest.mark.parametrize(
     "script",
     [
-        lambda exchange: exchange.answer(429, {}),
         lambda exchange: exchange.answer(500, {}),
         lambda exchange: exchange.reset(),
     ],
@@ -130,6 +130,47 @@ async def test_a_failure_is_told_in_the_log_and_not_raised(script):
     assert payloads_of(server.requests[-1])[0]["offset"] == 8
 
 
+async def test_what_realtime_will_not_take_now_goes_out_later_in_one_piece():
+    async with sending(lambda exchange: exchange.answer(429, {}), accepts) as (server, broadcaster):
+        broadcaster.send("s1", "m1", 1, 0, "sentinel")
+        with capture_logs() as lines:
+            refused = asyncio.create_task(broadcaster.flush())
+            await until(lambda: server.requests, "the request")
+            broadcaster.send("s2", "m2", 1, 0, "other")
+            broadcaster.send("s1", "m1", 1, 8, " and more")
+            await refused
+        assert await broadcaster.flush() == 2
+
+    assert [(line["action"], line["count"]) for line in lines] == [("deltas_held_back", 1)]
+    assert "sentinel" not in str(lines)
+    assert [(payload["offset"], payload["text"]) for payload in payloads_of(server.requests[-1])] == [
+        (0, "sentinel and more"),
+        (0, "other"),
+    ]
+
+
+async def test_a_request_holds_few_messages_and_first_those_that_waited_longest():
+    async with sending() as (server, broadcaster):
+        for n in range(15):
+            broadcaster.send(f"s{n}", f"m{n}", 1, 0, "x")
+        assert [await broadcaster.flush() for _ in range(3)] == [10, 5, 0]
+
+    told = [payload["message_id"] for request in server.requests for payload in payloads_of(request)]
+    assert told == [f"m{n}" for n in range(15)]
+
+
+async def test_the_last_flush_sends_its_own_answer_first_and_takes_others_along():
+    async with sending() as (server, broadcaster):
+        for n in range(12):
+            broadcaster.send(f"s{n}", f"m{n}", 1, 0, "x")
+        await broadcaster.flush_last("m11", 1)
+        await broadcaster.flush_last("m0", 1)  # went along
+
+    [request] = server.requests
+    told = [payload["message_id"] for payload in payloads_of(request)]
+    assert told == ["m11", *(f"m{n}" for n in range(9))]
+
+
 async def test_nobody_there_is_not_raised():
     async with sending() as (server, broadcaster):
         await server.__aexit__()
@@ -145,7 +186,7 @@ async def test_the_last_flush_does_not_wait_for_ever(monkeypatch):
     async with sending(lambda exchange: exchange.gone.wait()) as (_, broadcaster):
         broadcaster.send("s1", "m1", 1, 0, "x")
         with capture_logs() as lines:
-            await asyncio.wait_for(broadcaster.flush_last(), BOUND)
+            await asyncio.wait_for(broadcaster.flush_last("m1", 1), BOUND)
 
     assert [line["action"] for line in lines] == ["deltas_dropped"]
 

@@ -13,7 +13,7 @@ BOTH = frozenset({"anon", "authenticated"})
 ID = Column(1, "id", "int8", "bigint", True, BOTH)
 BODY = Column(2, "body", "text", "text", False, BOTH)
 SECRET = Column(3, "secret", "text", "text", False, frozenset({"authenticated"}))
-NOTES = Table("public", "notes", has_rls=True, columns=(ID, BODY, SECRET))
+NOTES = Table(1, "public", "notes", has_rls=True, columns=(ID, BODY, SECRET))
 ROW = {"id": "1", "body": '"b"', "secret": '"s"'}
 
 
@@ -32,8 +32,8 @@ def changed(operation, new=None, old=None):
     )
 
 
-def shown(evaluated, role="anon", table=NOTES):
-    return json.loads(events.shown(table, evaluated, role))
+def shown(evaluated, role="anon", table=NOTES, select=None):
+    return json.loads(events.shown(table, evaluated, role, select))
 
 
 def test_an_insert_shows_the_columns_that_the_role_may_read():
@@ -57,6 +57,12 @@ def test_an_unchanged_toasted_value_comes_from_the_old_row_or_is_missing():
         "secret": "s",
     }
     assert shown(changed("UPDATE", new, {"id": "1"}), "authenticated")["record"] == {"id": 1, "body": "n"}
+
+
+def test_selected_columns_come_with_the_key():
+    data = shown(changed("INSERT", new=ROW), "authenticated", select=("secret",))
+    assert data["record"] == {"id": 1, "secret": "s"}
+    assert [column["name"] for column in data["columns"]] == ["id", "secret"]
 
 
 def test_a_delete_under_row_level_security_shows_the_key_alone():

@@ -12,14 +12,18 @@ from worker.local.realtime.filters import Filter, FilterError
     [
         (None, ()),
         ("  ", ()),
-        ("id=eq.1", (Filter("id", "eq", ("1",)),)),
-        ("name=eq.", (Filter("name", "eq", ("",)),)),
-        ("url=eq.https://a.b/c?d=e", (Filter("url", "eq", ("https://a.b/c?d=e",)),)),
-        ("id=in.(1,2, 3)", (Filter("id", "in", ("1", "2", "3")),)),
-        ("id=in.()", (Filter("id", "in", ()),)),
-        ('name=in.("a,b","c\\"d")', (Filter("name", "in", ("a,b", 'c"d')),)),
-        ('name=eq."a,b"', (Filter("name", "eq", ("a,b",)),)),
-        ("id=in.(1,2),name=eq.x", (Filter("id", "in", ("1", "2")), Filter("name", "eq", ("x",)))),
+        ("id=eq.1", (Filter("id", "eq", "1"),)),
+        ("name=eq.", (Filter("name", "eq", ""),)),
+        ("url=eq.https://a.b/c?d=e", (Filter("url", "eq", "https://a.b/c?d=e"),)),
+        ("id=in.(1,2, 3)", (Filter("id", "in", "{1,2, 3}"),)),
+        ("id=in.()", (Filter("id", "in", "{}"),)),
+        ('name=in.("a,b","c\\"d")', (Filter("name", "in", '{"a,b","c\\"d"}'),)),
+        ('name=eq."a,b"', (Filter("name", "eq", "a,b"),)),
+        ('name=eq."say \\"a, b\\""', (Filter("name", "eq", 'say "a, b"'),)),
+        ('name=eq."a"b', (Filter("name", "eq", '"a"b'),)),
+        ("id=not.in.(1,2)", (Filter("id", "in", "{1,2}", negate=True),)),
+        ("done=not.is.null", (Filter("done", "is", "null", negate=True),)),
+        ("id=in.(1,2),name=eq.x", (Filter("id", "in", "{1,2}"), Filter("name", "eq", "x"))),
     ],
 )
 def test_filters_are_read(text, expected):
@@ -30,7 +34,8 @@ def test_filters_are_read(text, expected):
     ("text", "detail"),
     [
         ("id", '["id"]'),
-        ("foo=gt.hey", '["foo", "gt.hey"]'),
+        ("foo=bar.hey", '["bar", "hey"]'),
+        ("foo=eq", '["eq"]'),
         ("id=in.1", "`in` filter value must be wrapped by parentheses"),
         ("id=eq.1,", "filter must not contain empty segments (check for extra commas)"),
     ],
@@ -51,15 +56,31 @@ def test_a_wrong_filter_is_the_bindings_error():
         bindings.parse({"schema": "public", "table": "t", "filter": "id"})
 
 
-def test_a_binding_covers_what_its_wildcards_say():
-    every_table = bindings.parse({"event": "insert", "schema": "public"})
-    assert every_table.covers("public", "t")
-    assert not every_table.covers("private", "t")
-    assert every_table.wants("INSERT")
-    assert not every_table.wants("UPDATE")
-    everything = bindings.parse({"event": "whatever", "schema": "*", "table": "*"})
-    assert everything.covers("private", "t")
+def test_a_keyword_that_is_none_never_reaches_a_statement():
+    with pytest.raises(FilterError):
+        _ = Filter("done", "is", "null) or (true").sql
+
+
+def test_a_binding_without_a_table_is_for_all_and_an_unknown_event_is_any():
+    everything = bindings.parse({"event": "whatever", "schema": "public"})
+    assert (everything.schema, everything.table) == ("public", "*")
     assert everything.wants("DELETE")
+    inserts = bindings.parse({"event": "insert", "table": "t"})
+    assert (inserts.schema, inserts.table) == ("public", "t")
+    assert inserts.wants("INSERT")
+    assert not inserts.wants("UPDATE")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"schema": "public", "table": "t", "select": "a,b"}, "Error parsing `select` params"),
+        ({"schema": "public", "select": ["a"]}, "Column selection is not supported for wildcard"),
+    ],
+)
+def test_columns_are_a_list_and_of_one_table(wanted, message):
+    with pytest.raises(BindingError, match=message):
+        bindings.parse(wanted)
 
 
 def test_the_reply_echoes_each_binding_with_an_id():

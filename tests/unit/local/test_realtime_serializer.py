@@ -33,6 +33,11 @@ def test_version_1_keeps_the_join_ref_that_a_client_sends():
     assert decode(Version.V1, frame) == Message("t", "e", {}, ref="2", join_ref="1")
 
 
+def test_a_character_may_be_written_as_its_two_halves():
+    frame = '{"topic":"\\ud83d\\ude00","event":"e","payload":"\\\\ud800","ref":null}'
+    assert decode(Version.V1, frame) == Message("😀", "e", "\\ud800")
+
+
 def test_version_2_reads_an_array():
     assert decode(Version.V2, '["1","2","t","e",{"a":1}]') == Message("t", "e", {"a": 1}, "2", "1")
 
@@ -47,6 +52,8 @@ def test_version_2_reads_an_array():
         '{"topic":"t","event":"e","payload":NaN,"ref":null}',
         '{"topic":"t","event":"e","payload":1e999,"ref":null}',
         "[" * 100_000,
+        '{"topic":"\\ud800","event":"e","payload":{},"ref":null}',
+        '{"topic":"t","event":"e","payload":["\\uDfFf\\uD800"],"ref":null}',
         b"\x03",
         pushed(b"{}", 1),
     ],

@@ -1,5 +1,7 @@
 """Tokens and keys: what is accepted, and the server's words for what is not."""
 
+import base64
+import json
 import re
 import time
 
@@ -20,6 +22,52 @@ def token(secret=SECRET, algorithm="HS256", **claims):
     return jwt.encode({"role": "anon", "exp": time.time() + 60} | claims, secret, algorithm)
 
 
+@pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
+def test_a_token_may_be_signed_in_three_ways(algorithm):
+    assert tokens.verify(token(SECRET * 2, algorithm), SECRET * 2)["role"] == "anon"
+
+
+def test_a_token_may_be_escaped_and_broken_into_lines():
+    assert tokens.verify(token().replace(".", "%2E") + "\n", SECRET)["role"] == "anon"
+
+
+def segments(*parts):
+    """A token of these parts, each a value that is written as JSON; nobody signed it."""
+    encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
+    return ".".join([*encoded, "c2lnbmVk"])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        segments({"alg": "none", "kid": 5}, {}),
+        segments({"alg": "none", "kid": ["k"]}, {}),
+        segments({"kid": "k"}, {}),
+        segments({"alg": 5}, {}),
+        segments({"alg": "HS256", "b64": False}, {}),
+        segments({"alg": "HS256", "crit": ["x"]}, {}),
+        segments([], {}),
+        segments({"alg": "HS256"}, []),
+        segments(None, None),
+        "..",
+        "a.b.c",
+        "é.é.é",
+        "%",
+        token(exp=10**400),
+        token(exp=-(10**400)),
+    ],
+)
+def test_whatever_is_sent_for_a_token_is_refused_and_no_more(value):
+    with pytest.raises(TokenError):
+        tokens.verify(value, SECRET)
+
+
+@pytest.mark.parametrize("iat", ["yesterday", True, float("inf")])
+def test_a_time_of_issue_must_be_a_number(iat):
+    with pytest.raises(TokenError):
+        tokens.verify(token(iat=iat), SECRET)
+
+
 def test_claims_of_a_good_token():
     assert tokens.verify(token(sub="u"), SECRET)["sub"] == "u"
 
@@ -30,8 +78,13 @@ def test_claims_of_a_good_token():
         ("no token", "MalformedJWT: The token provided is not a valid JWT"),
         (token(secret=SECRET[::-1]), "JwtSignatureError: Failed to validate JWT signature"),
         (
-            token(algorithm="HS512", secret=SECRET * 2),
+            jwt.encode({"role": "anon"}, None, "none"),
             "JwtSignerError: Failed to generate JWT signer, check your JWT secret or JWKS configuration",
+        ),
+        (
+            jwt.encode({"role": "anon"}, None, "none", headers={"kid": "k"}),
+            'JwtSignerError: Failed to generate JWT signer for key ID (kid) "k",'
+            " check your JWT secret or JWKS configuration",
         ),
         (token(role=None), "InvalidJWTToken: Fields `role` and `exp` are required in JWT"),
         (

@@ -34,18 +34,28 @@ class Identity:
         return json_text.dumps(dict(self.claims))
 
 
+class PolicyTimeout(Exception):
+    """A policy took longer than a statement may."""
+
+
 @dataclass(frozen=True)
 class ReadPolicies:
     broadcast: bool = False
-    presence: bool = False
+    presence: bool | None = False  # None: not asked yet
 
     @property
     def any(self) -> bool:
-        return self.broadcast or self.presence
+        return self.broadcast or bool(self.presence)
+
+    def lost_since(self, before: "ReadPolicies") -> bool:
+        return (before.broadcast and not self.broadcast) or (before.presence is True and self.presence is False)
+
+
+PUBLIC = ReadPolicies(broadcast=True, presence=True)
 
 
 class Authorization:
-    """Raises DatabaseAway; a policy that raises, or a role that does not exist, is a denial."""
+    """Raises DatabaseAway or PolicyTimeout; a policy that raises, or a role that does not exist, is a denial."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -59,24 +69,26 @@ class Authorization:
                         "insert into realtime.messages (id, topic, extension) values (%s, %s, %s)",
                         (probe, topic, extension),
                     )
-                await become(connection, identity, topic)
+                await _become(connection, identity, topic)
                 found = await connection.execute(
                     "select id from realtime.messages where topic = %s and id = any(%s)",
                     (topic, list(probes.values())),
                 )
                 visible = {row[0] for row in await found.fetchall()}
+        except psycopg.errors.QueryCanceled as error:
+            raise PolicyTimeout(error.diag.message_primary) from error
         except psycopg.Error as error:
             _log_denial("read", topic, error)
             return ReadPolicies()
         return ReadPolicies(
             broadcast=probes[BROADCAST] in visible,
-            presence=probes.get(PRESENCE) in visible,
+            presence=probes[PRESENCE] in visible if with_presence else None,
         )
 
     async def may_write(self, identity: Identity, topic: str, extension: str = BROADCAST) -> bool:
         try:
             async with self._database.connection() as connection, rolled_back(connection):
-                await become(connection, identity, topic)
+                await _become(connection, identity, topic)
                 await connection.execute(
                     "insert into realtime.messages (topic, extension) values (%s, %s)",
                     (topic, extension),
@@ -89,21 +101,27 @@ class Authorization:
         return True
 
 
-async def become(connection: Connection, identity: Identity, topic: str = "") -> None:
-    """For the rest of the transaction, ask as this identity."""
+async def take_claims(connection: Connection, identity: Identity) -> None:
+    """For the rest of the transaction, ask as this identity: all that policies on a row change can see of it."""
     await connection.execute(
-        "select set_config('role', %s, true), set_config('realtime.topic', %s, true),"
-        " set_config('request.jwt.claims', %s, true), set_config('request.jwt.claim.sub', %s, true),"
+        "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true)",
+        (identity.role, identity.claims_json),
+    )
+
+
+async def _become(connection: Connection, identity: Identity, topic: str) -> None:
+    """The same, with what policies on realtime.messages can see besides."""
+    await connection.execute(
+        "select set_config('realtime.topic', %s, true), set_config('request.jwt.claim.sub', %s, true),"
         " set_config('request.jwt.claim.role', %s, true), set_config('request.headers', %s, true)",
         (
-            identity.role,
             topic,
-            identity.claims_json,
             str(identity.claims.get("sub") or ""),
             identity.role,
             json_text.dumps(dict(identity.headers)),
         ),
     )
+    await take_claims(connection, identity)
 
 
 def _log_denial(right: str, topic: str, error: psycopg.Error) -> None:

@@ -23,17 +23,17 @@ class Binding:
     schema: str
     table: str
     filters: tuple[Filter, ...]
-
-    def covers(self, schema: str, table: str) -> bool:
-        return self.schema in (ANY, schema) and self.table in (ANY, table)
+    select: tuple[str, ...] | None = None  # columns, beside those of the primary key; None: all
 
     def wants(self, operation: str) -> bool:
         return self.event in (ANY, operation)
 
     def __str__(self) -> str:
         conditions = ", ".join(map(str, self.filters))
+        select = json_text.dumps(self.select) if self.select else "nil"
         return (
-            f"[event: {self.event}, schema: {self.schema}, table: {self.table}, filters: [{conditions}], select: nil]"
+            f"[event: {self.event}, schema: {self.schema}, table: {self.table}, filters: [{conditions}],"
+            f" select: {select}]"
         )
 
 
@@ -50,22 +50,41 @@ def echo(wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def parse(wanted: Mapping[str, Any]) -> Binding:
     """Raises BindingError."""
-    schema, table = wanted.get("schema"), wanted.get("table")
-    if not isinstance(schema, str) and not isinstance(table, str):
+    select = _select(wanted.get("select"))
+    schema, table, text = wanted.get("schema"), wanted.get("table"), wanted.get("filter")
+    if not _is_complete(wanted):
         raise BindingError(
             "No subscription params provided. Please provide at least a `schema` or `table`"
             f" to subscribe to: {json_text.dumps(wanted)}"
         )
-    text = wanted.get("filter")
     try:
-        conditions = filters.parse(text if isinstance(text, str) else None)
+        conditions = filters.parse(text)
     except filters.FilterError as error:
         raise BindingError(f"Error parsing `filter` params: {error}") from error
+    schema, table = schema or "public", table or ANY
+    if select and ANY in (schema, table):
+        raise BindingError(
+            "Column selection is not supported for wildcard subscriptions. Provide an explicit schema and table name."
+        )
     event = str(wanted.get("event", ANY)).upper()
-    return Binding(
-        id=binding_id(wanted),
-        event=event if event in OPERATIONS.values() else ANY,
-        schema=schema if isinstance(schema, str) else "public",
-        table=table if isinstance(table, str) and table else ANY,
-        filters=conditions,
+    known = event if event in OPERATIONS.values() else ANY
+    return Binding(binding_id(wanted), known, schema, table, conditions, select)
+
+
+def _is_complete(wanted: Mapping[str, Any]) -> bool:
+    """A filter needs both names. Clients send null for what they leave out."""
+    given = {name: wanted[name] for name in ("schema", "table", "filter") if wanted.get(name) is not None}
+    names = given.keys() - {"filter"}
+    return all(isinstance(value, str) for value in given.values()) and (
+        len(names) == 2 if "filter" in given else bool(names)
     )
+
+
+def _select(columns: Any) -> tuple[str, ...] | None:
+    if isinstance(columns, str):
+        raise BindingError(
+            'Error parsing `select` params: expected a list of column name strings, e.g. select: ["col1", "col2"]'
+        )
+    if not isinstance(columns, list):
+        return None
+    return tuple(column for column in columns if isinstance(column, str)) or None

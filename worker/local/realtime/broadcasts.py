@@ -35,7 +35,7 @@ def send(rooms: Rooms, limits: Limits, change: Change) -> None:
         logger.warning("a broadcast from the database dropped: larger than the limit")
         return
     limits.events.add()
-    rooms.broadcast(topic, private == "t", broadcast)
+    rooms.broadcast(topic, private == "t", broadcast, stored_id=row.get("id") or "")
 
 
 def _broadcast(row: Row, event: str) -> UserBroadcast | None:

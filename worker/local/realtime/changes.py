@@ -1,98 +1,132 @@
-"""Row changes: who subscribed to which, and what of each change they are shown."""
+"""Row changes: who subscribed to which, and the poll that delivers them."""
 
 import asyncio
 import logging
+import random
+import time
 from collections.abc import Sequence
-from itertools import chain
 
 import psycopg
 
-from worker.local.realtime import bindings
-from worker.local.realtime.bindings import Binding, BindingError
+from worker.local.realtime import bindings, rows
 from worker.local.realtime.database import Database, DatabaseAway
-from worker.local.realtime.delivery import Event, Subscriber, events_of
+from worker.local.realtime.delivery import Event, Subscriber, Subscription, events_of
 from worker.local.realtime.limits import Limits
 from worker.local.realtime.pgoutput import Change
-from worker.local.realtime.subscribing import check
+from worker.local.realtime.settings import Settings
+from worker.local.realtime.subscribing import tables_of
 
 logger = logging.getLogger(__name__)
 
 LARGEST_BATCH = 100  # changes that are looked up together
+IDLE_POLLS = 5  # poll intervals between two polls while nothing happens
+KEPT_WARM = 600.0  # seconds that the poller goes on without a subscriber
+
+
+class NotConnected(Exception):
+    """The poller has not run until now: the next attempt finds it running."""
 
 
 class Changes:
-    def __init__(self, database: Database, limits: Limits) -> None:
+    def __init__(self, database: Database, settings: Settings, limits: Limits) -> None:
         self._database = database
         self._limits = limits
-        # A channel whose bindings could not be checked yet, because the database was away, has none.
-        self._subscriptions: dict[Subscriber, tuple[Binding, ...]] = {}
-        self._queue: asyncio.Queue[Change | None] = asyncio.Queue()  # None: the stream was lost and is back
+        self._interval = settings.poll_interval_ms / 1000
+        self._subscriptions: dict[Subscriber, Subscription] = {}
+        self._queue: asyncio.Queue[Change] = asyncio.Queue()
+        self._warm_until = 0.0
 
     async def subscribe(self, subscriber: Subscriber) -> None:
-        """Tell the subscriber, when changes will reach it from now on, or why they will not."""
+        """From now on, changes reach the subscriber. Raises BindingError, NotConnected or DatabaseAway."""
+        if not self._subscriptions and time.monotonic() > self._warm_until:
+            self._stay_warm()
+            raise NotConnected
+        identity = subscriber.identity
+        wanted = [bindings.parse(binding) for binding in subscriber.bindings]
         try:
-            wanted = tuple(bindings.parse(binding) for binding in subscriber.bindings)
             async with self._database.connection() as connection:
-                for binding in wanted:
-                    await check(connection, binding, subscriber.identity.role)
-        except BindingError as error:
-            self._subscriptions.pop(subscriber, None)
-            subscriber.push_system("error", str(error), "postgres_changes")
-        except DatabaseAway:
-            if subscriber.is_open:
-                self._subscriptions.setdefault(subscriber, ())
-        else:
-            if subscriber.is_open:
-                self._subscriptions[subscriber] = wanted
-                subscriber.push_system("ok", "Subscribed to PostgreSQL", "postgres_changes")
+                published = await rows.published_oids(connection)
+                found = [(binding, await tables_of(connection, binding, identity.role)) for binding in wanted]
+        except psycopg.Error as error:
+            raise DatabaseAway from error
+        if subscriber.is_open:
+            self._subscriptions[subscriber] = Subscription(subscriber, identity, found, published)
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
-        self._subscriptions.pop(subscriber, None)
+        if self._subscriptions.pop(subscriber, None):
+            self._stay_warm()
 
     def offer(self, change: Change) -> None:
-        if any(
-            binding.covers(change.relation.schema, change.relation.table)
-            for binding in chain.from_iterable(self._subscriptions.values())
-        ):
+        if any(subscription.covers(change.relation.oid) for subscription in self._subscriptions.values()):
             self._queue.put_nowait(change)
 
-    def stream_is_live(self) -> None:
-        """Subscribers hear that they are subscribed (again): what was committed meanwhile is lost."""
-        self._queue.put_nowait(None)
+    def start_over(self) -> None:
+        """The stream was lost and is back: what is committed until everybody has subscribed anew is lost, too."""
+        lost, self._subscriptions = self._subscriptions, {}
+        for subscriber in lost:
+            self._stay_warm()
+            subscriber.subscribe_again(at_once=False)
+
+    async def watch_publication(self) -> None:
+        """A wildcard means the tables that were published when it was subscribed: notice when they change."""
+        try:
+            async with self._database.connection() as connection:
+                published = await rows.published_oids(connection)
+        except (DatabaseAway, psycopg.Error):
+            return
+        for subscription in list(self._subscriptions.values()):
+            if subscription.published != published:
+                subscription.subscriber.subscribe_again(at_once=True)
 
     async def run(self) -> None:
         """Deliver for ever, in commit order."""
+        polled_at = time.monotonic()
         while True:
             batch = [await self._queue.get()]
-            while batch[-1] is not None and not self._queue.empty() and len(batch) < LARGEST_BATCH:
-                batch.append(self._queue.get_nowait())
-            try:
-                await self._deliver([change for change in batch if change is not None])
-                if batch[-1] is None:
-                    for subscriber in list(self._subscriptions):
-                        await self.subscribe(subscriber)
-            except (DatabaseAway, psycopg.Error) as error:
-                logger.warning("row changes lost: %d (%s)", len(batch), type(error).__name__)
-            except Exception:
-                logger.exception("row changes lost: %d", len(batch))
+            # Nobody polls while there is nothing, but what comes is seen only when somebody would have.
+            idle = IDLE_POLLS * self._interval
+            since = time.monotonic() - polled_at
+            await asyncio.sleep(idle - since % idle if idle else 0)
+            while batch:
+                while not self._queue.empty() and len(batch) < LARGEST_BATCH:
+                    batch.append(self._queue.get_nowait())
+                polled_at = time.monotonic()
+                if not await self._deliver_or_lose(batch):
+                    await asyncio.sleep(self._interval * random.uniform(1.5, 2.0))  # noqa: S311
+                batch = [] if self._queue.empty() else [self._queue.get_nowait()]
 
-    async def _deliver(self, changes: Sequence[Change]) -> None:
-        if changes and self._limits.row_changes.exceeded:
+    def _stay_warm(self) -> None:
+        self._warm_until = time.monotonic() + KEPT_WARM
+
+    async def _deliver_or_lose(self, batch: Sequence[Change]) -> int:
+        """How many events that made."""
+        try:
+            return await self._deliver(batch)
+        except DatabaseAway:
+            logger.warning("row changes lost: %d (no database)", len(batch))
+        except psycopg.Error as error:
+            if len(batch) > 1:  # one value that Postgres cannot write as JSON takes none of the others along
+                return sum([await self._deliver_or_lose([change]) for change in batch])
+            logger.warning("row change lost (%s)", error.sqlstate)
+        except Exception:
+            logger.exception("row changes lost: %d", len(batch))
+        return 0
+
+    async def _deliver(self, changes: Sequence[Change]) -> int:
+        if self._limits.row_changes.exceeded:
             logger.warning("row changes skipped: %d (too many per second)", len(changes))
-            return
+            return 0
         by_table: dict[int, list[int]] = {}
         for index, change in enumerate(changes):
             by_table.setdefault(change.relation.oid, []).append(index)
         found: dict[int, list[Event]] = {}
-        if changes:
-            async with self._database.connection() as connection:
-                for indexes in by_table.values():
-                    of_table = [changes[index] for index in indexes]
-                    found.update(
-                        zip(indexes, await events_of(connection, self._subscriptions, of_table), strict=True)
-                    )
-        for index in sorted(found):
-            for subscriber, ids, data in found[index]:
-                if subscriber.is_open:
-                    self._limits.row_changes.add(len(ids))
-                    subscriber.show_change(ids, data)
+        async with self._database.connection() as connection:
+            for indexes in by_table.values():
+                of_table = [changes[index] for index in indexes]
+                answers = await events_of(connection, list(self._subscriptions.values()), of_table)
+                found.update(zip(indexes, answers, strict=True))
+        events = [event for index in sorted(found) for event in found[index] if event[0].is_open]
+        for subscriber, ids, data in events:
+            self._limits.row_changes.add(len(ids))
+            subscriber.show_change(ids, data)
+        return len(events)

@@ -74,6 +74,9 @@ class Database:
         return True
 
     async def prune_messages(self) -> None:
-        """What the dropping of old partitions does on a hosted project."""
+        """What the dropping of old partitions, one for each day, does on a hosted project."""
         async with self.connection() as connection:
-            await connection.execute("delete from realtime.messages where inserted_at < now() - interval '72 hours'")
+            await connection.execute(
+                "delete from realtime.messages"
+                " where inserted_at < date_trunc('day', now() at time zone 'utc' - interval '72 hours')"
+            )

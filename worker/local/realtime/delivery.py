@@ -1,7 +1,8 @@
 """Who is shown which changes of one table, and how: filters, column grants and row-level security."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol
 
@@ -22,37 +23,52 @@ logger = logging.getLogger(__name__)
 class Subscriber(Protocol):
     """A channel, as row changes know it."""
 
-    topic: str
-    identity: Identity
     is_open: bool
+
+    @property
+    def identity(self) -> Identity: ...
 
     @property
     def bindings(self) -> Sequence[Mapping[str, Any]]: ...
 
     def show_change(self, ids: Sequence[int], data: str) -> None: ...
 
-    def push_system(self, status: str, message: str, extension: str = ...) -> None: ...
+    def subscribe_again(self, *, at_once: bool) -> None: ...
 
 
+@dataclass(frozen=True)
+class Subscription:
+    """What a channel subscribed to and as whom, at the moment when it did: later tokens do not change it."""
+
+    subscriber: Subscriber
+    identity: Identity
+    bindings: Sequence[tuple[Binding, frozenset[int]]]  # each with the oids of its tables
+    published: frozenset[int]  # all tables of the publication
+
+    def covers(self, oid: int) -> bool:
+        return any(oid in tables for _, tables in self.bindings)
+
+    def of_table(self, oid: int) -> list[Binding]:
+        return [binding for binding, tables in self.bindings if oid in tables]
+
+
+Select = tuple[str, ...] | None
 Event = tuple[Subscriber, list[int], str]  # who, by which bindings, and the data as JSON
-Interested = Mapping[Subscriber, Sequence[Binding]]
-Matches = dict[Subscriber, list[int]]  # ids of the bindings that a change fits
+# Bindings that select the same columns share a frame: their ids, by subscription and selection.
+Matches = dict[tuple[Subscriber, Select], tuple[Identity, list[int]]]
 
 
 async def events_of(
-    connection: Connection, subscriptions: Interested, changes: Sequence[Change]
+    connection: Connection, subscriptions: Iterable[Subscription], changes: Sequence[Change]
 ) -> list[list[Event]]:
     """For each of these changes of one table, who is shown what."""
-    relation = changes[0].relation
-    interested = {
-        subscriber: [b for b in wanted if b.covers(relation.schema, relation.table)]
-        for subscriber, wanted in subscriptions.items()
-    }
-    roles = sorted({subscriber.identity.role for subscriber in interested})
-    table = await rows.table_by_oid(connection, relation.oid, roles)
+    oid = changes[0].relation.oid
+    interested = [subscription for subscription in subscriptions if subscription.covers(oid)]
+    roles = sorted({subscription.identity.role for subscription in interested})
+    table = await rows.table_by_oid(connection, oid, roles)
     if table is None:  # dropped since
         return [[] for _ in changes]
-    bindings = chain.from_iterable(interested.values())
+    bindings = chain.from_iterable(subscription.of_table(oid) for subscription in interested)
     conditions = list(dict.fromkeys(chain.from_iterable(binding.filters for binding in bindings)))
     evaluated = await _evaluate(connection, table, changes, conditions)
     matched = [_matches(each, table, interested) for each in evaluated]
@@ -78,17 +94,14 @@ async def _evaluate(
     ]
 
 
-def _matches(evaluated: EvaluatedChange, table: Table, interested: Interested) -> Matches:
+def _matches(evaluated: EvaluatedChange, table: Table, interested: Iterable[Subscription]) -> Matches:
     matches: Matches = {}
-    for subscriber, wanted in interested.items():
-        refused = events.refusal(table, evaluated.change, subscriber.identity.role)
-        ids = [
-            binding.id
-            for binding in wanted
-            if binding.wants(evaluated.change.operation) and (refused or evaluated.fits(binding.filters))
-        ]
-        if ids:
-            matches[subscriber] = ids
+    for subscription in interested:
+        refused = events.refusal(table, evaluated.change, subscription.identity.role)
+        for binding in subscription.of_table(table.oid):
+            if binding.wants(evaluated.change.operation) and (refused or evaluated.fits(binding.filters)):
+                who = subscription.subscriber, binding.select
+                matches.setdefault(who, (subscription.identity, []))[1].append(binding.id)
     return matches
 
 
@@ -100,7 +113,7 @@ async def _allowed(
     questions: dict[str, tuple[Identity, list[int]]] = {}
     for index, matches in enumerate(matched):
         change = evaluated[index].change
-        for identity in {s.identity.claims_json: s.identity for s in matches}.values():
+        for identity in {each.claims_json: each for each, _ in matches.values()}.values():
             if not table.has_rls or change.operation == "DELETE":
                 allowed[index].add(identity.claims_json)
             elif events.refusal(table, change, identity.role) is None:
@@ -128,16 +141,18 @@ async def _visible(connection: Connection, table: Table, keys: Sequence[Row], id
 
 
 def _shown(table: Table, evaluated: EvaluatedChange, matches: Matches, allowed: set[str]) -> list[Event]:
-    data: dict[str, str] = {}
+    data: dict[tuple[str, Select], str] = {}
     shown: list[Event] = []
-    for subscriber, ids in matches.items():
-        role = subscriber.identity.role
-        error = events.refusal(table, evaluated.change, role)
-        if error is None and subscriber.identity.claims_json not in allowed:
+    for (subscriber, select), (identity, ids) in matches.items():
+        error = events.refusal(table, evaluated.change, identity.role)
+        if error is None and identity.claims_json not in allowed:
             continue
-        if role not in data:
-            data[role] = (
-                events.refused(table, evaluated.change, error) if error else events.shown(table, evaluated, role)
+        group = identity.role, select
+        if group not in data:
+            data[group] = (
+                events.refused(table, evaluated.change, error)
+                if error
+                else events.shown(table, evaluated, identity.role, select)
             )
-        shown.append((subscriber, ids, data[role]))
+        shown.append((subscriber, ids, data[group]))
     return shown

@@ -1,6 +1,6 @@
 """The `data` of a postgres_changes event, as JSON text: one for all who have the same role."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from worker.local.realtime import json_text
@@ -8,8 +8,9 @@ from worker.local.realtime.filters import Filter
 from worker.local.realtime.pgoutput import Change
 from worker.local.realtime.rows import Column, Evaluated, Table
 
-LARGEST_RECORD = 1024 * 1024  # bytes of JSON; above it, only values up to LARGEST_VALUE are sent
+LARGEST_CHANGE = 1024 * 1024  # bytes of JSON; above it, only values up to LARGEST_VALUE are sent
 LARGEST_VALUE = 64  # bytes
+AROUND_VALUE = 50  # bytes that wal2json, the server's own source, writes around each name, type and value
 
 NO_PRIMARY_KEY = "Error 400: Bad Request, no primary key"
 UNAUTHORIZED = "Error 401: Unauthorized"
@@ -55,13 +56,17 @@ def refused(table: Table, change: Change, error: str) -> str:
     )
 
 
-def shown(table: Table, evaluated: EvaluatedChange, role: str) -> str:
-    """The change with the columns that the role may read."""
+def shown(table: Table, evaluated: EvaluatedChange, role: str, select: Collection[str] | None = None) -> str:
+    """The change with the columns that the role may read, and of them only those selected and the key."""
     change = evaluated.change
     new = evaluated.new.values if evaluated.new else {}
     old = evaluated.old.values if evaluated.old else {}
-    readable = [column for column in table.columns if role in column.readable_by]
-    too_large = sum(map(len, [*new.values(), *old.values()])) > LARGEST_RECORD
+    readable = [
+        column
+        for column in table.columns
+        if role in column.readable_by and (select is None or column.name in select or column.in_primary_key)
+    ]
+    too_large = _size(table, new) + _size(table, old) > LARGEST_CHANGE
     parts = {
         "schema": json_text.dumps(table.schema),
         "table": json_text.dumps(table.name),
@@ -84,7 +89,15 @@ def _object(columns: Iterable[Column], values: Values, too_large: bool) -> str:
     return _joined(
         (column.name, values[column.name])
         for column in columns
-        if column.name in values and not (too_large and len(values[column.name]) > LARGEST_VALUE)
+        if column.name in values and not (too_large and len(values[column.name].encode()) > LARGEST_VALUE)
+    )
+
+
+def _size(table: Table, values: Values) -> int:
+    return sum(
+        len(values[column.name].encode()) + len(column.name) + len(column.cast) + AROUND_VALUE
+        for column in table.columns
+        if column.name in values
     )
 
 

@@ -3,9 +3,24 @@
 import re
 from dataclasses import dataclass
 
-MOST_VALUES = 100  # of one `in`
-
-CONDITION = re.compile(r"(?P<column>[^=]+)=(?P<operator>\w+)\.(?P<value>.*)", re.DOTALL)
+# What an operator means, on `{column}`; `{value}` is of the column's type, `{values}` an array of it.
+OPERATORS = {
+    "eq": "{column} = {value}",
+    "neq": "{column} <> {value}",
+    "lt": "{column} < {value}",
+    "lte": "{column} <= {value}",
+    "gt": "{column} > {value}",
+    "gte": "{column} >= {value}",
+    "in": "{column} = any({values})",
+    "like": "{column} like {value}",
+    "ilike": "{column} ilike {value}",
+    "is": "{column} is {keyword}",
+    "match": "{column} ~ {value}",
+    "imatch": "{column} ~* {value}",
+    "isdistinct": "{column} is distinct from {value}",
+}
+KEYWORDS = {"null", "true", "false", "unknown"}  # what `is` may be followed by
+PATTERNS = {"like", "ilike", "match", "imatch"}  # operators that need text
 
 
 class FilterError(ValueError):
@@ -14,60 +29,58 @@ class FilterError(ValueError):
 
 @dataclass(frozen=True)
 class Filter:
-    """`value` has one element, or for `in` any number. Values are compared as the column's type."""
+    """`value` is in Postgres' text form: of the column's type, or for `in` of an array of it."""
 
     column: str
     operator: str
-    values: tuple[str, ...]
+    value: str
+    negate: bool = False
 
     @property
     def sql(self) -> str:
-        """A condition on `{column}`, which is of `{type}`, with one parameter."""
-        return OPERATORS[self.operator]
+        """Raises FilterError: a keyword becomes part of the statement, and may be nothing else."""
+        condition = OPERATORS[self.operator]
+        if self.operator == "is":
+            if self.value not in KEYWORDS:
+                raise FilterError(self.value)
+            condition = condition.replace("{keyword}", self.value)
+        return f"not ({condition})" if self.negate else condition
 
     @property
-    def parameter(self) -> str | list[str]:
-        return list(self.values) if self.operator == "in" else self.values[0]
+    def parameters(self) -> tuple[str, ...]:
+        """A keyword is part of the statement."""
+        return () if self.operator == "is" else (self.value,)
 
     def __str__(self) -> str:
-        value = self.values[0] if self.operator == "eq" else "{" + ",".join(self.values) + "}"
-        return f'{{"{self.column}", "{self.operator}", "{value}"}}'
-
-
-# One operator more is one line more here, and its way of reading a value in `_values`.
-OPERATORS = {
-    "eq": "{column} = %s::text::{type}",
-    "in": "{column} = any(%s::text[]::{type}[])",
-}
+        return f'{{"{self.column}", "{self.operator}", "{self.value}", {str(self.negate).lower()}}}'
 
 
 def parse(text: str | None) -> tuple[Filter, ...]:
     """Raises FilterError."""
     if not text or not text.strip():
         return ()
-    parts = _split(text)
-    if not all(part.strip() for part in parts):
-        raise FilterError("filter must not contain empty segments (check for extra commas)")
-    return tuple(_condition(part.strip()) for part in parts)
+    return tuple(_condition(part.strip()) for part in _split(text.strip()))
 
 
 def _condition(text: str) -> Filter:
-    match = CONDITION.fullmatch(text)
-    if match is None:
+    if not text:
+        raise FilterError("filter must not contain empty segments (check for extra commas)")
+    column, equals, rest = text.partition("=")
+    if not equals:
         raise FilterError(f'["{text}"]')
-    column, operator, value = match["column"], match["operator"], match["value"]
+    negate = rest.startswith("not.")
+    operator, dot, value = rest.removeprefix("not.").partition(".")
+    if not dot:
+        raise FilterError(f'["{operator}"]')
     if operator not in OPERATORS:
-        raise FilterError(f'["{column}", "{operator}.{value}"]')
-    return Filter(column, operator, _values(operator, value))
+        raise FilterError(f'["{operator}", "{value}"]')
+    return Filter(column, operator, _array(value) if operator == "in" else _unquoted(value), negate)
 
 
-def _values(operator: str, value: str) -> tuple[str, ...]:
-    if operator != "in":
-        return (_unquoted(value),)
-    if not (value.startswith("(") and value.endswith(")")):
+def _array(value: str) -> str:
+    if len(value) < 2 or value[0] != "(" or value[-1] != ")":
         raise FilterError("`in` filter value must be wrapped by parentheses")
-    inside = value[1:-1]
-    return tuple(_unquoted(part.strip()) for part in _split(inside)) if inside.strip() else ()
+    return "{" + value[1:-1] + "}"
 
 
 def _split(text: str) -> list[str]:
@@ -78,18 +91,21 @@ def _split(text: str) -> list[str]:
             escaped = False
         elif quoted:
             escaped, quoted = character == "\\", character != '"'
-        elif character == '"' and (at == 0 or text[at - 1] in ".(,"):
+        elif character == '"' and at and text[at - 1] in ".(,":
             quoted = True
         elif character in "()":
-            depth += 1 if character == "(" else -1
-        elif character == "," and depth <= 0:
+            depth = depth + 1 if character == "(" else max(0, depth - 1)
+        elif character == "," and not depth:
             parts.append("")
             continue
         parts[-1] += character
     return parts
 
 
+QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+
+
 def _unquoted(value: str) -> str:
-    if len(value) >= 2 and value[0] == value[-1] == '"':
-        return re.sub(r"\\(.)", r"\1", value[1:-1])
-    return value
+    """What is no whole quoted text is taken as it stands."""
+    match = QUOTED.fullmatch(value)
+    return re.sub(r"\\(.)", r"\1", match[1], flags=re.DOTALL) if match else value

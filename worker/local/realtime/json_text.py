@@ -2,14 +2,21 @@
 
 import json
 import math
+import re
 from typing import Any
+
+HALF_A_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def loads(text: str | bytes) -> Any:
-    """Raises ValueError for whatever a browser's JSON.parse would refuse, too deep nesting included."""
+    """Raises ValueError for whatever the real server's parser would refuse, too deep nesting included."""
     try:
         text = text.decode() if isinstance(text, bytes) else text  # UTF-8 alone: json would guess
-        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        if HALF_A_CHARACTER.search(text):
+            # Half of a pair, alone, is no text: neither Postgres nor a token could take it.
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 

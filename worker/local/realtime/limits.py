@@ -54,6 +54,8 @@ class Limits:
         tick = settings.rate_tick_ms / 1000
         self.events = Rate(settings.max_events_per_second, tick)
         self.row_changes = Rate(settings.max_events_per_second, tick)
+        self.presence_events = Rate(settings.max_presence_events_per_second, tick)
+        self.requests = Rate(settings.max_events_per_second, tick)
         self.joins = Rate(settings.max_joins_per_second, tick)
         self.channels_per_client = settings.max_channels_per_client
         self._users: set[object] = set()

@@ -1,13 +1,13 @@
 """Broadcasts over HTTP: several at once, or one whose body is the payload itself."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from worker.local.realtime import json_text, tokens
-from worker.local.realtime.authorization import Identity
+from worker.local.realtime.authorization import Identity, PolicyTimeout
 from worker.local.realtime.database import DatabaseAway
 from worker.local.realtime.limits import Limits, TooMany
 from worker.local.realtime.serializer import UserBroadcast
@@ -25,6 +25,29 @@ class Refused(Exception):
 
 
 async def broadcast_batch(request: Request) -> Response:
+    return await _limited(request, _broadcast_batch)
+
+
+async def broadcast_one(request: Request) -> Response:
+    return await _limited(request, _broadcast_one)
+
+
+async def _limited(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Requests have a rate of their own, apart from the messages in them."""
+    rate = request.app.state.services.limits.requests
+    if rate.average > rate.limit:
+        response: Response = JSONResponse({"message": "Too many requests"}, status_code=429)
+    else:
+        rate.add()
+        response = await answer(request)
+    rolling = round(rate.average)
+    response.headers["x-rate-rolling"] = str(rolling)
+    response.headers["x-rate-limit"] = str(rate.limit)
+    response.headers["x-rate-limit-remaining"] = str(max(0, rate.limit - rolling))
+    return response
+
+
+async def _broadcast_batch(request: Request) -> Response:
     """`{"messages": [{topic, event, payload, private?}]}`. What may not be written is left out: still 202."""
     services: Services = request.app.state.services
     try:
@@ -44,7 +67,7 @@ async def broadcast_batch(request: Request) -> Response:
     return Response(status_code=202)
 
 
-async def broadcast_one(request: Request) -> Response:
+async def _broadcast_one(request: Request) -> Response:
     """The body is the payload: JSON, or bytes."""
     services: Services = request.app.state.services
     topic, event = request.path_params["topic"], request.path_params["event"]
@@ -66,7 +89,7 @@ async def broadcast_one(request: Request) -> Response:
 async def _may_write(services: Services, identity: Identity, topic: str) -> bool:
     try:
         return await services.authorization.may_write(identity, topic)
-    except DatabaseAway:
+    except (DatabaseAway, PolicyTimeout):
         return False
 
 

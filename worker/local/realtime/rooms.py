@@ -21,6 +21,8 @@ class Member(Protocol):
     @property
     def version(self) -> Version: ...
 
+    replayed: set[str]  # ids of messages that it has heard already
+
     def deliver(self, frame: str | bytes) -> None: ...
 
 
@@ -37,7 +39,9 @@ class Rooms:
         if not members:
             self._members.pop((name, private), None)
 
-    def broadcast(self, name: str, private: bool, payload: Broadcast, without: Member | None = None) -> None:
+    def broadcast(
+        self, name: str, private: bool, payload: Broadcast, without: Member | None = None, stored_id: str = ""
+    ) -> None:
         """Hand the payload to every member, encoded once per version. Who cannot take it is left out."""
         members = self._members.get((name, private))
         if not members:
@@ -55,6 +59,7 @@ class Rooms:
                 return None
 
         for member in list(members):
-            encoded = frame(member.version) if member is not without else None
+            left_out = member is without or stored_id in member.replayed
+            encoded = None if left_out else frame(member.version)
             if encoded is not None:
                 member.deliver(encoded)

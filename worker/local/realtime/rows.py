@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from worker.local.realtime.authorization import Identity, become
+from worker.local.realtime.authorization import Identity, take_claims
 from worker.local.realtime.database import Connection, rolled_back
-from worker.local.realtime.filters import Filter
+from worker.local.realtime.filters import PATTERNS, Filter
 from worker.local.realtime.pgoutput import Row
 
 
@@ -23,6 +23,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
+    oid: int
     schema: str
     name: str
     has_rls: bool
@@ -45,7 +46,7 @@ class Evaluated:
 
 
 TABLES = """
-select n.nspname, c.relname, c.relrowsecurity,
+select c.oid::bigint, n.nspname, c.relname, c.relrowsecurity,
        a.attnum, a.attname, t.typname, format_type(a.atttypid, -1),
        coalesce(a.attnum = any(pk.conkey), false),
        array(select r.rolname::text from pg_roles r
@@ -80,9 +81,9 @@ async def published_tables(connection: Connection, schema: str, table: str, role
 
 async def _tables(connection: Connection, query: str, parameters: dict[str, object]) -> list[Table]:
     found = await (await connection.execute(query.encode(), parameters)).fetchall()
-    tables: dict[tuple[str, str, bool], list[Column]] = {}
-    for schema, name, has_rls, number, column, type_name, cast, in_key, roles in found:
-        columns = tables.setdefault((schema, name, has_rls), [])
+    tables: dict[tuple[int, str, str, bool], list[Column]] = {}
+    for oid, schema, name, has_rls, number, column, type_name, cast, in_key, roles in found:
+        columns = tables.setdefault((oid, schema, name, has_rls), [])
         columns.append(Column(number, column, type_name, cast, in_key, frozenset(roles)))
     return [Table(*key, columns=tuple(columns)) for key, columns in tables.items()]
 
@@ -98,7 +99,7 @@ async def evaluate(
     outputs = [_json(column) for column in columns]
     outputs += [_condition(column, condition) for column, condition in usable]
     query = sql.SQL("select {} from {} order by v.n").format(sql.SQL(", ").join(outputs), _values(columns))
-    parameters: list[object] = [condition.parameter for _, condition in usable]
+    parameters: list[object] = [value for _, condition in usable for value in condition.parameters]
     parameters += [[row.get(column.name) for row in rows] for column in columns]
     found = await (await connection.execute(query, parameters)).fetchall()
     return [
@@ -115,9 +116,34 @@ async def evaluate(
     ]
 
 
-async def check_cast(connection: Connection, column: Column, value: str) -> None:
-    """Raises psycopg.Error if the value is none of the column's type."""
-    await connection.execute(sql.SQL("select %s::text::{}").format(_type(column)), (value,))
+async def check_cast(connection: Connection, column: Column, condition: Filter) -> None:
+    """Raises psycopg.DataError if the value is none of the column's type."""
+    what = "{values}" if condition.operator == "in" else "{value}"
+    await connection.execute(sql.SQL("select " + what).format(**_value(column)), condition.parameters)
+
+
+async def array_length(connection: Connection, column: Column, value: str) -> int:
+    """Raises psycopg.DataError if the text is no array of the column's type."""
+    query = sql.SQL("select coalesce(cardinality({values}), 0)").format(**_value(column))
+    return int((await (await connection.execute(query, (value,))).fetchone() or (0,))[0])
+
+
+async def check_operator(connection: Connection, column: Column, condition: Filter) -> None:
+    """Raises psycopg.Error if the operator or its value is nothing for this type; tried on no value at all."""
+    empty = sql.SQL("null::{}").format(_type(column))
+    if condition.operator in PATTERNS:
+        empty = sql.SQL("{value}").format(**_value(column))  # a null would keep a pattern from being read
+    probe = sql.SQL(condition.sql).format(column=empty, **_value(column))
+    parameters = condition.parameters * (2 if condition.operator in PATTERNS else 1)
+    await connection.execute(sql.SQL("select ") + probe, parameters)
+
+
+async def published_oids(connection: Connection) -> frozenset[int]:
+    found = await connection.execute(
+        "select format('%I.%I', schemaname, tablename)::regclass::oid::bigint from pg_publication_tables"
+        " where pubname = 'supabase_realtime'"
+    )
+    return frozenset(oid for (oid,) in await found.fetchall())
 
 
 async def visible(connection: Connection, table: Table, rows: Sequence[Row], identity: Identity) -> list[bool]:
@@ -132,7 +158,7 @@ async def visible(connection: Connection, table: Table, rows: Sequence[Row], ide
         ),
     )
     async with rolled_back(connection):
-        await become(connection, identity)
+        await take_claims(connection, identity)
         answer = await connection.execute(query, [[row.get(column.name) for row in rows] for column in key])
         seen = {number for (number,) in await answer.fetchall()}
     return [number in seen for number in range(1, len(rows) + 1)]
@@ -147,8 +173,14 @@ def _values(columns: Sequence[Column]) -> sql.Composed:
 
 
 def _condition(column: Column, condition: Filter) -> sql.Composed:
-    held = sql.SQL(condition.sql).format(column=_typed(column), type=_type(column))
+    held = sql.SQL(condition.sql).format(column=_typed(column), **_value(column))
     return sql.SQL("coalesce({}, false)").format(held)
+
+
+def _value(column: Column) -> dict[str, sql.Composed]:
+    """A parameter as a value of the column's type, and as an array of such."""
+    value = sql.SQL("%s::text::{}").format(_type(column))
+    return {"value": value, "values": value + sql.SQL("[]")}
 
 
 def _json(column: Column) -> sql.Composed:

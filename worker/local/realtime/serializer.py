@@ -66,9 +66,11 @@ def encode(version: Version, topic: str, event: str, payload: str, ref: Any = No
     return f"[{json_text.dumps(join_ref)},{ref},{topic},{event},{payload}]"
 
 
-def encode_broadcast(version: Version, topic: str, broadcast: UserBroadcast) -> str | bytes | None:
+def encode_broadcast(
+    version: Version, topic: str, broadcast: UserBroadcast, join_ref: Any = None, *, as_text: bool = False
+) -> str | bytes | None:
     """None if this version cannot say it: 1.0.0 has no binary payloads."""
-    if version is Version.V2:
+    if version is Version.V2 and not as_text:
         names = [text.encode() for text in (topic, broadcast.event, broadcast.metadata)]
         if all(len(name) <= LONGEST_NAME for name in names):
             encoding = ENCODING_JSON if broadcast.is_json else ENCODING_BINARY
@@ -78,7 +80,8 @@ def encode_broadcast(version: Version, topic: str, broadcast: UserBroadcast) -> 
         return None
     meta = f',"meta":{broadcast.metadata}' if broadcast.metadata else ""
     event, payload = json_text.dumps(broadcast.event), broadcast.payload.decode()
-    return encode(version, topic, "broadcast", f'{{"event":{event},"payload":{payload},"type":"broadcast"{meta}}}')
+    text = f'{{"event":{event},"payload":{payload},"type":"broadcast"{meta}}}'
+    return encode(version, topic, "broadcast", text, join_ref=join_ref)
 
 
 def _decode_text(version: Version, frame: Any) -> Message:

@@ -14,13 +14,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from worker.local.realtime import broadcasts, rest, socket
+from worker.local.realtime import broadcasts, handshake, rest
 from worker.local.realtime.authorization import Authorization
 from worker.local.realtime.capture import Capture
 from worker.local.realtime.changes import Changes
 from worker.local.realtime.database import Database, DatabaseAway
 from worker.local.realtime.limits import Limits
 from worker.local.realtime.pgoutput import Change
+from worker.local.realtime.presence import Presence
 from worker.local.realtime.rooms import Rooms
 from worker.local.realtime.services import Services
 from worker.local.realtime.settings import Settings
@@ -28,7 +29,7 @@ from worker.local.realtime.settings import Settings
 logger = logging.getLogger(__name__)
 
 PREFIX = "/realtime/v1"
-ONE_DAY = 86_400.0  # seconds
+PRUNE_PAUSE = 4 * 3600.0  # seconds
 PRUNE_RETRY = 60.0  # seconds
 
 
@@ -41,12 +42,13 @@ def create_app(settings: Settings) -> Starlette:
         limits=limits,
         authorization=Authorization(database),
         rooms=Rooms(),
-        changes=Changes(database, limits),
+        presence=Presence(),
+        changes=Changes(database, settings, limits),
         capture=Capture(settings.database_url),
     )
 
     async def websocket(websocket: WebSocket) -> None:
-        await socket.serve(websocket, services)
+        await handshake.serve(websocket, services)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -87,13 +89,14 @@ async def _running(services: Services) -> AsyncIterator[None]:
 
     async def stream_is_live() -> None:
         await services.database.replace_lost_connections()
-        services.changes.stream_is_live()
+        services.changes.start_over()
 
     await services.database.open()
     tasks = [
         asyncio.create_task(services.capture.run(route, stream_is_live), name="capture"),
         asyncio.create_task(services.changes.run(), name="changes"),
-        asyncio.create_task(_prune_daily(services), name="prune"),
+        asyncio.create_task(_watch_publication(services), name="publication"),
+        asyncio.create_task(_prune(services), name="prune"),
     ]
     try:
         yield
@@ -104,12 +107,18 @@ async def _running(services: Services) -> AsyncIterator[None]:
         await services.database.close()
 
 
-async def _prune_daily(services: Services) -> None:
+async def _watch_publication(services: Services) -> None:
+    while True:
+        await services.changes.watch_publication()
+        await asyncio.sleep(services.settings.publication_check_ms / 1000)
+
+
+async def _prune(services: Services) -> None:
     while True:
         try:
             await services.capture.wait_until_live()
             await services.database.prune_messages()
-            pause = ONE_DAY
+            pause = PRUNE_PAUSE
         except (DatabaseAway, psycopg.Error) as error:
             logger.info("messages not pruned yet (%s)", type(error).__name__)
             pause = PRUNE_RETRY

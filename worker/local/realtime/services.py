@@ -7,6 +7,7 @@ from worker.local.realtime.capture import Capture
 from worker.local.realtime.changes import Changes
 from worker.local.realtime.database import Database
 from worker.local.realtime.limits import Limits
+from worker.local.realtime.presence import Presence
 from worker.local.realtime.rooms import Rooms
 from worker.local.realtime.settings import Settings
 
@@ -18,5 +19,6 @@ class Services:
     limits: Limits
     authorization: Authorization
     rooms: Rooms
+    presence: Presence
     changes: Changes
     capture: Capture

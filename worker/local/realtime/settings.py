@@ -27,6 +27,11 @@ class Settings(BaseSettings):
 
     connect_error_backoff_ms: Milliseconds = 2_000  # before the answer to a refused handshake
     channel_error_backoff_ms: Milliseconds = 5_000  # before the reply to a refused join
+    access_token_throttle_ms: Milliseconds = 10_000  # between two new tokens of one channel
+    subscribe_pause_ms: Milliseconds = 1_000  # unit of the pauses before row changes are subscribed (again)
+    poll_interval_ms: Milliseconds = 100  # of row changes; five of them while there are none
+    publication_check_ms: Milliseconds = 60_000  # how soon a change of the publication is noticed
+    no_channel_timeout_ms: Count = 600_000  # a socket that has left all its channels is dropped
     idle_timeout_ms: Milliseconds = 60_000  # without a frame, a socket is closed
 
     private_only: bool = False  # refuse public channels
@@ -35,6 +40,9 @@ class Settings(BaseSettings):
     max_joins_per_second: Count = 100
     max_events_per_second: Count = 100  # broadcasts sent and received; and, apart from them, row changes
     max_payload_size_kb: Count = 3_000  # of one broadcast or presence
+    max_presence_events_per_second: Count = 1_000
+    client_presence_max_calls: Count = 5  # of one channel in each window
+    client_presence_window_ms: Count = 30_000
     rate_tick_ms: Count = 5_000  # rates are averages over up to twelve of these, judged at the end of each
 
 

@@ -1,59 +1,25 @@
-"""One WebSocket: its handshake, its frames one after another, its channels."""
+"""One WebSocket: its frames one after another, and its channels."""
 
 import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from worker.local.realtime import bindings, json_text, tokens
+from worker.local.realtime import bindings, json_text
 from worker.local.realtime.authorization import Identity
+from worker.local.realtime.bindings import BindingError
 from worker.local.realtime.channel import Channel
 from worker.local.realtime.join import JoinRefused, TooManyJoins, admit
-from worker.local.realtime.limits import Limits
 from worker.local.realtime.rooms import TOPIC_PREFIX
 from worker.local.realtime.serializer import BadFrame, Message, Version, decode, encode
 from worker.local.realtime.services import Services
+from worker.local.realtime.subscription import SubscribeTimeout
 
 logger = logging.getLogger(__name__)
 
 MOST_UNHANDLED = 100  # frames of one peer; above it, nothing more is read from that peer
-
-
-async def serve(websocket: WebSocket, services: Services) -> None:
-    """Answer the handshake, then the socket, until it is closed."""
-    try:
-        version = Version(websocket.query_params.get("vsn", Version.V1.value))
-    except ValueError:
-        return await websocket.send_denial_response(Response(status_code=403))
-    key = websocket.headers.get("x-api-key") or websocket.query_params.get("apikey")
-    try:
-        claims = _claims(key, services)
-    except tokens.TokenError as error:
-        await asyncio.sleep(services.settings.connect_error_backoff_ms / 1000)
-        message = "Token has expired" if isinstance(error, tokens.TokenExpired) else error.message
-        return await websocket.send_denial_response(JSONResponse({"error": message}, status_code=401))
-    if crowd := _crowd(services.limits):
-        await asyncio.sleep(services.settings.connect_error_backoff_ms / 1000)
-        return await websocket.send_denial_response(JSONResponse({"error": crowd}, status_code=429))
-    headers = {name: value for name, value in websocket.headers.items() if name.startswith("x-")}
-    await websocket.accept()
-    await Socket(websocket, services, version, Identity(claims, headers)).run()
-
-
-def _claims(key: str | None, services: Services) -> tokens.Claims:
-    if not key:
-        raise tokens.TokenError("MissingAPIKey", "API key is missing")
-    return tokens.verify_api_key(key, services.settings)
-
-
-def _crowd(limits: Limits) -> str | None:
-    """Why nobody more may connect."""
-    if not limits.has_room_for(None):
-        return "Too many connected users"
-    return "Too many joins per second" if limits.joins.exceeded else None
 
 
 class Socket:
@@ -63,14 +29,19 @@ class Socket:
         self._services = services
         self.handshake = handshake
         self._channels: dict[str, Channel] = {}
+        self._had_channels = False
         # Unbounded: a peer that reads slowly, or not at all, must never hold up the others.
         self._outbox: asyncio.Queue[str | bytes | int] = asyncio.Queue()
         self._inbox: asyncio.Queue[str | bytes] = asyncio.Queue(MOST_UNHANDLED)
 
     async def run(self) -> None:
-        tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._handle_all())]
+        """Until the peer is gone, or has been idle for too long, or without a channel."""
+        ends = [asyncio.create_task(self._read()), asyncio.create_task(self._look_for_channels())]
+        tasks = [*ends, asyncio.create_task(self._write()), asyncio.create_task(self._handle_all())]
         try:
-            await self._read()
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
             for task in tasks:
                 task.cancel()
@@ -123,6 +94,13 @@ class Socket:
             text = received.get("text")
             await self._inbox.put(received["bytes"] if text is None else text)
 
+    async def _look_for_channels(self) -> None:
+        """A socket that had channels and has none is dropped, without a word."""
+        while True:
+            await asyncio.sleep(self._services.settings.no_channel_timeout_ms / 1000)
+            if self._had_channels and not self._channels:
+                return
+
     async def _handle_all(self) -> None:
         """One frame at a time: while a join runs, whatever else came in waits behind it."""
         while True:
@@ -136,9 +114,8 @@ class Socket:
     async def _handle(self, message: Message) -> None:
         channel = self._channels.get(message.topic)
         try:
-            if message.topic == "phoenix":
-                if message.event == "heartbeat":
-                    self.reply(message, "ok", {})
+            if (message.topic, message.event) == ("phoenix", "heartbeat"):
+                self.reply(message, "ok", {})
             elif message.event == "phx_join":
                 await self._join(message)
             elif message.event == "phx_leave":
@@ -161,19 +138,41 @@ class Socket:
             former.close()
         try:
             admission = await admit(self._services, self, message.topic, message.payload)
+            channel = Channel(self, self._services, message, admission)
+            await self._wait_for_changes(channel, admission.request.wait_ms)
         except JoinRefused as refusal:
-            logger.info("join refused: %s", refusal)
-            await asyncio.sleep(self._services.settings.channel_error_backoff_ms / 1000)
-            self.reply(message, "error", {"reason": str(refusal)})
-            if isinstance(refusal, TooManyJoins):
-                self.close(1001)
-            return None
+            return await self._refuse(message, refusal)
+        except Exception:
+            logger.exception("join failed")
+            return await self._refuse(message, JoinRefused("Unknown Error on Channel"))
         self._services.limits.add_user(self)
-        channel = Channel(self, self._services, message, admission)
+        self._had_channels = True
         self._channels[message.topic] = channel
         channel.open()
         self.reply(message, "ok", {"postgres_changes": bindings.echo(channel.bindings)})
-        await channel.greet()
+        channel.greet()
+
+    async def _wait_for_changes(self, channel: Channel, wait_ms: int | None) -> None:
+        """The reply is held back until row changes are subscribed, if the client wants that."""
+        if not channel.bindings or wait_ms is None:
+            return
+        try:
+            await channel.subscription.wait(wait_ms / 1000)
+        except BindingError as error:
+            raise JoinRefused(f"RealtimeDisabledForConfiguration: {error}") from error
+        except SubscribeTimeout as error:
+            raise JoinRefused(
+                f"PostgresChangesSubscribeTimeout: Timed out after {wait_ms}ms"
+                " waiting for the postgres_changes subscription"
+            ) from error
+
+    async def _refuse(self, message: Message, refusal: JoinRefused) -> None:
+        # The reason's name alone: what follows it may hold what the client wrote.
+        logger.info("join refused: %s", str(refusal).partition(":")[0])
+        await asyncio.sleep(self._services.settings.channel_error_backoff_ms / 1000)
+        self.reply(message, "error", {"reason": str(refusal)})
+        if isinstance(refusal, TooManyJoins):
+            self.close(1001)
 
     def _leave(self, message: Message, channel: Channel | None) -> None:
         self.reply(message, "ok", {})

@@ -1,47 +1,102 @@
 """The checks of a binding against the catalogue, when a channel subscribes to row changes."""
 
 import re
+from collections.abc import Sequence
 
 import psycopg
 
 from worker.local.realtime import rows
 from worker.local.realtime.bindings import Binding, BindingError
 from worker.local.realtime.database import Connection
-from worker.local.realtime.filters import MOST_VALUES, Filter
-from worker.local.realtime.rows import Table
+from worker.local.realtime.filters import KEYWORDS, PATTERNS, Filter
+from worker.local.realtime.rows import Column, Table
 
 REFUSED = "Unable to subscribe to changes with given parameters."
+MOST_VALUES = 100  # of one `in`
 
 
-async def check(connection: Connection, binding: Binding, role: str) -> None:
-    """Raises BindingError, as the client is told it."""
-    tables = await rows.published_tables(connection, binding.schema, binding.table, role)
-    if not tables:
-        raise BindingError(f"{REFUSED} Please check Realtime is enabled for the given connect parameters: {binding}")
+async def tables_of(connection: Connection, binding: Binding, role: str) -> frozenset[int]:
+    """The published tables that the binding covers now, by oid. Raises BindingError, as the client is told it."""
     try:
+        tables = await rows.published_tables(connection, binding.schema, binding.table, role)
         for table in tables:
             for condition in binding.filters:
                 await _check_condition(connection, table, condition, role)
+            _check_select(table, binding.select or (), role)
     except _ConditionError as error:
-        raise BindingError(
-            f"{REFUSED} An exception happened so please check your connect parameters: {binding}."
-            f" Exception: ERROR {error}"
-        ) from error
+        raise _exception(binding, str(error)) from error
+    except psycopg.OperationalError:
+        raise  # nothing that the binding could help
+    except psycopg.Error as error:
+        raise _exception(binding, _as_postgres_says_it(error)) from error
+    if not tables:
+        raise BindingError(f"{REFUSED} Please check Realtime is enabled for the given connect parameters: {binding}")
+    return frozenset(table.oid for table in tables)
+
+
+def _exception(binding: Binding, message: str) -> BindingError:
+    return BindingError(
+        f"{REFUSED} An exception happened so please check your connect parameters: {binding}."
+        f" Exception: ERROR {message}"
+    )
+
+
+def _as_postgres_says_it(error: psycopg.Error) -> str:
+    if error.sqlstate is None:  # a NUL, which never reaches Postgres
+        return '22021 (character_not_in_repertoire) invalid byte sequence for encoding "UTF8": 0x00'
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
+    return f"{error.sqlstate} ({name}) {error.diag.message_primary}"
 
 
 class _ConditionError(Exception):
     """The message is SQLSTATE, its name and a sentence, as Postgres would say it."""
 
 
+def _raised(message: str) -> _ConditionError:
+    return _ConditionError(f"P0001 (raise_exception) {message}")
+
+
+def _check_select(table: Table, columns: Sequence[str], role: str) -> None:
+    for name in columns:
+        if _readable(table, name, role) is None:
+            raise _raised(f"invalid column for select {name}")
+
+
 async def _check_condition(connection: Connection, table: Table, condition: Filter, role: str) -> None:
-    column = table.column(condition.column)
-    if column is None or role not in column.readable_by:
-        raise _ConditionError(f"P0001 (raise_exception) invalid column for filter {condition.column}")
-    if len(condition.values) > MOST_VALUES:
-        raise _ConditionError(f"P0001 (raise_exception) too many values for `in` filter. Maximum {MOST_VALUES}")
-    for value in condition.values:
-        try:
-            await rows.check_cast(connection, column, value)
-        except psycopg.DataError as error:
-            name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
-            raise _ConditionError(f"{error.sqlstate} ({name}) {error.diag.message_primary}") from error
+    column = _readable(table, condition.column, role)
+    if column is None:
+        raise _raised(f"invalid column for filter {condition.column}")
+    if condition.operator == "is":
+        return _check_keyword(column, condition.value)
+    try:
+        if condition.operator == "in" and await rows.array_length(connection, column, condition.value) > MOST_VALUES:
+            raise _raised(f"too many values for `in` filter. Maximum {MOST_VALUES}")
+        if condition.operator not in PATTERNS:
+            await rows.check_cast(connection, column, condition)
+        await rows.check_operator(connection, column, condition)
+    except psycopg.errors.InvalidRegularExpression as error:
+        said = f"invalid regular expression for {condition.operator} filter: {error.diag.message_primary}"
+        raise _raised(said) from error
+    except psycopg.errors.UndefinedFunction as error:
+        raise _raised(_not_applicable(column, condition, error)) from error
+
+
+def _check_keyword(column: Column, keyword: str) -> None:
+    if keyword not in KEYWORDS:
+        raise _raised("invalid value for is filter: must be null, true, false, or unknown")
+    if keyword != "null" and column.type_name != "bool":
+        raise _raised(f"is {keyword} filter requires a boolean column, got {column.cast}")
+
+
+def _not_applicable(column: Column, condition: Filter, error: psycopg.Error) -> str:
+    if condition.operator in PATTERNS:
+        return f"operator {condition.operator} requires a text-compatible column type, got {column.cast}"
+    return (
+        f"operator {condition.operator} is not supported on column {column.name} of type {column.cast}:"
+        f" {error.diag.message_primary}"
+    )
+
+
+def _readable(table: Table, name: str, role: str) -> Column | None:
+    column = table.column(name)
+    return column if column is not None and role in column.readable_by else None

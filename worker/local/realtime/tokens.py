@@ -13,6 +13,8 @@ from worker.local.realtime.settings import Settings
 Claims = Mapping[str, Any]
 
 OPAQUE_PREFIX = "sb_"
+LATEST = 10**15  # seconds since 1970; no clock will say so
+CHECK_KEYS = ", check your JWT secret or JWKS configuration"
 
 
 class TokenError(Exception):
@@ -40,24 +42,29 @@ def is_opaque(token: str) -> bool:
 
 
 def verify(token: str, secret: str) -> Claims:
-    """The claims of a token signed with HS256; always with a text `role` and a number `exp`."""
+    """The claims of a token signed with the project's secret; always with a text `role` and a number `exp`.
+
+    There are no other keys here: a project of its own may sign with those that its JWKS names.
+    """
     token = "".join(unquote(token).split())
     try:
-        claims: dict[str, Any] = jwt.decode(token, secret, algorithms=["HS256"], options=_SIGNATURE_ONLY)
+        claims: dict[str, Any] = jwt.decode(
+            token, secret, algorithms=["HS256", "HS384", "HS512"], options=_SIGNATURE_ONLY
+        )
     except jwt.InvalidSignatureError as error:
         raise TokenError(
             "JwtSignatureError", "Failed to validate JWT signature", on_channel=":signature_error"
         ) from error
     except jwt.InvalidAlgorithmError as error:
-        raise TokenError(
-            "JwtSignerError", "Failed to generate JWT signer, check your JWT secret or JWKS configuration"
-        ) from error
+        raise TokenError("JwtSignerError", f"Failed to generate JWT signer{_key_id(token)}{CHECK_KEYS}") from error
     except jwt.PyJWTError as error:
         raise TokenError("MalformedJWT", "The token provided is not a valid JWT") from error
     if not isinstance(claims.get("role"), str) or "exp" not in claims:
         raise TokenError("InvalidJWTToken", "Fields `role` and `exp` are required in JWT")
     expires_at = claims["exp"]
-    if isinstance(expires_at, bool) or not isinstance(expires_at, int | float):
+    if not _is_number(claims.get("iat", 0)):
+        raise TokenError("MalformedJWT", "The token provided is not a valid JWT")
+    if not _is_number(expires_at):
         raise TokenError("InvalidJWTToken", "Token expiration time is invalid")
     check_expiry(claims)
     return claims
@@ -71,7 +78,19 @@ def check_expiry(claims: Claims) -> None:
 
 def seconds_left(claims: Claims) -> float | None:
     """None for the claims of an opaque key, which does not expire."""
-    return claims["exp"] - time.time() if "exp" in claims else None
+    return round(claims["exp"]) - time.time() if "exp" in claims else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LATEST
+
+
+def _key_id(token: str) -> str:
+    try:
+        kid = jwt.get_unverified_header(token).get("kid")
+    except jwt.PyJWTError:  # one that is no text
+        return ""
+    return f' for key ID (kid) "{kid}"' if kid else ""
 
 
 def verify_api_key(key: str, settings: Settings) -> Claims:

@@ -1,0 +1,83 @@
+"""The worker's deltas at fifty streams, on a project with the default limit: nobody suffers, they get coarser.
+
+The window of the rates is four seconds instead of sixty, which forgives less.
+"""
+
+import asyncio
+import json
+import time
+from typing import Any
+from uuid import uuid4
+
+from structlog.testing import capture_logs
+
+from tests.conformance.conftest import Connection, Start
+from tests.conformance.peer import Peer
+from tests.waiting import until
+from worker.broadcast import Broadcaster
+from worker.config import WorkerSettings
+
+STREAMS = 50
+SECONDS = 6.0  # one and a half windows
+PIECE_SECONDS = 0.05  # between two pieces of one stream
+PIECE = "some words of text, "
+
+
+async def stream(broadcaster: Broadcaster, session: str, until_: float) -> str:
+    text = ""
+    while time.monotonic() < until_:
+        broadcaster.send(session, f"question of {session}", 1, len(text), PIECE)
+        text += PIECE
+        await asyncio.sleep(PIECE_SECONDS)
+    return text
+
+
+def put_together(peer: Peer) -> tuple[str, int]:
+    """The text, and how many deltas brought it; each must begin where the one before it ended."""
+    text, count = "", 0
+    for frame in peer.heard:
+        if frame.event == "broadcast" and not frame.is_binary:
+            delta = frame.payload["payload"]
+            assert delta["offset"] == len(text)
+            text += delta["text"]
+            count += 1
+    return text, count
+
+
+async def test_fifty_streams_stay_within_the_default_limit(
+    start: Start, peers: Any, secret_key: str, database: Connection
+) -> None:
+    stand_in = start(max_events_per_second="100", max_joins_per_second="100", rate_tick_ms="330")
+    settings = WorkerSettings(
+        _env_file=None,  # type: ignore[call-arg]
+        supabase_url=stand_in.url,
+        supabase_secret_key=secret_key,
+        gemini_api_key="unused",
+    )
+    sessions = {str(uuid4()): peer for peer in await peers(stand_in, STREAMS, apikey=secret_key)}
+    for session, peer in sessions.items():
+        await peer.joined(f"realtime:chat:{session}", {"private": True})
+    rows = list(sessions)[:10]
+
+    with capture_logs() as logs:
+        broadcaster = Broadcaster(settings)
+        sending = asyncio.create_task(broadcaster.run())
+        ends_at = time.monotonic() + SECONDS
+        streams = [asyncio.create_task(stream(broadcaster, session, ends_at)) for session in sessions]
+        for session in rows:  # what the triggers say, meanwhile
+            database.execute("select realtime.send('{}', 'message', %s)", [f"chat:{session}"])
+            await asyncio.sleep(SECONDS / len(rows))
+        texts = dict(zip(sessions, await asyncio.gather(*streams), strict=True))
+        await until(
+            lambda: all(put_together(peer)[0] == texts[session] for session, peer in sessions.items()), "all the text"
+        )
+        sending.cancel()
+        await broadcaster.close()
+
+    assert logs == []  # no delta was refused
+    pieces = SECONDS / PIECE_SECONDS
+    for session, peer in sessions.items():
+        assert {frame.event for frame in peer.heard} == {"broadcast"}  # no channel was closed
+        assert put_together(peer)[1] < pieces / 4
+        messages = [json.loads(frame.payload["metadata"]) for frame in peer.heard if frame.is_binary]
+        assert len(messages) == (session in rows)

@@ -1,0 +1,55 @@
+"""The HTTP request that opens a WebSocket: whom it speaks for, or why it is refused."""
+
+import asyncio
+
+from starlette.responses import JSONResponse, Response
+from starlette.websockets import WebSocket
+
+from worker.local.realtime import tokens
+from worker.local.realtime.authorization import Identity
+from worker.local.realtime.limits import Limits
+from worker.local.realtime.serializer import Version
+from worker.local.realtime.services import Services
+from worker.local.realtime.socket import Socket
+
+
+class Refused(Exception):
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.response = JSONResponse({"error": message}, status_code=status)
+
+
+async def serve(websocket: WebSocket, services: Services) -> None:
+    """Answer the handshake, then the socket, until it is closed."""
+    try:
+        version = Version(websocket.query_params.get("vsn", Version.V1.value))
+    except ValueError:
+        return await websocket.send_denial_response(Response(status_code=403))
+    try:
+        claims = _claims(websocket, services)
+        _check_crowd(services.limits)
+    except Refused as refusal:
+        await asyncio.sleep(services.settings.connect_error_backoff_ms / 1000)
+        return await websocket.send_denial_response(refusal.response)
+    headers = {name: value for name, value in websocket.headers.items() if name.startswith("x-")}
+    await websocket.accept()
+    await Socket(websocket, services, version, Identity(claims, headers)).run()
+
+
+def _claims(websocket: WebSocket, services: Services) -> tokens.Claims:
+    key = websocket.headers.get("x-api-key") or websocket.query_params.get("apikey")
+    if not key:
+        raise Refused(401, "API key is missing")
+    try:
+        return tokens.verify_api_key(key, services.settings)
+    except tokens.TokenExpired as error:
+        raise Refused(401, "Token has expired") from error
+    except tokens.TokenError as error:
+        raise Refused(401, error.message) from error
+
+
+def _check_crowd(limits: Limits) -> None:
+    if not limits.has_room_for(None):
+        raise Refused(429, "Too many connected users")
+    if limits.joins.exceeded:
+        raise Refused(429, "Too many joins per second")

@@ -1,0 +1,54 @@
+"""Replay: the newest stored broadcasts of a private channel, for whoever joins late."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from worker.local.realtime import json_text
+from worker.local.realtime.database import Database
+from worker.local.realtime.serializer import UserBroadcast
+
+MOST = 25  # messages
+
+STORED = """
+select id::text, event, payload::text, binary_payload
+from realtime.messages
+where topic = %(topic)s and private and extension = 'broadcast' and event is not null
+  and inserted_at >= to_timestamp(%(since)s::double precision / 1000) at time zone 'utc'
+  and inserted_at < now() at time zone 'utc' + interval '1 minute'
+order by inserted_at desc
+limit %(limit)s
+"""
+
+
+class ReplayRefused(Exception):
+    """The message is what the client is told, after the server's name for the reason."""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    id: str
+    broadcast: UserBroadcast
+
+
+async def find(database: Database, topic: str, wanted: Any) -> list[Replayed]:
+    """Oldest first. `wanted` is the client's `{since: unix ms, limit}`. Raises ReplayRefused or DatabaseAway."""
+    since, limit = (wanted.get("since"), wanted.get("limit", MOST)) if isinstance(wanted, Mapping) else (None, None)
+    if not isinstance(since, int) or not isinstance(limit, int):
+        raise ReplayRefused("Replay params are not valid")
+    parameters = {"topic": topic, "since": since, "limit": max(1, min(MOST, limit))}
+    try:
+        async with database.connection() as connection:
+            found = await (await connection.execute(STORED, parameters)).fetchall()
+    except psycopg.Error as error:
+        raise ReplayRefused("Realtime was unable to replay messages") from error
+    return [Replayed(row[0], _broadcast(*row)) for row in reversed(found)]
+
+
+def _broadcast(message_id: str, event: str, payload: str | None, binary: bytes | None) -> UserBroadcast:
+    metadata = json_text.dumps({"replayed": True, "id": message_id})
+    if binary is not None:
+        return UserBroadcast(event, binary, is_json=False, metadata=metadata)
+    return UserBroadcast(event, (payload or "null").encode(), metadata=metadata)
