@@ -28,12 +28,15 @@ test.each([
   [409, { code: "PT409", message: "This chat is archived.", hint: "session_archived" }, "This chat is archived."],
   [409, { code: "PT409", message: "It is answered.", hint: "reply_state" }, "It is answered."],
   [429, { code: "PT429", message: "20 are waiting.", hint: "too_many_pending" }, "20 are waiting."],
-])("%i %o: a sentence for the reader, and sending it again does not help", async (status, body, sentence) => {
-  const error = await sent(status, body);
-  expect(error).toBeInstanceOf(ChatError);
-  expect(error).toMatchObject({ message: sentence, code: body.code, status, isTemporary: false });
-  expect(error.hint).toBe("hint" in body ? body.hint : null);
-});
+])(
+  "%i %o: a sentence for the reader; only a new sign-in makes it worth another try",
+  async (status, body, sentence) => {
+    const error = await sent(status, body);
+    expect(error).toBeInstanceOf(ChatError);
+    expect(error).toMatchObject({ message: sentence, code: body.code, status, isTemporary: status === 401 });
+    expect(error.hint).toBe("hint" in body ? body.hint : null);
+  },
+);
 
 test.each([
   [500, { code: "XX000", message: "a secret of the server's" }],
