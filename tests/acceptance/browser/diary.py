@@ -7,9 +7,7 @@ from playwright.async_api import Page
 _KEEP = """
 window.shownTexts = [];
 new MutationObserver(() => {
-  const answer = [...document.querySelectorAll('.chat-turn')].at(-1)?.querySelector('.chat-answer');
-  const parts = [...(answer?.children ?? [])].filter(({ tagName }) => tagName !== 'FOOTER');
-  const text = parts.map(({ textContent }) => textContent).join(' ');
+  const text = [...document.querySelectorAll('.chat-turn')].at(-1)?.querySelector('.chat-text')?.textContent ?? '';
   if (text !== (window.shownTexts.at(-1) ?? '')) window.shownTexts.push(text);
 }).observe(document, { subtree: true, childList: true, characterData: true });
 """

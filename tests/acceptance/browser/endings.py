@@ -12,8 +12,7 @@ from tests.waiting import until
 QUESTION = "How can I improve this post?"  # its answer takes some seconds, and more if the model stalls
 LOOKS_TWICE = 2.5  # seconds: the page looks each second whether there is something to read
 
-_ANSWERS = """items => items.map(item => [...item.querySelectorAll(".chat-answer")].map(answer =>
-  [...answer.children].filter(({ tagName }) => tagName !== "FOOTER").map(child => child.textContent).join(" ")))"""
+_ANSWERS = """items => items.map(item => [...item.querySelectorAll(".chat-text")].map(text => text.textContent))"""
 
 
 def give_a_long_answer(database: Database, page: ChatPage, word: str = "hook") -> None:
