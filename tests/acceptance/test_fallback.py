@@ -189,7 +189,7 @@ def test_the_oldest_turns_and_the_end_of_a_long_caption_are_left_out_of_the_prom
     database.execute("update public.posts set caption = %s where id = %s", ["Eggs! " * 1000, chat.post])
     markers = [uuid4().hex for _ in range(3)]
     for marker in markers:
-        faulty_model.add("say", question=marker, text=f"About {marker}. " + "More of it. " * 100)
+        faulty_model.add("say", question=marker, text=f"About {marker}. " + "More of it. " * 200)
         wait_for_status(database, ask(people, marker, chat), "completed")
 
     [call] = calls_with(markers[-1], calls)
