@@ -5,6 +5,7 @@ What is said here of a failure holds codes and names, never a provider's text.
 
 import contextlib
 import json
+import math
 import re
 from typing import Any
 
@@ -26,7 +27,7 @@ from worker.errors import (
     Truncated,
 )
 
-# A limit that lasts longer is one of the day in all but name.
+# A limit that lasts as long is one of the day in all but name, and no other trouble is waited out for longer.
 LONGEST_WISH_SECONDS = 900.0
 
 _FINISHED = {"STOP": "stop", "MAX_TOKENS": "max_tokens"}
@@ -93,7 +94,7 @@ def _translate_limit(error: errors.APIError, reason: str, message: str) -> Model
     """A 429 is three things: a limit of the minute, one of the day, and a model that the plan does not have."""
     delay = _retry_delay(error)
     is_of_the_day = any("PerDay" in str(violation.get("quotaId", "")) for violation in _violations(error))
-    if is_of_the_day or _NOTHING_ALLOWED.search(message) or (delay or 0) > LONGEST_WISH_SECONDS:
+    if is_of_the_day or _NOTHING_ALLOWED.search(message) or delay == LONGEST_WISH_SECONDS:
         return QuotaSpent(reason)
     return RateLimited(reason, delay)
 
@@ -105,12 +106,13 @@ def _violations(error: errors.APIError) -> list[dict[str, Any]]:
 
 def _retry_delay(error: errors.APIError) -> float | None:
     """Seconds, from the RetryInfo in the body (which the library ignores) or from Retry-After."""
-    for detail in _details(error, "RetryInfo"):
+    wishes = [str(detail.get("retryDelay", "")).removesuffix("s") for detail in _details(error, "RetryInfo")]
+    wishes.append(getattr(error.response, "headers", {}).get("retry-after", ""))
+    for wish in wishes:
         with contextlib.suppress(ValueError):
-            return float(str(detail.get("retryDelay", "")).removesuffix("s"))
-    header = getattr(error.response, "headers", {}).get("retry-after", "")
-    with contextlib.suppress(ValueError):
-        return float(header)
+            seconds = float(wish)
+            if math.isfinite(seconds) and seconds >= 0:
+                return min(seconds, LONGEST_WISH_SECONDS)
     return None
 
 

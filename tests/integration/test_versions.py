@@ -463,6 +463,23 @@ class TestReplacing:
         assert current(owner, chat) == ["New"]
 
 
+def test_the_page_s_read_of_a_turn_knows_its_answers_apart_from_what_replaced_it(
+    people: People, chat: Chat, worker: Holder, owner: httpx.Client
+) -> None:
+    """Two keys lead from messages to messages: the embedding must take the one that it names."""
+    old = answered(people, chat, worker, "Wy?", "What?")
+    new = replace(owner, chat, old, "Why?").json()[0]["id"]
+    worker.complete(worker.claim()[0], "Because.")
+    found = owner.get(
+        "/chat_messages",
+        params={"select": "id,answers:chat_messages!reply_to(content)", "role": "eq.user", "order": "turn"},
+    ).json()
+    assert found == [
+        {"id": str(old), "answers": [{"content": "What?"}]},
+        {"id": new, "answers": [{"content": "Because."}]},
+    ]
+
+
 def test_an_open_call_has_its_model_from_the_next_renewal(
     people: People, database: Database, chat: Chat, make_holder: Callable[[], Holder], lease_ends: MakeDue
 ) -> None:

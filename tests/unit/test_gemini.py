@@ -295,6 +295,9 @@ OTHER_DETAIL = {"@type": "type.googleapis.com/google.rpc.QuotaFailure"}
         ([{**RETRY_INFO, "retryDelay": "soon"}], {"Retry-After": "7"}, 7.0),
         ([], {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
         ([OTHER_DETAIL], {}, None),
+        ([{**RETRY_INFO, "retryDelay": "-3s"}], {"Retry-After": "7"}, 7.0),
+        ([{**RETRY_INFO, "retryDelay": "nan"}], {}, None),
+        ([{**RETRY_INFO, "retryDelay": "infs"}], {}, None),
     ],
 )
 async def test_the_limit_is_told_with_the_wish_of_the_provider(details, headers, seconds):
@@ -302,6 +305,13 @@ async def test_the_limit_is_told_with_the_wish_of_the_provider(details, headers,
 
     assert isinstance(error, RateLimited)
     assert error.retry_after == seconds
+
+
+async def test_no_wish_is_waited_for_without_end():
+    _, _, error = await heard(refuses(503, "UNAVAILABLE", headers={"Retry-After": "86400"}))
+
+    assert isinstance(error, ModelOverloaded)
+    assert error.retry_after == 900
 
 
 @pytest.mark.parametrize(
