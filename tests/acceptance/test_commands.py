@@ -13,7 +13,7 @@ from worker.local.stack import Stack
 
 Database = psycopg.Connection[dict[str, Any]]
 STOP_SECONDS = 2.0
-PATIENCE = 20.0
+PATIENCE = 30.0
 
 
 def answers(database: Database, question: UUID) -> list[dict[str, Any]]:

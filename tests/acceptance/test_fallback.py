@@ -17,7 +17,7 @@ from worker.local.processes import Service
 Database = psycopg.Connection[dict[str, Any]]
 WorkerWith = Callable[..., Service]
 FIRST, SECOND = "gemini-3.5-flash-lite", "gemini-3.8-flash"
-PATIENCE = 20.0
+PATIENCE = 30.0
 
 
 def ledger(database: Database, question: UUID) -> list[tuple[str, str | None]]:
@@ -189,7 +189,7 @@ def test_the_oldest_turns_and_the_end_of_a_long_caption_are_left_out_of_the_prom
     database.execute("update public.posts set caption = %s where id = %s", ["Eggs! " * 1000, chat.post])
     markers = [uuid4().hex for _ in range(3)]
     for marker in markers:
-        faulty_model.add("say", question=marker, text=f"About {marker}. " + "More of it. " * 200)
+        faulty_model.add("say", question=marker, text=f"About {marker}: " + "x" * 2400)
         wait_for_status(database, ask(people, marker, chat), "completed")
 
     [call] = calls_with(markers[-1], calls)
