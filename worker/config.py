@@ -25,6 +25,15 @@ class WorkerSettings(BaseSettings):
         "gemini-3.5-flash-lite,gemini-3.8-flash", pattern=r"[^\s,]", description="Models, the first is asked first."
     )
     max_output_tokens: int = Field(8192, gt=0, description="Longest answer, in tokens.")
+    prompt_token_budget: int = Field(
+        32_000, ge=1000, description="Longest prompt, in tokens, as estimated; the oldest turns are left out."
+    )
+    reply_deadline_seconds: float = Field(
+        120.0, gt=0, description="How long the calls for a reply may take until it waits in the queue, in seconds."
+    )
+    model_first_token_seconds: float = Field(
+        15.0, gt=0, description="Longest wait for the first word of the model, in seconds."
+    )
     model_idle_seconds: float = Field(20.0, gt=0, description="Longest silence of the model, in seconds.")
     worker_concurrency: int = Field(50, gt=0, description="Replies answered at the same time.")
     lease_seconds: float = Field(15.0, ge=3, description="How long a claim holds unless renewed, in seconds.")

@@ -6,7 +6,9 @@ import signal
 import structlog
 
 from worker.answer import Answerer
+from worker.breakers import Breakers
 from worker.broadcast import Broadcaster
+from worker.budget import Budget
 from worker.config import WorkerSettings
 from worker.gemini import Gemini
 from worker.replies import Replies
@@ -23,7 +25,9 @@ async def run(settings: WorkerSettings) -> None:
     gemini = Gemini(settings)
     broadcaster = Broadcaster(settings)
     wakeup = WakeUp(settings)
-    runner = Runner(settings, replies, wakeup, Answerer(replies, gemini, broadcaster, settings.models))
+    breakers, budget = Breakers(settings.models), Budget(settings.prompt_token_budget)
+    answerer = Answerer(replies, gemini, broadcaster, breakers, budget, settings.reply_deadline_seconds)
+    runner = Runner(settings, replies, wakeup, answerer)
 
     def problems() -> dict[str, str]:
         found = {}

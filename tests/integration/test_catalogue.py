@@ -15,13 +15,14 @@ TABLE_RIGHTS = {
     "public.external_api_call_logs": {"service_role": "s"},
     "private.reply_queue": {},
     "public.chat_session_summaries": {"authenticated": "s"},
+    "public.current_chat_messages": {"authenticated": "s", "service_role": "s"},
 }
-VIEWS = {"public.chat_session_summaries"}
+VIEWS = {"public.chat_session_summaries", "public.current_chat_messages"}
 COLUMN_RIGHTS = {
     ("public.chat_sessions", "authenticated", "insert"): {"id", "user_id", "post_analysis_id"},
     ("public.chat_sessions", "authenticated", "update"): {"status"},
-    ("public.chat_messages", "authenticated", "insert"): {"id", "session_id", "role", "content"},
-    ("public.chat_messages", "service_role", "insert"): {"id", "session_id", "role", "content"},
+    ("public.chat_messages", "authenticated", "insert"): {"id", "session_id", "role", "content", "replaces"},
+    ("public.chat_messages", "service_role", "insert"): {"id", "session_id", "role", "content", "replaces"},
 }
 # Function → who may execute it, beside its owner. A function in private that is not here: nobody.
 FUNCTION_RIGHTS = {
@@ -30,7 +31,7 @@ FUNCTION_RIGHTS = {
         f"{schema}.{name}": {role}
         for schema in ("public", "private")
         for role, names in {
-            "authenticated": ("retry_reply", "cancel_reply"),
+            "authenticated": ("retry_reply", "cancel_reply", "regenerate_reply"),
             "service_role": (
                 "claim_replies",
                 "renew_leases",

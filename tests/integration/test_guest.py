@@ -101,6 +101,7 @@ OUR_NAMES = (
     "chat_reply_drafts",
     "external_api_call_logs",
     "chat_session_summaries",
+    "current_chat_messages",
 )
 
 
