@@ -59,7 +59,7 @@ class WebSettings(BaseSettings):
     web_port: int = Field(8000, ge=0, lt=65536, description="The port of the chat page.")
 
 
-SettingsType = TypeVar("SettingsType", WorkerSettings, WebSettings)
+SettingsType = TypeVar("SettingsType", bound=BaseSettings)
 
 
 def load(kind: type[SettingsType]) -> SettingsType:

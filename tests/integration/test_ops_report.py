@@ -140,7 +140,8 @@ def test_latency_is_of_calls_that_answered(
         [reply] = worker.claim()
         assert worker.complete(reply)
         database.execute(
-            "update public.external_api_call_logs set first_token_ms = %s, latency_ms = 10 * %s where message_id = %s",
+            """update public.external_api_call_logs set first_token_ms = %s, latency_ms = 10 * %s
+            where message_id = %s""",
             [ms, ms, message],
         )
     people.ask(chat)
