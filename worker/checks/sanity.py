@@ -1,10 +1,9 @@
 """The settings by themselves: what can be read, and makes no sense all the same."""
 
-import ipaddress
 from urllib.parse import urlsplit
 
 from worker.checks.findings import Finding
-from worker.config import WorkerSettings
+from worker.config import WorkerSettings, is_loopback
 
 SLOW_SWEEP_SECONDS = 60.0
 LONG_LEASE_SECONDS = 120.0
@@ -13,13 +12,7 @@ FREE_PLAN_MESSAGES_PER_SECOND = 100.0
 
 def is_local(url: str) -> bool:
     """Whether the URL names this machine: a stack for trying things out."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def judge(settings: WorkerSettings) -> list[Finding]:
