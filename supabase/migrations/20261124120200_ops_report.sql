@@ -62,7 +62,8 @@ begin atomic
       coalesce(l.model_version, l.model_requested, 'unknown') as model,
       count(*) as calls,
       sum(coalesce(l.prompt_tokens, 0) + coalesce(l.candidate_tokens, 0) + coalesce(l.thought_tokens, 0)) as tokens,
-      coalesce(sum(l.cost_usd), 0) as cost_usd
+      coalesce(sum(l.cost_usd), 0) as cost_usd,
+      count(*) filter (where l.prompt_tokens is not null and l.cost_usd is null) as calls_without_price
     from public.external_api_call_logs l
     where l.started_at >= (date_trunc('day', now() at time zone 'UTC') - make_interval(days => days - 1))
       at time zone 'UTC'

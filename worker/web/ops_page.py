@@ -17,6 +17,7 @@ from worker.errors import DatabaseError
 # Built from ops/ by `make build`.
 BUILT = Path(__file__).parent / "dist-ops"
 COOKIE = "postbro_ops"
+LONGEST_FORM = 4096  # bytes
 FOR_EVER = "public, max-age=31536000, immutable"
 POLICY = "; ".join(
     (
@@ -47,6 +48,7 @@ def add_ops_page(
     `read_figures` gives the JSON of ops_report or raises DatabaseError; `problems` is what `/readyz` says. Both are
     called from other threads. Without a `token`, only requests to one of this machine's own names are answered.
     """
+    app.config["MAX_CONTENT_LENGTH"] = LONGEST_FORM
     ops = Blueprint("ops", __name__, url_prefix="/ops")
 
     @ops.get("")

@@ -36,20 +36,22 @@ function Troubles({ report, error }: { report?: Report; error?: Error }) {
   return (
     <section aria-labelledby="state" className="state">
       <h2 id="state">State</h2>
-      <ul role="status">
-        {error && (
-          <li className="problem">
-            <b>Problem:</b> The figures cannot be read. {error.message}
-            {report && ` What stands here is of ${time(report.figures.at)}.`}
-          </li>
-        )}
-        {found.map(({ level, words }) => (
-          <li key={words} className={level}>
-            <b>{level === "problem" ? "Problem:" : "Notice:"}</b> {words}
-          </li>
-        ))}
-        {report && !error && found.length === 0 && <li className="well">All is well.</li>}
-      </ul>
+      <div role="status">
+        <ul>
+          {error && (
+            <li className="problem">
+              <b>Problem:</b> The figures cannot be read. {error.message}
+              {report && ` What stands here is of ${time(report.figures.at)}.`}
+            </li>
+          )}
+          {found.map(({ level, words }) => (
+            <li key={words} className={level}>
+              <b>{level === "problem" ? "Problem:" : "Notice:"}</b> {words}
+            </li>
+          ))}
+          {report && !error && found.length === 0 && <li className="well">All is well.</li>}
+        </ul>
+      </div>
     </section>
   );
 }
@@ -83,9 +85,25 @@ function Everything({ figures }: { figures: Figures }) {
       <section aria-labelledby="outcomes">
         <h2 id="outcomes">What became of it</h2>
         <div className="tables">
-          <CountTable caption="Replies" periods={figures.periods} of={(period) => period.replies} order={STATUSES} />
-          <CountTable caption="Causes of failed replies" periods={figures.periods} of={(period) => period.failures} />
-          <CountTable caption="Calls to the models" periods={figures.periods} of={(period) => period.calls} />
+          <CountTable
+            caption="Replies"
+            head="status"
+            periods={figures.periods}
+            of={(period) => period.replies}
+            order={STATUSES}
+          />
+          <CountTable
+            caption="Causes of failed replies"
+            head="cause"
+            periods={figures.periods}
+            of={(period) => period.failures}
+          />
+          <CountTable
+            caption="Calls to the models"
+            head="outcome"
+            periods={figures.periods}
+            of={(period) => period.calls}
+          />
           <RetryTable periods={figures.periods} />
         </div>
       </section>

@@ -2,7 +2,7 @@
 
 import type { ReactNode } from "react";
 import { count, day, milliseconds, money } from "./format";
-import { type Day, type Percentiles, type Period, sum } from "./report";
+import { type Day, type Percentiles, type Period, sum, type Use } from "./report";
 
 const PERIODS = ["24 hours", "7 days"];
 
@@ -38,6 +38,12 @@ export function Table({ caption, head, rows }: { caption: string; head: string[]
   );
 }
 
+/** What is not known is not zero. */
+function cost({ cost_usd, calls_without_price }: Use): string {
+  if (calls_without_price === 0) return money(cost_usd);
+  return cost_usd === 0 ? "not known" : `over ${money(cost_usd)}`;
+}
+
 type Counts = (period: Period) => Record<string, number>;
 
 /** Names and their counts in both periods, the most frequent first. */
@@ -45,18 +51,20 @@ export function CountTable({
   caption,
   periods,
   of,
+  head,
   order = [],
 }: {
   caption: string;
   periods: Period[];
   of: Counts;
+  head: string;
   order?: string[];
 }) {
   const names = [...new Set([...order, ...periods.flatMap((period) => Object.keys(of(period)))])];
   const found = names.filter((name) => periods.some((period) => of(period)[name]));
   if (order.length === 0) found.sort((a, b) => (of(periods[1]!)[b] ?? 0) - (of(periods[1]!)[a] ?? 0));
   const rows = found.map((name) => [name, ...periods.map((period) => count(of(period)[name] ?? 0))]);
-  return <Table caption={caption} head={["", ...PERIODS]} rows={rows} />;
+  return <Table caption={caption} head={[head, ...PERIODS]} rows={rows} />;
 }
 
 const of = (values: Percentiles, index: number) => (values ? milliseconds(values[index]!) : "–");
@@ -66,7 +74,7 @@ export function ModelTable({ period, name }: { period: Period; name: string }) {
     each.model,
     count(each.calls),
     count(each.tokens),
-    money(each.cost_usd),
+    cost(each),
     ...[0, 1, 2].map((index) => of(each.first_token_ms, index)),
     ...[0, 1, 2].map((index) => of(each.latency_ms, index)),
   ]);
@@ -78,8 +86,8 @@ export function ModelTable({ period, name }: { period: Period; name: string }) {
 export function DayTable({ days }: { days: Day[] }) {
   const rows = [...days]
     .reverse()
-    .map((each) => [`${day(each.day)}, ${each.model}`, count(each.calls), count(each.tokens), money(each.cost_usd)]);
-  return <Table caption="Days (UTC) and models" head={["", "calls", "tokens", "cost"]} rows={rows} />;
+    .map((each) => [`${day(each.day)}, ${each.model}`, count(each.calls), count(each.tokens), cost(each)]);
+  return <Table caption="Days (UTC) and models" head={["day, model", "calls", "tokens", "cost"]} rows={rows} />;
 }
 
 export function RetryTable({ periods }: { periods: Period[] }) {
@@ -87,5 +95,5 @@ export function RetryTable({ periods }: { periods: Period[] }) {
     ["calls", ...periods.map((period) => count(sum(period.calls)))],
     ["of these, retries", ...periods.map((period) => count(period.retries))],
   ];
-  return <Table caption="Calls and retries" head={["", ...PERIODS]} rows={rows} />;
+  return <Table caption="Calls and retries" head={["what", ...PERIODS]} rows={rows} />;
 }

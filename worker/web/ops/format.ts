@@ -1,15 +1,20 @@
 // Numbers as people read them.
 
 const integer = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
-const dollars = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD" });
-const fractions = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", maximumSignificantDigits: 2 });
+// Cents, and below them as many digits as say anything.
+const dollars = new Intl.NumberFormat("en-US", {
+  style: "currency",
+  currency: "USD",
+  minimumFractionDigits: 2,
+  maximumFractionDigits: 2,
+  maximumSignificantDigits: 2,
+  roundingPriority: "morePrecision",
+});
 
 export const count = (value: number): string => integer.format(value);
 export const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
-/** Cents and more as usual; below that, as many digits as say anything. */
-export const money = (value: number): string =>
-  value === 0 || value >= 0.01 ? dollars.format(value) : fractions.format(value);
+export const money = (value: number): string => dollars.format(value);
 
 export function milliseconds(value: number): string {
   return value < 1000 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(1)} s`;

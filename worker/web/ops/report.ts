@@ -13,14 +13,22 @@ export interface Queue {
 /** 50th, 95th and 99th percentile, in milliseconds; null where no call answered. */
 export type Percentiles = [number, number, number] | null;
 
-export interface ModelFigures {
+export interface Use {
   model: string;
   calls: number;
   tokens: number;
+  /** Of the calls whose price is known. */
   cost_usd: number;
   calls_without_price: number;
+}
+
+export interface ModelFigures extends Use {
   first_token_ms: Percentiles;
   latency_ms: Percentiles;
+}
+
+export interface Day extends Use {
+  day: string;
 }
 
 export interface Period {
@@ -30,14 +38,6 @@ export interface Period {
   calls: Record<string, number>;
   retries: number;
   models: ModelFigures[];
-}
-
-export interface Day {
-  day: string;
-  model: string;
-  calls: number;
-  tokens: number;
-  cost_usd: number;
 }
 
 export interface Figures {

@@ -202,6 +202,9 @@ isOneToOne: false
         isOneToOne: true
         isSetofReturn: false
       } },
+"check_installation":
+{ Args: { "functions": Json,"relations": Json }; Returns: Json
+                           },
 "claim_replies":
 { Args: { "lease_seconds": number,"max_replies": number,"worker_id": string }; Returns: Json
                            },
@@ -230,6 +233,9 @@ isOneToOne: false
         isOneToOne: true
         isSetofReturn: false
       } },
+"ops_report":
+{ Args: Record<PropertyKey, never>; Returns: Json
+                           },
 "release_replies":
 { Args: { "worker_id": string }; Returns: number
                            },
