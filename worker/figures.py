@@ -27,18 +27,22 @@ class Figures:
         )
         self._reading = threading.Lock()
 
-    def read(self) -> Any:
+    def read(self) -> dict[str, Any]:
         """What ops_report answers, as supabase/migrations describes it. Raises DatabaseAway."""
         if not self._reading.acquire(timeout=WAIT_SECONDS):
             raise DatabaseAway("ops_report: another reader still waits")
         try:
-            return self._client.rpc("ops_report").execute().data
+            answer = self._client.rpc("ops_report").execute().data
         except APIError as error:
             raise DatabaseAway(f"ops_report: {error.code or 'no code'}") from None
         except (httpx.HTTPError, ValueError) as error:
             raise DatabaseAway(f"ops_report: {type(error).__name__}") from None
         finally:
             self._reading.release()
+        if not isinstance(answer, dict):
+            # The client hands on as text what is not JSON: it came from a gateway, not from the API.
+            raise DatabaseAway("ops_report: an answer that is not JSON")
+        return answer
 
     def close(self) -> None:
         self._client.postgrest.session.close()

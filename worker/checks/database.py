@@ -36,6 +36,8 @@ async def ask(url: str, secret: str) -> Answer:
         return Answer([Finding("problem", "database", words, "Is the database up?")], None)
     finally:
         await client.postgrest.aclose()
+    if not isinstance(facts, dict):
+        return Answer([_refused("")], None)
     clock = clocks.judge("The database's", clocks.ahead_by_time(facts["clock"], watch.middle))
     return Answer([clock], facts)
 

@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 def add_ops_page(
     app: Flask,
-    read_figures: Callable[[], Any],
+    read_figures: Callable[[], dict[str, Any]],
     problems: Callable[[], dict[str, str]],
     token: str | None,
     built: Path = BUILT,
