@@ -43,6 +43,9 @@ def _migrations(facts: Facts, files: list[str]) -> Iterator[Finding]:
         words = "The migrations were not applied by the Supabase CLI: nobody can tell which."
         yield Finding("warning", "database", words, "What follows looks at what they should have left behind.")
         return
+    if not files:
+        words = "This worker was installed without supabase/migrations: nothing to compare the applied ones with."
+        yield Finding("skipped", "database", words)
     if missing := [version for version in files if version not in applied]:
         yield Finding("problem", "database", f"Migrations are missing: {', '.join(missing)}.", PUSH)
 

@@ -21,26 +21,23 @@ class Answer:
 
 
 async def reach(url: str, secret: str, publishable: str | None) -> Answer:
-    async with httpx.AsyncClient(base_url=url.rstrip("/"), timeout=SECONDS) as client:
-        watch = clocks.Stopwatch()
-        try:
+    try:
+        async with httpx.AsyncClient(base_url=url.rstrip("/"), timeout=SECONDS) as client:
+            watch = clocks.Stopwatch()
             answer = await client.get(HEALTH, headers={"apikey": secret})
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            words = f"Nothing answers at SUPABASE_URL, {url} ({type(error).__name__})."
-            remedy = "Is it spelt as in the project's settings, and does this machine reach it?"
-            return Answer([Finding("problem", "project", words, remedy)], accepted=False)
-        clock = clocks.judge("The API's", clocks.ahead_by_date(answer.headers.get("date"), watch.middle))
-        finding = _judge(answer, "SUPABASE_SECRET_KEY", url)
-        if finding.level == "problem":
-            return Answer([finding], accepted=False)
-        found = [finding, clock]
-        if publishable:
-            with_publishable = _judge(
-                await client.get(HEALTH, headers={"apikey": publishable}), "SUPABASE_PUBLISHABLE_KEY", url
-            )
-            if with_publishable.level == "problem":
-                found.append(with_publishable)
-        return Answer(found, accepted=True)
+            clock = clocks.judge("The API's", clocks.ahead_by_date(answer.headers.get("date"), watch.middle))
+            found = [_judge(answer, "SUPABASE_SECRET_KEY", url)]
+            if found[0].level == "problem":
+                return Answer(found, accepted=False)
+            if publishable:
+                answer = await client.get(HEALTH, headers={"apikey": publishable})
+                second = _judge(answer, "SUPABASE_PUBLISHABLE_KEY", url)
+                found += [second] if second.level == "problem" else []
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        words = f"Nothing answers at SUPABASE_URL, {url} ({type(error).__name__})."
+        remedy = "Is it spelt as in the project's settings, and does this machine reach it?"
+        return Answer([Finding("problem", "project", words, remedy)], accepted=False)
+    return Answer([*found, clock], accepted=True)
 
 
 def _judge(answer: httpx.Response, setting: str, url: str) -> Finding:
