@@ -276,6 +276,9 @@ isOneToOne: false
         isOneToOne: true
         isSetofReturn: false
       } },
+"check_installation":
+{ Args: { "functions": Json,"relations": Json }; Returns: Json
+                           },
 "claim_replies":
 { Args: { "lease_seconds": number,"max_replies": number,"worker_id": string }; Returns: Json
                            },
@@ -304,6 +307,9 @@ isOneToOne: false
         isOneToOne: true
         isSetofReturn: false
       } },
+"ops_report":
+{ Args: Record<PropertyKey, never>; Returns: Json
+                           },
 "regenerate_reply":
 { Args: { "message_id": string }; Returns: {
               "attempt": number,
