@@ -16,6 +16,9 @@ test: build browser ## run every test
 soak: install ## load the Realtime stand-in for a minute: 500 sockets, 50 broadcasts a second
 	@$(BIN)/python -m tests.bench.realtime_load
 
+chaos: install ## ask under faults for twenty minutes, and judge what is left (options: CHAOS="--seconds 60 --seed 1")
+	@$(BIN)/python -m tests.chaos $(CHAOS)
+
 check: install ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -69,4 +72,4 @@ browser: ## find a browser for the tests; where there is none, install Debian's 
 clean: ## remove what was installed and the local data
 	rm -rf .venv node_modules worker/web/dist worker/web/dist-ops .local .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help run test soak check format build types install browser clean
+.PHONY: help run test soak chaos check format build types install browser clean
