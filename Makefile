@@ -16,6 +16,9 @@ test: build browser ## run every test
 soak: install ## load the Realtime stand-in for a minute: 500 sockets, 50 broadcasts a second
 	@$(BIN)/python -m tests.bench.realtime_load
 
+chaos: install ## ask under faults for twenty minutes, and judge what is left (options: CHAOS="--seconds 60 --seed 1")
+	@$(BIN)/python -m tests.chaos $(CHAOS)
+
 check: install ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -27,10 +30,10 @@ format: install ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/npm run --silent format
 
-build: install worker/web/dist/index.html ## build the chat page, into worker/web/dist
+build: install worker/web/dist/index.html ## build the pages, into worker/web/dist and dist-ops
 
 UI := worker/web/ui
-worker/web/dist/index.html: node_modules/.installed $(shell find $(UI) -type f)
+worker/web/dist/index.html: node_modules/.installed $(shell find $(UI) worker/web/ops -type f)
 	@$(BIN)/npm run --silent build
 	@touch $@
 
@@ -67,6 +70,6 @@ browser: ## find a browser for the tests; where there is none, install Debian's 
 		|| { echo "The tests drive a browser: install Chromium or Google Chrome, so that one is on PATH"; exit 1; }
 
 clean: ## remove what was installed and the local data
-	rm -rf .venv node_modules worker/web/dist .local .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv node_modules worker/web/dist worker/web/dist-ops .local .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help run test soak check format build types install browser clean
+.PHONY: help run test soak chaos check format build types install browser clean

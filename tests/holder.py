@@ -43,7 +43,7 @@ class Holder:
         return self._call("claim_replies(%s, %s, %s)", self.id, most, lease)
 
     def renew(self, *replies: Reply, lease: float = 15.0) -> list[dict[str, Any]]:
-        held = [{"message_id": each["message_id"], "attempt": each["attempt"]} for each in replies]
+        held = [{name: each.get(name) for name in ("message_id", "attempt", "model")} for each in replies]
         return self._call("renew_leases(%s, %s, %s)", self.id, Jsonb(held), lease)
 
     def save_draft(self, reply: Reply, content: str) -> int:

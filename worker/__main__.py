@@ -1,4 +1,4 @@
-"""The commands: `python -m worker run`, `web`, `local`."""
+"""The commands: `python -m worker run`, `web`, `check`, `local`."""
 
 import asyncio
 import sys
@@ -36,6 +36,18 @@ def web() -> None:
     )
 
 
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+def check(as_json: bool) -> None:
+    """Test the configuration end to end: keys, project, database, Realtime, model, clocks.
+
+    Exit status 0: a worker can work. 1: there is a problem. 2: the settings cannot be read.
+    """
+    from worker.check import command
+
+    sys.exit(command(as_json))
+
+
 def add_local() -> None:
     """The local stack is for people who have its packages; a deployed worker has no use for it."""
     try:
@@ -46,7 +58,7 @@ def add_local() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] not in (["run"], ["web"]):
+    if sys.argv[1:2] not in (["run"], ["web"], ["check"]):
         add_local()
     try:
         main()

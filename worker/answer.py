@@ -2,75 +2,100 @@
 
 import asyncio
 import contextlib
+import time
 
 import structlog
 
 from worker import context, pricing, retry
+from worker.breakers import Breakers
 from worker.broadcast import Broadcaster
+from worker.budget import Budget
 from worker.context import Prompt
-from worker.errors import DatabaseRefused, InternalError, ModelError
+from worker.errors import DatabaseRefused, InternalError, ModelError, TimedOut
 from worker.gemini import Gemini, ModelStream
 from worker.models import Call
 from worker.replies import Claim, Replies
+from worker.route import Route
 from worker.text import Cleaner, utf16_length
 
 log = structlog.get_logger()
 
-# A longer wait goes back to the queue: the place is free meanwhile, for whoever can be answered now.
-LONGEST_WAIT_IN_CLAIM_SECONDS = 5.0
-
 
 class Answerer:
-    """Answers claims, many at a time. Cancelling an `answer` gives up the claim without a word."""
+    """Answers claims, many at a time. Cancelling an `answer` gives up the claim without a word.
 
-    def __init__(self, replies: Replies, gemini: Gemini, broadcaster: Broadcaster, models: list[str]) -> None:
+    `deadline_seconds` is for all the calls of one claim together.
+    """
+
+    def __init__(
+        self,
+        replies: Replies,
+        gemini: Gemini,
+        broadcaster: Broadcaster,
+        breakers: Breakers,
+        budget: Budget,
+        deadline_seconds: float,
+    ) -> None:
         self._replies = replies
         self._gemini = gemini
         self._broadcaster = broadcaster
-        self._models = models
+        self._breakers = breakers
+        self._budget = budget
+        self._deadline_seconds = deadline_seconds
 
     async def answer(self, claim: Claim) -> None:
         """Stream an answer and settle the reply, whatever comes."""
+        deadline = time.monotonic() + self._deadline_seconds
+        route = Route(self._breakers)
         tries_made = 0
         while True:
             tries_made += 1
-            call = Call(model_requested=self._models[0], prompt_version=context.PROMPT_VERSION)
+            call = Call(context.PROMPT_VERSION)
             try:
-                finish_reason = await self._attempt(claim, call)
+                finish_reason = await self._attempt(claim, call, route, deadline)
             except ModelError as error:
-                if not await self._after_failure(claim, call, error, tries_made):
+                again = route.after(call.model_requested, error)
+                pause = retry.decide(error, again, claim.tries_left, tries_made, deadline - time.monotonic())
+                if not await self._after_failure(claim, call, error, pause):
                     return
             else:
                 await self._complete(claim, call, finish_reason)
                 return
 
-    async def _attempt(self, claim: Claim, call: Call) -> str:
+    async def _attempt(self, claim: Claim, call: Call, route: Route, deadline: float) -> str:
         """One call to the model; answers stop, max_tokens or cancelled."""
         try:
-            prompt = context.build_chat_prompt(claim.reply)
+            prompt = context.build_chat_prompt(claim.reply, self._budget)
         except Exception as error:
             raise InternalError(type(error).__name__) from error
+        model = route.choose()
+        call.model_requested = claim.model = model
         stopped = asyncio.create_task(claim.cancel_requested.wait(), name="cancel requested")
-        streaming = asyncio.create_task(self._stream(claim, call, prompt), name="stream")
+        streaming = asyncio.create_task(self._stream(claim, call, model, prompt), name="stream")
         try:
-            await asyncio.wait({stopped, streaming}, return_when=asyncio.FIRST_COMPLETED)
+            time_left = deadline - time.monotonic()
+            await asyncio.wait({stopped, streaming}, timeout=time_left, return_when=asyncio.FIRST_COMPLETED)
             if streaming.done():
                 return await streaming
-            return "cancelled"
+            if stopped.done():
+                return "cancelled"
+            raise TimedOut("deadline")
         finally:
             stopped.cancel()
             streaming.cancel()
             await asyncio.gather(stopped, streaming, return_exceptions=True)
 
-    async def _stream(self, claim: Claim, call: Call, prompt: Prompt) -> str:
+    async def _stream(self, claim: Claim, call: Call, model: str, prompt: Prompt) -> str:
         cleaner = Cleaner()
-        async with self._gemini.stream(call.model_requested, prompt) as stream:
-            try:
-                async for piece in stream:
-                    self._show(claim, cleaner.clean(piece))
-                self._show(claim, cleaner.rest())
-            finally:
-                _note(call, stream)
+        with self._breakers.watch(model):
+            async with self._gemini.stream(model, prompt) as stream:
+                try:
+                    async for piece in stream:
+                        self._show(claim, cleaner.clean(piece))
+                    self._show(claim, cleaner.rest())
+                finally:
+                    _note(call, stream)
+                    self._budget.learn(prompt.estimated_tokens, call.prompt_tokens or 0)
         return stream.finish_reason or "stop"
 
     def _show(self, claim: Claim, text: str) -> None:
@@ -95,22 +120,22 @@ class Answerer:
             **_ids(claim),
         )
 
-    async def _after_failure(self, claim: Claim, call: Call, error: ModelError, tries_made: int) -> bool:
+    async def _after_failure(self, claim: Claim, call: Call, error: ModelError, pause: retry.Pause | None) -> bool:
         """Whether there is another attempt to make within this claim."""
-        wait = retry.decide(error, claim.tries_left, tries_made)
         log.warning(
-            "A call to the model failed.",
+            "A call to the model failed." if call.model_requested else "No model could be asked.",
             action="attempt_failed",
             error_code=error.error_code,
             reason=str(error),
-            retry_in=wait,
+            model=call.model_requested,
+            retry_in=pause.seconds if pause else None,
             **_ids(claim),
         )
-        if wait is None or wait > LONGEST_WAIT_IN_CLAIM_SECONDS:
-            await self._replies.fail(claim, error.error_code, wait, call)
+        if pause is None or pause.in_queue:
+            await self._replies.fail(claim, error.error_code, pause.seconds if pause else None, call)
             return False
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait):
+            async with asyncio.timeout(pause.seconds):
                 await claim.cancel_requested.wait()
         if claim.cancel_requested.is_set():
             await self._complete(claim, call, "cancelled")

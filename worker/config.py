@@ -1,8 +1,9 @@
 """Settings, from the environment and `.env`: frozen, every problem reported at once, no secret printed."""
 
+import ipaddress
 from typing import TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worker.errors import ConfigError
@@ -10,6 +11,16 @@ from worker.errors import ConfigError
 _CONFIG = SettingsConfigDict(
     env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
 )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this name or address is this machine's own, where nobody else gets in."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class WorkerSettings(BaseSettings):
@@ -25,6 +36,15 @@ class WorkerSettings(BaseSettings):
         "gemini-3.5-flash-lite,gemini-3.8-flash", pattern=r"[^\s,]", description="Models, the first is asked first."
     )
     max_output_tokens: int = Field(8192, gt=0, description="Longest answer, in tokens.")
+    prompt_token_budget: int = Field(
+        32_000, ge=1000, description="Longest prompt, in tokens, as estimated; the oldest turns are left out."
+    )
+    reply_deadline_seconds: float = Field(
+        120.0, gt=0, description="How long the calls for a reply may take until it waits in the queue, in seconds."
+    )
+    model_first_token_seconds: float = Field(
+        15.0, gt=0, description="Longest wait for the first word of the model, in seconds."
+    )
     model_idle_seconds: float = Field(20.0, gt=0, description="Longest silence of the model, in seconds.")
     worker_concurrency: int = Field(50, gt=0, description="Replies answered at the same time.")
     lease_seconds: float = Field(15.0, ge=3, description="How long a claim holds unless renewed, in seconds.")
@@ -38,8 +58,22 @@ class WorkerSettings(BaseSettings):
     realtime_messages_per_second: float = Field(
         80.0, gt=0, description="The worker's share of the plan's Realtime messages, per second; a delta is two."
     )
-    health_host: str = Field("127.0.0.1", description="Where /healthz and /readyz listen.")
-    health_port: int = Field(8001, ge=0, lt=65536, description="The port of /healthz and /readyz.")
+    health_host: str = Field("127.0.0.1", description="Where /healthz, /readyz and /ops listen.")
+    health_port: int = Field(8001, ge=0, lt=65536, description="Their port.")
+    ops_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        validate_default=True,
+        description="What opens /ops; needed where HEALTH_HOST is not this machine alone.",
+    )
+
+    @field_validator("ops_token")
+    @classmethod
+    def _guarded_unless_private(cls, token: SecretStr | None, settings: ValidationInfo) -> SecretStr | None:
+        host = settings.data.get("health_host", "127.0.0.1")
+        if token is None and not is_loopback(host):
+            raise ValueError(f"It is required, since HEALTH_HOST is {host} and others can reach /ops")
+        return token
 
     @property
     def models(self) -> list[str]:
@@ -59,7 +93,7 @@ class WebSettings(BaseSettings):
     web_port: int = Field(8000, ge=0, lt=65536, description="The port of the chat page.")
 
 
-SettingsType = TypeVar("SettingsType", WorkerSettings, WebSettings)
+SettingsType = TypeVar("SettingsType", bound=BaseSettings)
 
 
 def load(kind: type[SettingsType]) -> SettingsType:

@@ -12,6 +12,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from worker import budget
+from worker.budget import Budget
 from worker.models import Message, Reply
 
 SUMMARY_WORDS = 300
@@ -29,15 +31,21 @@ class Prompt:
 
     system_instruction: str
     contents: list[dict[str, Any]]
+    estimated_tokens: int = 0
 
 
-def build_chat_prompt(reply: Reply) -> Prompt:
-    """Everything that one call to the model needs."""
-    posts = "\n\n".join(_render_post(build_post_context(post)) for post in reply.posts)
+def build_chat_prompt(reply: Reply, within: Budget) -> Prompt:
+    """Everything that one call to the model needs. What is over the budget costs the oldest turns, and no more."""
+    caption_tokens = within.caption_tokens // max(1, len(reply.posts))
+    posts = "\n\n".join(_render_post(build_post_context(post, caption_tokens)) for post in reply.posts)
     analyses = "\n\n".join(build_analysis_summary(analysis) for analysis in reply.analyses)
+    instruction = Template(_TEMPLATE).substitute(post=_as_data(posts), analysis=_as_data(analyses))
+    estimated = budget.estimate(instruction) + budget.estimate(reply.question)
+    history, estimated = _newest_turns(reply.history[-HISTORY_MESSAGES:], estimated, within)
     return Prompt(
-        system_instruction=Template(_TEMPLATE).substitute(post=_as_data(posts), analysis=_as_data(analyses)),
-        contents=[*build_chat_history(reply.history), _turn("user", reply.question)],
+        system_instruction=instruction,
+        contents=[*build_chat_history(history), _turn("user", reply.question)],
+        estimated_tokens=estimated,
     )
 
 
@@ -53,14 +61,19 @@ def build_analysis_summary(analysis: dict[str, Any]) -> str:
     return _first_words("\n".join(section for section in sections if section), SUMMARY_WORDS)
 
 
-def build_post_context(post: dict[str, Any]) -> dict[str, str]:
-    """Label → value, in the order in which the model reads them; what the post lacks is left out."""
+def build_post_context(post: dict[str, Any], caption_tokens: int | None = None) -> dict[str, str]:
+    """Label → value, in the order in which the model reads them; what the post lacks is left out.
+
+    A caption of more than `caption_tokens` is shortened, and a field of its own says so.
+    """
+    caption, notice = _shortened(str(post.get("caption") or ""), caption_tokens)
     fields = {
         "Platform": post.get("platform"),
         "Creator": post.get("creator"),
         "URL": post.get("url"),
         "Posted": post.get("posted_at"),
-        "Caption": post.get("caption"),
+        "Caption": caption,
+        "Caption shortened": notice,
         "Metrics": "; ".join(f"{name}: {_plain(value)}" for name, value in (post.get("metrics") or {}).items()),
         "Media": "; ".join(_plain(item) for item in post.get("media") or []),
     }
@@ -71,6 +84,29 @@ def build_post_context(post: dict[str, Any]) -> dict[str, str]:
 def build_chat_history(messages: list[Message]) -> list[dict[str, Any]]:
     """The last 20 messages as turns of the conversation."""
     return [_turn(_ROLES[message.role], message.content) for message in messages[-HISTORY_MESSAGES:]]
+
+
+def _newest_turns(messages: list[Message], estimated: int, within: Budget) -> tuple[list[Message], int]:
+    """What of the history the budget allows beside `estimated`, and the estimate with it. A turn stays whole."""
+    kept: list[Message] = []
+    turn: list[Message] = []
+    for message in reversed(messages):
+        turn.insert(0, message)
+        if message.role == "user":
+            with_turn = estimated + sum(budget.estimate(each.content) for each in turn)
+            if not within.allows(with_turn):
+                break
+            kept, estimated, turn = [*turn, *kept], with_turn, []
+    return kept, estimated
+
+
+def _shortened(caption: str, tokens: int | None) -> tuple[str, str]:
+    """The caption within its share, and the notice for the model if that is not all of it."""
+    if tokens is None or budget.estimate(caption) <= tokens:
+        return caption, ""
+    # A cut within a character leaves half of it, which goes.
+    kept = caption.encode()[: tokens * budget.BYTES_PER_TOKEN].decode(errors="ignore")
+    return f"{kept} …", f"these are the first {len(kept):,} of its {len(caption):,} characters"
 
 
 def _turn(role: str, text: str) -> dict[str, Any]:

@@ -6,11 +6,13 @@ PostBroError
 │   ├── DatabaseAway          the API did not answer: try again
 │   └── DatabaseRefused       the API said no: trying again changes nothing
 └── ModelError                a call to the model gave no answer; carries an error_code
-    ├── ModelOverloaded       may be retried
+    ├── ModelOverloaded       another model is asked; where there is none, may be retried
     ├── RateLimited           may be retried, at the provider's own time
+    ├── QuotaSpent            another model is asked
     ├── TimedOut              may be retried
     ├── Truncated             may be retried
     ├── EmptyReply            may be retried
+    ├── ModelGone             another model is asked
     ├── ModelUnavailable
     ├── ContentBlocked
     ├── PromptTooLong
@@ -43,6 +45,10 @@ class ModelError(PostBroError):
 
     error_code = "internal"
     may_be_retried = False
+    """By the same model, after a while."""
+    another_model_may_help = False
+    is_trouble_of_the_model = False
+    """It tells of the model's health, not of this question: the breaker counts it."""
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
@@ -54,6 +60,8 @@ class ModelOverloaded(ModelError):
 
     error_code = "model_overloaded"
     may_be_retried = True
+    another_model_may_help = True
+    is_trouble_of_the_model = True
 
 
 class RateLimited(ModelError):
@@ -61,13 +69,23 @@ class RateLimited(ModelError):
 
     error_code = "rate_limited"
     may_be_retried = True
+    is_trouble_of_the_model = True
+
+
+class QuotaSpent(ModelError):
+    """The project's quota of this model is used up for the day, or it has none."""
+
+    error_code = "rate_limited"
+    another_model_may_help = True
+    is_trouble_of_the_model = True
 
 
 class TimedOut(ModelError):
-    """Silence for too long."""
+    """Silence for too long, or the reply's time is over."""
 
     error_code = "timed_out"
     may_be_retried = True
+    is_trouble_of_the_model = True
 
 
 class Truncated(ModelError):
@@ -75,6 +93,7 @@ class Truncated(ModelError):
 
     error_code = "truncated"
     may_be_retried = True
+    is_trouble_of_the_model = True
 
 
 class EmptyReply(ModelError):
@@ -84,8 +103,16 @@ class EmptyReply(ModelError):
     may_be_retried = True
 
 
+class ModelGone(ModelError):
+    """No such model, or no longer."""
+
+    error_code = "model_unavailable"
+    another_model_may_help = True
+    is_trouble_of_the_model = True
+
+
 class ModelUnavailable(ModelError):
-    """No such model, or the key may not use it."""
+    """The key is refused."""
 
     error_code = "model_unavailable"
 

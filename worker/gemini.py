@@ -1,37 +1,20 @@
-"""The only room that knows google-genai: a prompt in, pieces of text and usage out."""
+"""The door to google-genai: a prompt in, pieces of text and usage out. How a call can end: outcomes.py."""
 
 import asyncio
 import contextlib
-import json
+import math
 import time
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx2
 from google import genai
-from google.genai import errors, types
+from google.genai import types
 
+from worker import outcomes
 from worker.config import WorkerSettings
 from worker.context import Prompt
-from worker.errors import (
-    ContentBlocked,
-    EmptyReply,
-    InternalError,
-    ModelError,
-    ModelOverloaded,
-    ModelUnavailable,
-    PromptTooLong,
-    RateLimited,
-    TimedOut,
-    Truncated,
-)
+from worker.errors import TimedOut
 from worker.models import Usage
-
-_BLOCKED = {
-    "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "MODEL_ARMOR",
-    "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION",
-}  # fmt: skip
-_FINISHED = {"STOP": "stop", "MAX_TOKENS": "max_tokens"}
 
 
 class Gemini:
@@ -39,6 +22,7 @@ class Gemini:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._max_output_tokens = settings.max_output_tokens
+        self._first_token_seconds = settings.model_first_token_seconds
         # Its own transport: without one, the library takes aiohttp wherever that is installed, which has
         # other timeouts, hidden retries and other errors. And one connection for each stream, with room.
         transport = httpx2.AsyncHTTPTransport(
@@ -49,6 +33,8 @@ class Gemini:
             http_options=types.HttpOptions(
                 base_url=settings.gemini_base_url,
                 timeout=int(settings.model_idle_seconds * 1000),  # milliseconds of silence
+                # Left to itself, the library tells the server that the silence is the limit of the whole call.
+                headers={"X-Server-Timeout": str(math.ceil(settings.reply_deadline_seconds))},
                 async_client_args={"transport": transport},
             ),
         )
@@ -56,7 +42,7 @@ class Gemini:
     @contextlib.asynccontextmanager
     async def stream(self, model: str, prompt: Prompt) -> AsyncIterator["ModelStream"]:
         """A stream under way; leaving the block closes its connection at once, whatever the reason."""
-        stream = ModelStream(self._chunks(model, prompt))
+        stream = ModelStream(self._chunks(model, prompt), self._first_token_seconds)
         try:
             yield stream
         finally:
@@ -86,7 +72,7 @@ class ModelStream:
     else, the library keeps the connection open, and the model goes on at our expense.
     """
 
-    def __init__(self, chunks: AsyncIterator[types.GenerateContentResponse]) -> None:
+    def __init__(self, chunks: AsyncIterator[types.GenerateContentResponse], first_token_seconds: float) -> None:
         self.usage: Usage | None = None
         self.model_version: str | None = None
         self.finish_reason: str | None = None
@@ -94,6 +80,7 @@ class ModelStream:
         self.first_token_ms: int | None = None
         self._raw_finish: str | None = None
         self._blocked: str | None = None
+        self._first_token_seconds = first_token_seconds
         self._started = time.monotonic()
         self._ended: float | None = None
         # Unbounded: a pump waiting for room would not be in the socket when it is cancelled.
@@ -105,13 +92,22 @@ class ModelStream:
         return round(((self._ended or time.monotonic()) - self._started) * 1000)
 
     async def __aiter__(self) -> AsyncIterator[str]:
-        seen = False
-        while (piece := await self._pieces.get()) is not None:
+        piece = await self._first()
+        has_text = piece is not None
+        while piece is not None:
             if isinstance(piece, Exception):
-                raise _translated(piece) from piece
-            seen = True
+                raise outcomes.translate(piece) from piece
             yield piece
-        self._judge_end(seen)
+            piece = await self._pieces.get()
+        # A clean end is no proof of an answer.
+        self.finish_reason = outcomes.judge_end(self._raw_finish, self._blocked, has_text)
+
+    async def _first(self) -> str | Exception | None:
+        try:
+            async with asyncio.timeout(self._first_token_seconds):
+                return await self._pieces.get()
+        except TimeoutError:
+            raise TimedOut("no first token") from None
 
     async def close(self) -> None:
         self._pump.cancel()
@@ -152,66 +148,3 @@ class ModelStream:
         if text and self.first_token_ms is None:
             self.first_token_ms = round((time.monotonic() - self._started) * 1000)
         return text
-
-    def _judge_end(self, seen: bool) -> None:
-        """A clean end is no proof of an answer."""
-        if self._blocked or self._raw_finish in _BLOCKED:
-            raise ContentBlocked(self._blocked or str(self._raw_finish))
-        if self._raw_finish is None:
-            raise Truncated("no finish reason")
-        if self._raw_finish not in _FINISHED or not seen:
-            raise EmptyReply(self._raw_finish)
-        self.finish_reason = _FINISHED[self._raw_finish]
-
-
-def _translated(error: Exception) -> ModelError:
-    """The library's errors as ours. The reasons hold codes and class names, never a provider's text."""
-    if isinstance(error, errors.APIError):
-        return _translated_status(error)
-    if isinstance(error, httpx2.TimeoutException | TimeoutError):
-        return TimedOut(type(error).__name__)
-    if isinstance(error, httpx2.ConnectError):
-        return ModelOverloaded(type(error).__name__)
-    if isinstance(error, httpx2.HTTPError | errors.UnknownApiResponseError | json.JSONDecodeError):
-        return Truncated(type(error).__name__)
-    return InternalError(type(error).__name__)
-
-
-def _translated_status(error: errors.APIError) -> ModelError:
-    reason = f"{error.code} {error.status}"
-    match error.code:
-        case 429:
-            return RateLimited(reason, _retry_delay(error))
-        case 408 | 504:
-            return TimedOut(reason)
-        case 500 | 502 | 503:
-            return ModelOverloaded(reason, _retry_delay(error))
-        case 401 | 403 | 404:
-            return ModelUnavailable(reason)
-        case 400 if "token" in (error.message or "") and "exceed" in (error.message or ""):
-            return PromptTooLong(reason)
-        case 400 if "API key" in (error.message or ""):
-            return ModelUnavailable(reason)
-        case 413:
-            return PromptTooLong(reason)
-        case _:
-            return InternalError(reason)
-
-
-def _retry_delay(error: errors.APIError) -> float | None:
-    """Seconds, from the RetryInfo in the body (which the library ignores) or from Retry-After."""
-    for detail in _details(error.details):
-        if isinstance(detail, dict) and str(detail.get("@type", "")).endswith("RetryInfo"):
-            with contextlib.suppress(ValueError):
-                return float(str(detail.get("retryDelay", "")).removesuffix("s"))
-    header = getattr(error.response, "headers", {}).get("retry-after", "")
-    with contextlib.suppress(ValueError):
-        return float(header)
-    return None
-
-
-def _details(body: Any) -> list[Any]:
-    """What stands where Google puts its details; a gateway in between may answer in a shape of its own."""
-    for key in ("error", "details"):
-        body = body.get(key) if isinstance(body, dict) else None
-    return body if isinstance(body, list) else []

@@ -45,8 +45,9 @@ class Usage:
 class Call:
     """One attempt's row in the ledger, by the names of its columns. Times in milliseconds."""
 
-    model_requested: str
     prompt_version: str
+    model_requested: str | None = None
+    """None as long as no model has been asked."""
     endpoint: str = "streamGenerateContent"
     model_version: str | None = None
     prompt_tokens: int | None = None

@@ -30,6 +30,8 @@ class Claim:
     lease_until: float
     text: str = field(default="", repr=False)
     """What has been streamed in this attempt."""
+    model: str | None = None
+    """The model that is asked in this attempt: the ledger is told with the next renewal."""
     saved_length: int = 0
     settling: bool = False
     """A call is under way that ends this attempt: the database may know already what we do not yet."""
@@ -44,7 +46,7 @@ class Claim:
         self.attempt = attempt
         self.settling = False
         self.tries_left -= 1
-        self.text, self.saved_length = "", 0
+        self.text, self.saved_length, self.model = "", 0, None
 
 
 class Replies:
@@ -87,7 +89,10 @@ class Replies:
         asked = {(claim.message_id, claim.attempt): claim for claim in claims}
         answer = await self._call(
             "renew_leases",
-            held=[{"message_id": message_id, "attempt": attempt} for message_id, attempt in asked],
+            held=[
+                {"message_id": message_id, "attempt": attempt, "model": claim.model}
+                for (message_id, attempt), claim in asked.items()
+            ],
             lease_seconds=self._lease_seconds,
         )
         lost = []

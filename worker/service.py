@@ -6,13 +6,17 @@ import signal
 import structlog
 
 from worker.answer import Answerer
+from worker.breakers import Breakers
 from worker.broadcast import Broadcaster
+from worker.budget import Budget
 from worker.config import WorkerSettings
+from worker.figures import Figures
 from worker.gemini import Gemini
 from worker.replies import Replies
 from worker.runner import Runner
 from worker.wakeup import WakeUp
 from worker.web.health import create_health_app, serve_in_thread
+from worker.web.ops_page import add_ops_page
 
 log = structlog.get_logger()
 
@@ -23,7 +27,9 @@ async def run(settings: WorkerSettings) -> None:
     gemini = Gemini(settings)
     broadcaster = Broadcaster(settings)
     wakeup = WakeUp(settings)
-    runner = Runner(settings, replies, wakeup, Answerer(replies, gemini, broadcaster, settings.models))
+    breakers, budget = Breakers(settings.models), Budget(settings.prompt_token_budget)
+    answerer = Answerer(replies, gemini, broadcaster, breakers, budget, settings.reply_deadline_seconds)
+    runner = Runner(settings, replies, wakeup, answerer)
 
     def problems() -> dict[str, str]:
         found = {}
@@ -35,7 +41,11 @@ async def run(settings: WorkerSettings) -> None:
             )
         return found
 
-    health = serve_in_thread(create_health_app(problems), settings.health_host, settings.health_port)
+    figures = Figures(settings)
+    app = create_health_app(problems)
+    token = settings.ops_token.get_secret_value() if settings.ops_token else None
+    add_ops_page(app, figures.read, problems, token)
+    health = serve_in_thread(app, settings.health_host, settings.health_port)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, runner.stop)
     log.info("The worker runs.", action="started", worker_id=replies.worker_id, models=settings.models)
@@ -53,6 +63,7 @@ async def run(settings: WorkerSettings) -> None:
             task.cancel()
         await asyncio.gather(running, *side_tasks, return_exceptions=True)
         health.close()
+        figures.close()
         await broadcaster.close()
         await gemini.close()
         await replies.close()

@@ -16,8 +16,9 @@ from tests.acceptance.faulty_model import FaultyModel
 from tests.acceptance.listener import Listener
 from tests.people import Chat, People, User
 from tests.waiting import wait_for
+from worker.local.processes import Service, http_ready, python_module
 from worker.local.settings import Ports
-from worker.local.stack import Stack
+from worker.local.stack import ROOT, Stack
 
 PACE_MS = "20"
 
@@ -55,6 +56,35 @@ def worker(house: Stack, worker_ready: Callable[[], bool]) -> Stack:
         service.start()
     wait_for(worker_ready, "the worker to be subscribed", seconds=20)
     return house
+
+
+@pytest.fixture
+def worker_with(house: Stack, worker_ready: Callable[[], bool]) -> Iterator[Callable[..., Service]]:
+    """`worker_with(REPLY_DEADLINE_SECONDS=3)`: a new worker with these settings, in the place of the house's own."""
+    started: list[Service] = []
+
+    def start(**settings: object) -> Service:
+        for service in house.services.values():
+            if service is not house.worker:
+                service.start()
+        house.worker.stop()
+        service = Service(
+            "Another worker",
+            python_module("worker", "run"),
+            log=house.directory / "logs" / "another_worker.log",
+            ready=http_ready(house.ports.worker, "/healthz"),
+            environment={**house.environment, **{name: str(value) for name, value in settings.items()}},
+            working_directory=ROOT,
+        )
+        started.append(service)
+        service.start()
+        wait_for(worker_ready, "the other worker to be subscribed", seconds=20)
+        return service
+
+    yield start
+    for service in started:
+        service.stop()
+    house.worker.start()
 
 
 @pytest.fixture

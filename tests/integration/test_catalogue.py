@@ -4,6 +4,20 @@ from typing import Any
 
 import pytest
 
+ANALYTICS = (
+    "calls",
+    "messages_per_session",
+    "session_duration",
+    "session_averages",
+    "tokens_per_message",
+    "daily_use",
+    "cost_by_day",
+    "cost_by_model",
+    "cost_by_user",
+    "latency_percentiles",
+    "failure_causes",
+    "retries",
+)
 # Table → role → rights, as letters: select, insert, update, delete. Rights on columns name the columns.
 TABLE_RIGHTS = {
     "public.posts": {"authenticated": "s", "service_role": "siud"},
@@ -15,13 +29,19 @@ TABLE_RIGHTS = {
     "public.external_api_call_logs": {"service_role": "s"},
     "private.reply_queue": {},
     "public.chat_session_summaries": {"authenticated": "s"},
+    "public.current_chat_messages": {"authenticated": "s", "service_role": "s"},
+    **{f"analytics.{name}": {} for name in ANALYTICS},
 }
-VIEWS = {"public.chat_session_summaries"}
+VIEWS = {
+    "public.chat_session_summaries",
+    "public.current_chat_messages",
+    *(f"analytics.{name}" for name in ANALYTICS),
+}
 COLUMN_RIGHTS = {
     ("public.chat_sessions", "authenticated", "insert"): {"id", "user_id", "post_analysis_id"},
     ("public.chat_sessions", "authenticated", "update"): {"status"},
-    ("public.chat_messages", "authenticated", "insert"): {"id", "session_id", "role", "content"},
-    ("public.chat_messages", "service_role", "insert"): {"id", "session_id", "role", "content"},
+    ("public.chat_messages", "authenticated", "insert"): {"id", "session_id", "role", "content", "replaces"},
+    ("public.chat_messages", "service_role", "insert"): {"id", "session_id", "role", "content", "replaces"},
 }
 # Function → who may execute it, beside its owner. A function in private that is not here: nobody.
 FUNCTION_RIGHTS = {
@@ -30,7 +50,7 @@ FUNCTION_RIGHTS = {
         f"{schema}.{name}": {role}
         for schema in ("public", "private")
         for role, names in {
-            "authenticated": ("retry_reply", "cancel_reply"),
+            "authenticated": ("retry_reply", "cancel_reply", "regenerate_reply"),
             "service_role": (
                 "claim_replies",
                 "renew_leases",
@@ -39,6 +59,8 @@ FUNCTION_RIGHTS = {
                 "complete_reply",
                 "fail_reply",
                 "release_replies",
+                "ops_report",
+                "check_installation",
             ),
         }.items()
         for name in names
@@ -109,7 +131,7 @@ POLICIES = {
 }
 LETTERS = {"SELECT": "s", "INSERT": "i", "UPDATE": "u", "DELETE": "d"}
 
-OURS = "n.nspname in ('public', 'private') and pg_get_userbyid({owner}) = 'postgres'"
+OURS = "n.nspname in ('public', 'private', 'analytics') and pg_get_userbyid({owner}) = 'postgres'"
 
 
 def query(database: Any, statement: str) -> list[dict[str, Any]]:
@@ -187,17 +209,17 @@ def test_every_public_function_has_a_comment(database: Any) -> None:
     assert [row["name"] for row in functions(database) if row["schema"] == "public" and not row["comment"]] == []
 
 
-def test_nobody_may_use_the_private_schema(database: Any) -> None:
+def test_nobody_may_use_the_schemas_that_are_not_exposed(database: Any) -> None:
     rows = query(
         database,
         """select n.nspacl::text as acl, array(select r.rolname::text from pg_roles r
             where not r.rolsuper and r.rolname in ('anon', 'authenticated', 'service_role')
               and (has_schema_privilege(r.oid, n.oid, 'usage') or has_schema_privilege(r.oid, n.oid, 'create'))
             ) as roles
-        from pg_namespace n where n.nspname = 'private'""",
+        from pg_namespace n where n.nspname in ('private', 'analytics')""",
     )
-    assert [row["roles"] for row in rows] == [[]]
-    assert "=U" not in (rows[0]["acl"] or "").replace("postgres=U", "")
+    assert [row["roles"] for row in rows] == [[], []]
+    assert not any("=U" in (row["acl"] or "").replace("postgres=U", "") for row in rows)
 
 
 def test_row_level_security_is_on_everywhere(database: Any) -> None:

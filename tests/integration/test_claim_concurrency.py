@@ -137,7 +137,7 @@ def test_no_question_is_overlooked_when_it_comes_with_an_answer(
 
 
 def test_everything_at_once_ends_without_a_deadlock(people: People, database: Any, database_url: str) -> None:
-    """Questions, answers, wishes to stop, retries, releases and expired leases, all in the same few chats."""
+    """Questions, answers, edits, versions, wishes to stop, retries, releases and expired leases in the same chats."""
     user = people.make_user()
     chats = [people.make_chat(user) for _ in range(3)]
     stop_at = time.monotonic() + 4
@@ -156,7 +156,11 @@ def test_everything_at_once_ends_without_a_deadlock(people: People, database: An
                     " where session_id = %s and status in ('pending', 'answering') limit 1))",
                     "select public.retry_reply((select message_id from public.chat_replies"
                     " where session_id = %s and status in ('failed', 'cancelled') limit 1))",
-                )[(turn + number) % 3]
+                    "insert into public.chat_messages (session_id, content, replaces) select session_id, 'Hello', id"
+                    " from public.chat_messages where session_id = %s and role = 'user' order by turn desc limit 1",
+                    "select public.regenerate_reply((select id from public.chat_messages"
+                    " where session_id = %s and role = 'user' order by turn desc limit 1))",
+                )[(turn + number) % 5]
                 try:
                     connection.execute(statement, [chats[turn % 3].session])
                 except psycopg.Error as refused:
@@ -192,10 +196,14 @@ def test_everything_at_once_ends_without_a_deadlock(people: People, database: An
                 worker.complete(claimed)
     assert set(count_replies(database)) <= {"completed", "failed", "cancelled"}
     answers = database.execute(
-        "select reply_to, count(*) from public.chat_messages where role = 'assistant'"
-        " group by reply_to having count(*) > 1"
+        "select r.message_id from public.chat_replies r join public.chat_messages a on a.reply_to = r.message_id"
+        " group by r.message_id having count(*) <> max(a.version) or max(a.version) > r.version"
     ).fetchall()
     assert answers == []
+    versions = database.execute("select max(version) from public.chat_messages").fetchone()
+    edits = database.execute("select count(replaces) from public.chat_messages").fetchone()
+    assert versions["max"] > 1
+    assert edits["count"] > 0
 
 
 def test_deleting_chats_and_answering_do_not_get_in_each_others_way(

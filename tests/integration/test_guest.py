@@ -28,6 +28,9 @@ create function public.touch() returns trigger language plpgsql as $$ begin retu
 create trigger touch before update on public.notes for each row execute function public.touch();
 create type public.mood as enum ('fine', 'not so fine');
 
+create schema analytics;
+grant usage on schema analytics to authenticated;
+create view analytics.notes_per_user as select user_id, count(*) from public.notes group by user_id;
 create schema private;
 grant usage on schema private to authenticated;
 create table private.settings (name text primary key, value text);
@@ -101,6 +104,9 @@ OUR_NAMES = (
     "chat_reply_drafts",
     "external_api_call_logs",
     "chat_session_summaries",
+    "current_chat_messages",
+    "('analytics', ",
+    "('analytics.",
 )
 
 
@@ -234,8 +240,12 @@ def test_careless_policies_of_theirs_open_nothing_of_ours(
             "create schema private; create function private.max_tries() returns integer language sql as 'select 1';",
             "private.max_tries",
         ),
+        (
+            "create schema analytics; create view analytics.cost_by_day as select 1 as one;",
+            "analytics.cost_by_day",
+        ),
     ],
-    ids=["table", "view", "private table", "function", "private function"],
+    ids=["table", "view", "private table", "function", "private function", "view of analytics"],
 )
 def test_a_name_that_is_taken_is_refused_and_nothing_stays_behind(
     new_project: str, workdir: Path, push: Callable[[], None], theirs: str, name: str

@@ -6,7 +6,7 @@ a number: that HTTP status.
 """
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -26,11 +26,13 @@ TABLES = {
     "chat_reply_drafts":       ("no yes none no",   "no no no no",   "no no no no",     "no no no no"),
     "external_api_call_logs":  ("no no no yes",     "no no no no",   "no no no no",     "no no no no"),
     "chat_session_summaries":  ("no yes none no",   "no no no no",   "no no no no",     "no no no no"),
+    "current_chat_messages":   ("no yes none yes",  "no no no no",   "no no no no",     "no no no no"),
 }
 FUNCTIONS = {
     "open_chat_session":  "no yes 404 no",
     "retry_reply":        "no yes 404 no",
     "cancel_reply":       "no yes 404 no",
+    "regenerate_reply":   "no yes 404 no",
     "claim_replies":      "no no no yes",
     "renew_leases":       "no no no yes",
     "save_drafts":        "no no no yes",
@@ -76,6 +78,14 @@ def outcome(response: httpx.Response, role: str) -> str:
     return "none" if response.json() == [] else "yes"
 
 
+def store_answer(database: Any, chat: Chat, question: UUID, version: int) -> None:
+    database.execute(
+        """insert into public.chat_messages (session_id, user_id, role, content, turn, reply_to, version)
+        values (%s, %s, 'assistant', 'Because.', 0, %s, %s)""",
+        [chat.session, chat.user.id, question, version],
+    )
+
+
 class Row:
     """One row of each table, all about the same chat, with what to insert and to update beside it."""
 
@@ -102,6 +112,7 @@ class Row:
             "chat_sessions": ("id", self.chat.session),
             "chat_messages": ("id", self.message),
             "chat_session_summaries": ("id", self.chat.session),
+            "current_chat_messages": ("id", self.message),
         }
         column, value = key.get(table, ("message_id", self.message))
         self.filter = {column: f"eq.{value}"}
@@ -119,6 +130,7 @@ class Row:
                 **whose,
             },
             "chat_session_summaries": {"user_id": user, "post_analysis_id": str(analysis)},
+            "current_chat_messages": {"session_id": session, "role": "user", "content": "And then?"},
         }[table]
         self.change = {
             "posts": {"caption": "Four eggs"},
@@ -129,6 +141,7 @@ class Row:
             "chat_reply_drafts": {"content": "No"},
             "external_api_call_logs": {"cost_usd": 0},
             "chat_session_summaries": {"status": "archived"},
+            "current_chat_messages": {"content": "I never said that"},
         }[table]
 
 
@@ -154,11 +167,15 @@ def test_functions(people: People, database: Any, function: str, role: str, expe
     message = people.ask(chat)
     if function == "retry_reply":
         database.execute("update public.chat_replies set status = 'failed' where message_id = %s", [message])
+    if function == "regenerate_reply":
+        store_answer(database, chat, message, 1)
+        database.execute("update public.chat_replies set status = 'cancelled' where message_id = %s", [message])
     fence = {"message_id": str(message), "worker_id": str(uuid4()), "attempt": 1}
     arguments = {
         "open_chat_session": {"post_analysis_id": str(chat.analysis)},
         "retry_reply": {"message_id": str(message)},
         "cancel_reply": {"message_id": str(message)},
+        "regenerate_reply": {"message_id": str(message)},
         "claim_replies": {"worker_id": str(uuid4()), "max_replies": 0, "lease_seconds": 15},
         "renew_leases": {"worker_id": str(uuid4()), "held": [], "lease_seconds": 15},
         "save_drafts": {"worker_id": str(uuid4()), "drafts": []},
@@ -370,12 +387,13 @@ def test_a_summary_counts_questions_and_answers_once_whatever_their_versions(peo
     chat = people.make_chat()
     first, second = people.ask(chat), people.ask(chat, "And then?")
     for question, version in [(first, 1), (first, 2), (second, 1)]:
-        database.execute(
-            """insert into public.chat_messages (session_id, user_id, role, content, turn, reply_to, version)
-            values (%s, %s, 'assistant', 'Because.', 0, %s, %s)""",
-            [chat.session, chat.user.id, question, version],
-        )
-    people.ask(chat, "Not answered yet")
+        store_answer(database, chat, question, version)
+    replaced = people.ask(chat, "Not what I meant")
+    store_answer(database, chat, replaced, 1)
+    database.execute(
+        "insert into public.chat_messages (session_id, content, replaces) values (%s, 'Not answered yet', %s)",
+        [chat.session, replaced],
+    )
     other = people.make_chat(chat.user)
 
     found = people.signed_in(chat.user).get("/chat_session_summaries", params={"order": "last_turn.desc"}).json()
@@ -383,5 +401,5 @@ def test_a_summary_counts_questions_and_answers_once_whatever_their_versions(peo
     assert (found[0]["post_analysis_id"], found[0]["status"], found[0]["last_turn"]) == (
         str(chat.analysis),
         "active",
-        3,
+        4,
     )

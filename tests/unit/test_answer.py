@@ -10,16 +10,21 @@ from structlog.testing import capture_logs
 
 from tests.scripted_model import ScriptedModel, chunk, refuses, says
 from worker.answer import Answerer
+from worker.breakers import LEAST_CALLS, Breakers
 from worker.broadcast import Broadcaster
+from worker.budget import Budget
 from worker.config import WorkerSettings
 from worker.errors import (
     ContentBlocked,
     DatabaseRefused,
     EmptyReply,
+    ModelGone,
     ModelOverloaded,
     ModelUnavailable,
     PromptTooLong,
+    QuotaSpent,
     RateLimited,
+    TimedOut,
     Truncated,
 )
 from worker.gemini import Gemini
@@ -118,10 +123,15 @@ def claimed(question="Why?", tries_left=2) -> Claim:
     return Claim(reply, attempt=1, tries_left=tries_left, lease_until=float("inf"))
 
 
-async def told(*streams, claim=None, replies=None):
+def answerer_of(replies, gemini, broadcaster, breakers=None, budget=None, deadline=60.0, models=("first", "second")):
+    breakers = breakers or Breakers(list(models))
+    return Answerer(replies, gemini, broadcaster, breakers, budget or Budget(32_000), deadline)
+
+
+async def told(*streams, claim=None, replies=None, **others):
     """Answer one claim; the fakes know what happened."""
     gemini, replies, broadcaster = FakeGemini(*streams), replies or FakeReplies(), FakeBroadcaster()
-    answerer = Answerer(replies, gemini, broadcaster, ["first", "second"])
+    answerer = answerer_of(replies, gemini, broadcaster, **others)
     await asyncio.wait_for(answerer.answer(claim or claimed()), BOUND)
     assert gemini.left == len(gemini.asked), "every stream is left"
     return gemini, replies, broadcaster
@@ -183,7 +193,7 @@ async def test_a_passing_error_starts_afresh_at_offset_zero(kind):
 
     assert broadcaster.sent == [(1, 0, "half"), (2, 0, "whole"), "flush"]
     assert replies.settled == [("next", "half", kind.error_code), ("complete", "whole", "stop")]
-    assert gemini.asked[0][1] == gemini.asked[1][1]
+    assert gemini.asked[0][1].contents == gemini.asked[1][1].contents
     assert [call.prompt_tokens for call in replies.calls] == [10, None]
 
 
@@ -211,9 +221,136 @@ async def test_a_lasting_error_fails_with_its_code(kind):
     assert broadcaster.sent == [(1, 0, "half")]
 
 
+def asked_in_order(gemini):
+    return [model for model, _ in gemini.asked]
+
+
+@pytest.mark.parametrize("kind", [ModelOverloaded, QuotaSpent, ModelGone])
+async def test_the_next_model_is_asked_at_once(kind):
+    """Whatever the provider wishes: that is about the other model."""
+    gemini, replies, broadcaster = await told(FakeStream("half", kind("x", retry_after=600.0)), FakeStream("whole"))
+
+    assert asked_in_order(gemini) == ["first", "second"]
+    assert [call.model_requested for call in replies.calls] == ["first", "second"]
+    assert replies.settled == [("next", "half", kind.error_code), ("complete", "whole", "stop")]
+    assert broadcaster.sent == [(1, 0, "half"), (2, 0, "whole"), "flush"]
+
+
+@pytest.mark.parametrize("kind", [RateLimited, TimedOut, Truncated, EmptyReply])
+async def test_for_other_errors_the_same_model_is_asked_again(kind):
+    gemini, _, _ = await told(FakeStream(now(kind)), FakeStream("x"))
+
+    assert asked_in_order(gemini) == ["first", "first"]
+
+
+@pytest.mark.parametrize("kind", [QuotaSpent, ModelGone])
+async def test_no_model_is_left(kind):
+    gemini, replies, _ = await told(FakeStream(kind("x")), FakeStream(kind("x")), claim=claimed(tries_left=3))
+
+    assert asked_in_order(gemini) == ["first", "second"]
+    assert replies.settled == [("next", "", kind.error_code), ("fail", kind.error_code, None)]
+
+
+async def test_what_is_gone_is_not_asked_again_and_what_is_overloaded_is():
+    streams = [FakeStream(now(ModelOverloaded)), FakeStream(now(ModelGone)), FakeStream("x")]
+
+    gemini, replies, _ = await told(*streams, claim=claimed(tries_left=3))
+
+    # The pause before the third is the back-off of a second failure: at most two seconds.
+    assert asked_in_order(gemini) == ["first", "second", "first"]
+    assert replies.settled[-1] == ("complete", "x", "stop")
+
+
+async def test_the_fallback_costs_a_try():
+    gemini, replies, _ = await told(FakeStream(now(ModelOverloaded)), claim=claimed(tries_left=0))
+
+    assert asked_in_order(gemini) == ["first"]
+    assert replies.settled == [("fail", "model_overloaded", None)]
+
+
+def failed(breakers, model, kind=ModelOverloaded, times=LEAST_CALLS):
+    for _ in range(times):
+        with contextlib.suppress(kind), breakers.watch(model):
+            raise kind("x")
+
+
+async def test_a_model_whose_breaker_is_open_is_passed_over():
+    breakers = Breakers(["first", "second"])
+    failed(breakers, "first")
+
+    gemini, _, _ = await told(FakeStream("x"), breakers=breakers)
+
+    assert asked_in_order(gemini) == ["second"]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "settled"),
+    [
+        ([ModelOverloaded, TimedOut], ("fail", "model_overloaded", 20.0)),
+        ([ModelGone, TimedOut], ("fail", "timed_out", 20.0)),
+        ([QuotaSpent, ModelGone], ("fail", "rate_limited", None)),
+    ],
+)
+async def test_when_every_breaker_is_open_nobody_is_asked(kinds, settled):
+    breakers = Breakers(["first", "second"])
+    for model, kind in zip(["first", "second"], kinds, strict=True):
+        failed(breakers, model, kind)
+
+    gemini, replies, _ = await told(breakers=breakers)
+
+    assert gemini.asked == []
+    assert replies.settled == [settled]
+    assert replies.calls[0].model_requested is None
+
+
+async def test_the_claim_knows_its_model_for_the_ledger():
+    claim, broadcaster = claimed(), FakeBroadcaster()
+    gemini = FakeGemini(FakeStream("half", asyncio.Event()))
+    answering = asyncio.create_task(answerer_of(FakeReplies(), gemini, broadcaster).answer(claim))
+    await asyncio.wait_for(broadcaster.something.wait(), BOUND)
+
+    assert claim.model == "first"
+    answering.cancel()
+    await asyncio.gather(answering, return_exceptions=True)
+
+
+async def test_past_the_deadline_the_reply_goes_back_to_the_queue():
+    stream = FakeStream("half", asyncio.Event(), usage=Usage(prompt=3))
+
+    gemini, replies, broadcaster = await told(stream, deadline=0.1)
+
+    [(verb, code, retry_in)] = replies.settled
+    assert (verb, code, len(gemini.asked)) == ("fail", "timed_out", 1)
+    assert retry_in >= 1
+    assert replies.calls[0].prompt_tokens == 3
+    assert broadcaster.sent == [(1, 0, "half")]
+
+
+async def test_past_the_deadline_without_tries_it_fails():
+    _, replies, _ = await told(FakeStream(asyncio.Event()), deadline=0.1, claim=claimed(tries_left=0))
+
+    assert replies.settled == [("fail", "timed_out", None)]
+
+
+async def test_the_deadline_is_for_all_attempts_together():
+    """A wish that ends after it is granted in the queue."""
+    _, replies, _ = await told(FakeStream(RateLimited("x", retry_after=4.0)), deadline=3.0)
+
+    assert replies.settled == [("fail", "rate_limited", 4.0)]
+
+
+async def test_the_estimate_learns_from_what_the_provider_counts():
+    budget = Budget(32_000)
+
+    gemini, _, _ = await told(FakeStream("x", usage=Usage(prompt=100_000)), budget=budget)
+
+    assert gemini.asked[0][1].estimated_tokens > 100
+    assert budget.ratio > 1
+
+
 async def test_a_prompt_that_cannot_be_built_is_our_fault():
     claim = claimed()
-    claim.reply.history[0] = Message("nobody", "x")
+    claim.reply.posts[0] = None
 
     gemini, replies, _ = await told(claim=claim)
 
@@ -230,7 +367,7 @@ async def test_a_long_wait_goes_back_to_the_queue():
 async def test_a_cancelled_answer_keeps_what_was_shown():
     claim, broadcaster, replies = claimed(), FakeBroadcaster(), FakeReplies()
     gemini = FakeGemini(FakeStream("half", asyncio.Event(), "never", usage=Usage(prompt=3)))
-    answering = asyncio.create_task(Answerer(replies, gemini, broadcaster, ["first"]).answer(claim))
+    answering = asyncio.create_task(answerer_of(replies, gemini, broadcaster).answer(claim))
     await asyncio.wait_for(broadcaster.something.wait(), BOUND)
 
     claim.cancel_requested.set()
@@ -279,7 +416,7 @@ async def test_an_answer_that_the_database_refuses_fails():
 async def test_a_task_cancelled_from_outside_settles_nothing():
     broadcaster, replies = FakeBroadcaster(), FakeReplies()
     gemini = FakeGemini(FakeStream("half", asyncio.Event()))
-    answering = asyncio.create_task(Answerer(replies, gemini, broadcaster, ["first"]).answer(claimed()))
+    answering = asyncio.create_task(answerer_of(replies, gemini, broadcaster).answer(claimed()))
     await asyncio.wait_for(broadcaster.something.wait(), BOUND)
 
     answering.cancel()
@@ -330,7 +467,7 @@ async def test_no_log_line_holds_text_or_a_key(script, settled, caplog):
                 gemini_base_url=server.url,
             )
             gemini, broadcaster = Gemini(settings), Broadcaster(settings)
-            await asyncio.wait_for(Answerer(replies, gemini, broadcaster, ["m"]).answer(claim), BOUND)
+            await asyncio.wait_for(answerer_of(replies, gemini, broadcaster, models=["m"]).answer(claim), BOUND)
             await broadcaster.flush()
             await gemini.close()
             await broadcaster.close()

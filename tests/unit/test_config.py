@@ -161,3 +161,31 @@ def test_a_list_without_a_model_is_refused(environment):
 
     with pytest.raises(ConfigError, match="GEMINI_MODELS"):
         load(WorkerSettings)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "worker.internal"])
+def test_the_operators_page_is_never_open_to_others(environment, host):
+    environment(HEALTH_HOST=host)
+
+    with pytest.raises(ConfigError, match=rf"OPS_TOKEN: .*required, since HEALTH_HOST is {host}"):
+        load(WorkerSettings)
+
+    environment(HEALTH_HOST=host, OPS_TOKEN="a-long-token-7f3a")
+    assert load(WorkerSettings).health_host == host
+    assert "7f3a" not in repr(load(WorkerSettings))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+def test_on_this_machine_alone_it_needs_no_token(environment, host):
+    environment(HEALTH_HOST=host)
+
+    assert load(WorkerSettings).ops_token is None
+
+
+def test_a_token_that_can_be_guessed_is_refused(environment):
+    environment(OPS_TOKEN="short-7f3a")
+
+    with pytest.raises(ConfigError, match="OPS_TOKEN") as caught:
+        load(WorkerSettings)
+
+    assert "7f3a" not in str(caught.value)

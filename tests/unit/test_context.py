@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from worker import context
+from worker.budget import Budget, estimate
 from worker.context import (
     PROMPT_VERSION,
     build_analysis_summary,
     build_chat_history,
-    build_chat_prompt,
     build_post_context,
 )
 from worker.models import Message, Reply
@@ -54,6 +54,12 @@ Media: video 34 s"""
 
 def reply(posts=(POST,), analyses=(ANALYSIS,), history=(), question="Why?") -> Reply:
     return Reply("m", "s", 1, 1, 2, question, list(history), list(posts), list(analyses))
+
+
+def build_chat_prompt(claimed: Reply, tokens: int = 32_000, ratio: float = 1.0) -> context.Prompt:
+    budget = Budget(tokens)
+    budget.ratio = ratio
+    return context.build_chat_prompt(claimed, budget)
 
 
 def instruction(**changes) -> str:
@@ -107,6 +113,89 @@ def test_the_last_twenty_messages_are_the_history():
     assert [turn["parts"][0]["text"] for turn in turns] == [f"m{n}" for n in range(10, 30)]
     assert [turn["role"] for turn in turns] == ["user", "model"] * 10
     assert build_chat_history([]) == []
+
+
+def turns(*lengths: int) -> list[Message]:
+    """Turns whose questions and answers have this many tokens each."""
+    texts = [(f"{n:04}" * length) for n, length in enumerate(lengths)]
+    return [Message(role, text) for text in texts for role in ("user", "assistant")]
+
+
+def contents_of(prompt: context.Prompt) -> list[str]:
+    return [turn["parts"][0]["text"] for turn in prompt.contents]
+
+
+def test_the_estimate_is_of_everything_that_is_sent():
+    prompt = build_chat_prompt(reply(history=turns(10, 10)))
+
+    assert prompt.estimated_tokens == sum(map(estimate, [prompt.system_instruction, *contents_of(prompt)]))
+
+
+def test_the_oldest_turns_go_first_and_whole():
+    history = turns(100, 300, 100, 100)
+    bare = build_chat_prompt(reply()).estimated_tokens
+
+    def kept(tokens: int) -> int:
+        contents = contents_of(build_chat_prompt(reply(history=history), bare + tokens))
+        assert contents[-1] == "Why?"
+        assert contents[:-1] == [message.content for message in history[len(history) - len(contents) + 1 :]]
+        return len(contents) - 1
+
+    assert [kept(tokens) for tokens in (1200, 1199, 1000, 999, 400, 399, 200, 199, 0)] == [8, 6, 6, 4, 4, 2, 2, 0, 0]
+
+
+def test_the_provider_s_own_count_corrects_the_budget():
+    history = turns(100, 100)
+    tokens = build_chat_prompt(reply(history=history)).estimated_tokens
+
+    assert len(build_chat_prompt(reply(history=history), tokens, ratio=1.0).contents) == 5
+    assert len(build_chat_prompt(reply(history=history), tokens, ratio=1.1).contents) == 3
+
+
+def test_post_analysis_and_question_stay_whatever_they_cost():
+    prompt = build_chat_prompt(reply(history=turns(10), question="Why? " * 800), tokens=10)
+
+    assert prompt.system_instruction.count("918273") == 1
+    assert SUMMARY in prompt.system_instruction
+    assert contents_of(prompt) == ["Why? " * 800]
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "语", "🧑"])
+def test_a_caption_beyond_its_share_is_shortened_and_the_model_is_told(letter):
+    caption = letter * 20_000
+    post = body_of(build_chat_prompt(reply(posts=[{**POST, "caption": caption}]), 8_000).system_instruction, "post")
+
+    lines = dict(line.split(": ", 1) for line in post.splitlines())
+    kept = len(lines["Caption"].removesuffix(" …"))
+    assert lines["Caption"] == letter * kept + " …"
+    assert 1_990 <= estimate(letter * kept) <= 2_000
+    assert lines["Caption shortened"] == f"these are the first {kept:,} of its 20,000 characters"
+    assert lines["Metrics"] == "likes: 918273; engagement_rate: 13.2%"
+
+
+def test_a_caption_within_its_share_is_whole():
+    caption = "x" * 8_000  # 2,000 tokens
+
+    post = body_of(build_chat_prompt(reply(posts=[{"caption": caption}]), 8_000).system_instruction, "post")
+
+    assert post == f"Caption: {caption}"
+
+
+def test_several_captions_share_the_share():
+    posts = [{"caption": "x" * 8_000}] * 2
+
+    post = body_of(build_chat_prompt(reply(posts=posts), 8_000).system_instruction, "post")
+
+    assert post.count("Caption shortened") == 2
+
+
+def test_a_caption_is_cut_alike_whatever_was_learned():
+    """Or the provider's cache could not hold the beginning of a chat's prompts."""
+    long = [{"caption": "x" * 20_000}]
+
+    learned = build_chat_prompt(reply(posts=long), 8_000, ratio=2.0)
+
+    assert learned.system_instruction == build_chat_prompt(reply(posts=long), 8_000).system_instruction
 
 
 def test_summary_of_an_analysis():

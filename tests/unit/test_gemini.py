@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 import pytest
+from google.genai import types
 
 from tests.scripted_model import ScriptedModel, chunk, refuses, says
 from worker.config import WorkerSettings
@@ -12,9 +13,11 @@ from worker.errors import (
     ContentBlocked,
     EmptyReply,
     InternalError,
+    ModelGone,
     ModelOverloaded,
     ModelUnavailable,
     PromptTooLong,
+    QuotaSpent,
     RateLimited,
     TimedOut,
     Truncated,
@@ -35,7 +38,7 @@ BOUND = 5  # seconds; what takes as long has failed
 
 
 @contextlib.asynccontextmanager
-async def talking(*scripts, idle_seconds: float = BOUND):
+async def talking(*scripts, idle_seconds: float = BOUND, first_token_seconds: float = BOUND):
     """A scripted server and the worker's client of it."""
     async with ScriptedModel(*scripts) as server:
         settings = WorkerSettings(
@@ -46,6 +49,8 @@ async def talking(*scripts, idle_seconds: float = BOUND):
             gemini_base_url=server.url,
             max_output_tokens=77,
             model_idle_seconds=idle_seconds,
+            model_first_token_seconds=first_token_seconds,
+            reply_deadline_seconds=90.5,
         )
         gemini = Gemini(settings)
         try:
@@ -54,9 +59,9 @@ async def talking(*scripts, idle_seconds: float = BOUND):
             await gemini.close()
 
 
-async def heard(*scripts, idle_seconds: float = BOUND):
+async def heard(*scripts, **limits: float):
     """The pieces, the stream after its end, and the error that ended it."""
-    async with talking(*scripts, idle_seconds=idle_seconds) as (server, gemini):
+    async with talking(*scripts, **limits) as (server, gemini):
         pieces, error = [], None
         async with gemini.stream("gemini-2.5-flash", PROMPT) as stream:
             try:
@@ -90,6 +95,8 @@ async def test_the_request():
 
     assert request.path.endswith("/models/gemini-2.5-flash:streamGenerateContent?alt=sse")
     assert request.headers["x-goog-api-key"] == "the-key"
+    # The whole call's limit, not that of silence: the server may end the stream at it.
+    assert request.headers["x-server-timeout"] == "91"
     assert request.body.keys() == {"contents", "systemInstruction", "generationConfig"}
     assert request.body["contents"] == PROMPT.contents
     assert request.body["systemInstruction"]["parts"] == [{"text": "Persona"}]
@@ -151,14 +158,65 @@ async def test_an_end_without_a_word_is_empty(reason):
     assert stream.usage == Usage(prompt=10, thoughts=77)
 
 
-@pytest.mark.parametrize(
-    "reason", ["SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "IMAGE_SAFETY"]
-)
-async def test_a_filtered_answer_is_blocked_whatever_was_said(reason):
-    _, stream, error = await heard(says(chunk("some"), chunk(finish=reason)))
+# Every reason that Google's client knows, with what it means after some text, and without any.
+ENDS = {
+    "STOP": ("stop", EmptyReply),
+    "MAX_TOKENS": ("max_tokens", EmptyReply),
+    "SAFETY": (ContentBlocked, ContentBlocked),
+    "RECITATION": (ContentBlocked, ContentBlocked),
+    "LANGUAGE": (ContentBlocked, ContentBlocked),
+    "BLOCKLIST": (ContentBlocked, ContentBlocked),
+    "PROHIBITED_CONTENT": (ContentBlocked, ContentBlocked),
+    "SPII": (ContentBlocked, ContentBlocked),
+    "MODEL_ARMOR": (ContentBlocked, ContentBlocked),
+    "ESCALATION": (ContentBlocked, ContentBlocked),
+    "IMAGE_SAFETY": (ContentBlocked, ContentBlocked),
+    "IMAGE_PROHIBITED_CONTENT": (ContentBlocked, ContentBlocked),
+    "IMAGE_RECITATION": (ContentBlocked, ContentBlocked),
+    "OTHER": (Truncated, EmptyReply),
+    "FINISH_REASON_UNSPECIFIED": (Truncated, EmptyReply),
+    "MALFORMED_FUNCTION_CALL": (Truncated, EmptyReply),
+    "MALFORMED_RESPONSE": (Truncated, EmptyReply),
+    "UNEXPECTED_TOOL_CALL": (Truncated, EmptyReply),
+    "TOO_MANY_TOOL_CALLS": (Truncated, EmptyReply),
+    "MISSING_THOUGHT_SIGNATURE": (Truncated, EmptyReply),
+    "IMAGE_OTHER": (Truncated, EmptyReply),
+    "NO_IMAGE": (Truncated, EmptyReply),
+    "PUP_LIMITED_DISABLED": (Truncated, EmptyReply),
+    "CONTINUATION": (Truncated, EmptyReply),
+}
+
+
+def test_every_reason_of_the_library_is_in_the_table():
+    """A new one must be thought about."""
+    assert {reason.value for reason in types.FinishReason} == ENDS.keys()
+
+
+@pytest.mark.parametrize(("reason", "ends"), ENDS.items())
+async def test_every_way_to_finish(reason, ends):
+    with_text, without = ends
+
+    pieces, stream, error = await heard(says(chunk("some"), chunk(finish=reason)))
+    assert pieces == ["some"]
+    assert (stream.finish_reason or type(error)) == with_text
+
+    pieces, stream, error = await heard(says(chunk(finish=reason)))
+    assert pieces == []
+    assert (stream.finish_reason or type(error)) == without
+
+
+@pytest.mark.filterwarnings("ignore:BRAND_NEW is not a valid FinishReason:UserWarning")
+async def test_a_reason_that_the_library_does_not_know_either():
+    _, _, error = await heard(says(chunk("some"), chunk(finish="BRAND_NEW")))
+
+    assert isinstance(error, Truncated)
+
+
+@pytest.mark.parametrize("reason", [reason.value for reason in types.BlockedReason])
+async def test_every_way_to_block_a_prompt(reason):
+    _, _, error = await heard(says({"promptFeedback": {"blockReason": reason}}))
 
     assert isinstance(error, ContentBlocked)
-    assert stream.finish_reason is None
 
 
 async def test_a_filtered_prompt_is_blocked():
@@ -237,6 +295,9 @@ OTHER_DETAIL = {"@type": "type.googleapis.com/google.rpc.QuotaFailure"}
         ([{**RETRY_INFO, "retryDelay": "soon"}], {"Retry-After": "7"}, 7.0),
         ([], {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
         ([OTHER_DETAIL], {}, None),
+        ([{**RETRY_INFO, "retryDelay": "-3s"}], {"Retry-After": "7"}, 7.0),
+        ([{**RETRY_INFO, "retryDelay": "nan"}], {}, None),
+        ([{**RETRY_INFO, "retryDelay": "infs"}], {}, None),
     ],
 )
 async def test_the_limit_is_told_with_the_wish_of_the_provider(details, headers, seconds):
@@ -246,13 +307,20 @@ async def test_the_limit_is_told_with_the_wish_of_the_provider(details, headers,
     assert error.retry_after == seconds
 
 
+async def test_no_wish_is_waited_for_without_end():
+    _, _, error = await heard(refuses(503, "UNAVAILABLE", headers={"Retry-After": "86400"}))
+
+    assert isinstance(error, ModelOverloaded)
+    assert error.retry_after == 900
+
+
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
         (400, InternalError),
         (401, ModelUnavailable),
         (403, ModelUnavailable),
-        (404, ModelUnavailable),
+        (404, ModelGone),
         (408, TimedOut),
         (413, PromptTooLong),
         (429, RateLimited),
@@ -275,6 +343,32 @@ async def test_too_many_tokens():
     )
 
     assert isinstance(error, PromptTooLong)
+
+
+def quota(*names):
+    """As Google names the limits that a 429 is about."""
+    violations = [{"quotaId": f"GenerateRequests{name}PerProjectPerModel-FreeTier"} for name in names]
+    return {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": violations}
+
+
+@pytest.mark.parametrize(
+    ("message", "details", "kind"),
+    [
+        ("Quota exceeded, limit: 10, model: m", [quota("PerMinute"), RETRY_INFO], RateLimited),
+        ("Quota exceeded, limit: 250, model: m", [quota("PerDay")], QuotaSpent),
+        ("Quota exceeded, limit: 250, model: m", [quota("PerMinute", "PerDay"), RETRY_INFO], QuotaSpent),
+        ("Quota exceeded, limit: 0, model: m", [RETRY_INFO], QuotaSpent),
+        ("Quota exceeded, limit: 0", [quota("PerMinute")], QuotaSpent),
+        ("Quota exceeded, limit: 0.5, model: m", [], RateLimited),
+        ("Resource exhausted", [{**RETRY_INFO, "retryDelay": "36620s"}], QuotaSpent),
+        ("Resource exhausted", [{**quota(), "violations": "none"}], RateLimited),
+        ("Resource exhausted", [{**quota(), "violations": ["x", {}]}], RateLimited),
+    ],
+)
+async def test_a_limit_is_of_the_minute_or_of_the_day(message, details, kind):
+    _, _, error = await heard(refuses(429, "RESOURCE_EXHAUSTED", message, details))
+
+    assert type(error) is kind
 
 
 @pytest.mark.parametrize("body", [{"error": "slow down"}, {}, ["x"], "x", {"error": {"details": ["x"]}}])
@@ -314,6 +408,34 @@ async def test_silence_beyond_the_limit_is_timed_out(first):
 
     assert pieces == ["half"] * len(first)
     assert isinstance(error, TimedOut)
+
+
+@pytest.mark.parametrize("first", [[], [chunk("")], [{**chunk(), **usage(10)}]], ids=["nothing", "empty", "usage"])
+async def test_without_a_word_for_too_long_it_is_timed_out(first):
+    """However busy the connection is."""
+
+    async def script(exchange):
+        while not exchange.gone.is_set():
+            for event in first:
+                await exchange.event(event)
+            await asyncio.sleep(0.02)
+
+    pieces, stream, error = await asyncio.wait_for(heard(script, first_token_seconds=0.2), BOUND)
+
+    assert pieces == []
+    assert isinstance(error, TimedOut)
+    assert stream.first_token_ms is None
+
+
+async def test_the_first_word_ends_that_limit():
+    async def script(exchange):
+        await exchange.event(chunk("slow"))
+        await asyncio.sleep(0.6)
+        await exchange.event(chunk(" but steady", "STOP"))
+
+    pieces, stream, error = await heard(script, first_token_seconds=0.5)
+
+    assert (pieces, stream.finish_reason, error) == (["slow", " but steady"], "stop", None)
 
 
 def endless(gone: asyncio.Event):

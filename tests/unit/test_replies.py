@@ -16,10 +16,13 @@ class ScriptedDatabase:
 
     def __init__(self, **answers: Any) -> None:
         self.answers = answers
+        self.words: dict[str, dict[str, Any]] = {}
         self.may_answer = asyncio.Event()
         self.asked = asyncio.Event()
 
     def rpc(self, function: str, words: dict[str, Any]) -> Any:
+        self.words[function] = words
+
         async def execute() -> Any:
             if function == "next_attempt":
                 self.asked.set()
@@ -61,3 +64,14 @@ async def test_an_attempt_that_is_just_being_ended_is_not_taken_for_lost() -> No
     database.may_answer.set()
     assert await moving
     assert (claim.attempt, claim.tries_left, claim.settling) == (2, 2, False)
+
+
+async def test_the_ledger_is_told_which_model_is_asked() -> None:
+    database = ScriptedDatabase(renew_leases=lease(held=True))
+    claim = claim_of("m")
+    claim.model = "first"
+    await Replies(database, 15).renew([claim])
+
+    assert database.words["renew_leases"]["held"] == [{"message_id": "m", "attempt": 1, "model": "first"}]
+    claim.begin(2)
+    assert claim.model is None

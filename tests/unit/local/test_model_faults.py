@@ -18,9 +18,11 @@ from worker.errors import (
     ContentBlocked,
     EmptyReply,
     InternalError,
+    ModelGone,
     ModelOverloaded,
     ModelUnavailable,
     PromptTooLong,
+    QuotaSpent,
     RateLimited,
     TimedOut,
     Truncated,
@@ -136,12 +138,14 @@ async def house(tmp_path):
         ({"status": 400, "message": "The input token count (9) exceeds the maximum."}, PromptTooLong, None),
         ({"status": 400, "message": "API key not valid."}, ModelUnavailable, None),
         ({"status": 403}, ModelUnavailable, None),
-        ({"status": 404}, ModelUnavailable, None),
+        ({"status": 404}, ModelGone, None),
         ({"status": 408}, TimedOut, None),
         ({"status": 413}, PromptTooLong, None),
         ({"status": 429}, RateLimited, None),
         ({"status": 429, "quota": "minute", "retry_info": 23.5, "retry_after": 7}, RateLimited, 23.5),
         ({"status": 429, "retry_after": 7}, RateLimited, 7),
+        ({"status": 429, "quota": "day", "retry_info": 35_640}, QuotaSpent, None),
+        ({"status": 429, "quota": "zero", "retry_info": 36}, QuotaSpent, None),
         ({"status": 500}, ModelOverloaded, None),
         ({"status": 502, "html": True}, ModelOverloaded, None),
         ({"status": 503, "retry_info": 2}, ModelOverloaded, 2),
@@ -246,7 +250,7 @@ async def test_an_error_inside_a_200(house, status, kind, after):
 
     assert type(heard.error) is kind
     assert len(heard.pieces) == after
-    assert heard.error.retry_after == (3 if status in (429, 500, 503) else None)
+    assert heard.error.retry_after == (None if status == 400 else 3)
     [call] = await house.logged()
     assert (call["status"], call["fault"], call["pieces"]) == (200, "error_event", after)
 
@@ -272,7 +276,7 @@ async def test_a_blocked_prompt(house, reason):
         ("SAFETY", 0, ContentBlocked),
         ("RECITATION", 2, ContentBlocked),
         ("PROHIBITED_CONTENT", 0, ContentBlocked),
-        ("OTHER", 2, EmptyReply),
+        ("OTHER", 2, Truncated),
         ("OTHER", 0, EmptyReply),
         ("MAX_TOKENS", 0, EmptyReply),
         ("STOP", 0, EmptyReply),
@@ -343,7 +347,7 @@ async def test_faults_are_met_in_order_and_as_often_as_was_asked(house):
 
     errors = [type((await house.ask()).error) for _ in range(4)]
 
-    assert errors == [ModelOverloaded, ModelOverloaded, ModelUnavailable, type(None)]
+    assert errors == [ModelOverloaded, ModelOverloaded, ModelGone, type(None)]
     assert [(each["id"], each["used"], each["left"]) for each in await house.left()] == [(1, 2, 0), (2, 1, 0)]
 
 
@@ -353,7 +357,7 @@ async def test_only_the_calls_that_were_meant_meet_a_fault(house):
 
     assert (await house.ask("How many likes? marker-b")).error is None
     assert isinstance((await house.ask("How many likes? marker-a")).error, ModelOverloaded)
-    assert isinstance((await house.ask(model="gemini-gone")).error, ModelUnavailable)
+    assert isinstance((await house.ask(model="gemini-gone")).error, ModelGone)
     assert [(each["used"], each["left"]) for each in await house.left()] == [(1, None), (1, None)]
 
 
@@ -363,7 +367,7 @@ async def test_faults_are_taken_back_one_by_one_or_all(house):
 
     assert await house.delete(f"/{first}") == 204
     assert await house.delete(f"/{first}") == 404
-    assert isinstance((await house.ask()).error, ModelUnavailable)
+    assert isinstance((await house.ask()).error, ModelGone)
     assert await house.delete() == 204
     assert (await house.left(), (await house.ask()).error) == ([], None)
 

@@ -25,6 +25,7 @@ export function messageRow(turn: number, over: Partial<ChatMessage> = {}): ChatM
     content: `Question ${turn}`,
     turn,
     reply_to: null,
+    replaces: null,
     version: null,
     tokens_used: null,
     model: null,

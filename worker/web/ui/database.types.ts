@@ -7,21 +7,39 @@ export type Database = {
           Tables: {
             "chat_messages": {
                   Row: {
-                    "content": string,"created_at": string,"finish_reason": string | null,"id": string,"model": string | null,"reply_to": string | null,"role": string,"session_id": string,"tokens_used": number | null,"turn": number,"user_id": string,"version": number | null
+                    "content": string,"created_at": string,"finish_reason": string | null,"id": string,"model": string | null,"replaces": string | null,"reply_to": string | null,"role": string,"session_id": string,"tokens_used": number | null,"turn": number,"user_id": string,"version": number | null
                   }
                   ComputedFields: never
                   Insert: {
-                    "content": string,"created_at"?: string,"finish_reason"?: string | null,"id"?: string,"model"?: string | null,"reply_to"?: string | null,"role"?: string,"session_id": string,"tokens_used"?: number | null,"turn": number,"user_id": string,"version"?: number | null
+                    "content": string,"created_at"?: string,"finish_reason"?: string | null,"id"?: string,"model"?: string | null,"replaces"?: string | null,"reply_to"?: string | null,"role"?: string,"session_id": string,"tokens_used"?: number | null,"turn": number,"user_id": string,"version"?: number | null
                   }
                   Update: {
-                    "content"?: string,"created_at"?: string,"finish_reason"?: string | null,"id"?: string,"model"?: string | null,"reply_to"?: string | null,"role"?: string,"session_id"?: string,"tokens_used"?: number | null,"turn"?: number,"user_id"?: string,"version"?: number | null
+                    "content"?: string,"created_at"?: string,"finish_reason"?: string | null,"id"?: string,"model"?: string | null,"replaces"?: string | null,"reply_to"?: string | null,"role"?: string,"session_id"?: string,"tokens_used"?: number | null,"turn"?: number,"user_id"?: string,"version"?: number | null
                   }
                   Relationships: [
                     {
+      foreignKeyName: "chat_messages_replaces_fkey"
+      columns: ["replaces"]
+isOneToOne: true
+      referencedRelation: "chat_messages"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "chat_messages_replaces_fkey"
+      columns: ["replaces"]
+isOneToOne: true
+      referencedRelation: "current_chat_messages"
+      referencedColumns: ["id"]
+    },{
       foreignKeyName: "chat_messages_reply_to_fkey"
       columns: ["reply_to"]
 isOneToOne: false
       referencedRelation: "chat_messages"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "chat_messages_reply_to_fkey"
+      columns: ["reply_to"]
+isOneToOne: false
+      referencedRelation: "current_chat_messages"
       referencedColumns: ["id"]
     },{
       foreignKeyName: "session_belongs_to_user"
@@ -54,6 +72,12 @@ isOneToOne: false
       columns: ["message_id"]
 isOneToOne: true
       referencedRelation: "chat_messages"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "chat_replies_message_id_fkey"
+      columns: ["message_id"]
+isOneToOne: true
+      referencedRelation: "current_chat_messages"
       referencedColumns: ["id"]
     },{
       foreignKeyName: "session_belongs_to_user"
@@ -180,6 +204,56 @@ isOneToOne: false
       referencedColumns: ["id","user_id"]
     }
                   ]
+                },"current_chat_messages": {
+                  Row: {
+                    "content": string,"created_at": string,"finish_reason": string | null,"id": string,"model": string | null,"replaces": string | null,"reply_to": string | null,"role": string,"session_id": string,"tokens_used": number | null,"turn": number,"user_id": string,"version": number | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                           "content"?: string | null,"created_at"?: string | null,"finish_reason"?: string | null,"id"?: string | null,"model"?: string | null,"replaces"?: string | null,"reply_to"?: string | null,"role"?: string | null,"session_id"?: string | null,"tokens_used"?: number | null,"turn"?: number | null,"user_id"?: string | null,"version"?: number | null
+                         }
+                        Update: {
+                           "content"?: string | null,"created_at"?: string | null,"finish_reason"?: string | null,"id"?: string | null,"model"?: string | null,"replaces"?: string | null,"reply_to"?: string | null,"role"?: string | null,"session_id"?: string | null,"tokens_used"?: number | null,"turn"?: number | null,"user_id"?: string | null,"version"?: number | null
+                         }
+                        Relationships: [
+                    {
+      foreignKeyName: "chat_messages_replaces_fkey"
+      columns: ["replaces"]
+isOneToOne: true
+      referencedRelation: "chat_messages"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "chat_messages_replaces_fkey"
+      columns: ["replaces"]
+isOneToOne: true
+      referencedRelation: "current_chat_messages"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "chat_messages_reply_to_fkey"
+      columns: ["reply_to"]
+isOneToOne: false
+      referencedRelation: "chat_messages"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "chat_messages_reply_to_fkey"
+      columns: ["reply_to"]
+isOneToOne: false
+      referencedRelation: "current_chat_messages"
+      referencedColumns: ["id"]
+    },{
+      foreignKeyName: "session_belongs_to_user"
+      columns: ["session_id","user_id"]
+isOneToOne: false
+      referencedRelation: "chat_session_summaries"
+      referencedColumns: ["id","user_id"]
+    },{
+      foreignKeyName: "session_belongs_to_user"
+      columns: ["session_id","user_id"]
+isOneToOne: false
+      referencedRelation: "chat_sessions"
+      referencedColumns: ["id","user_id"]
+    }
+                  ]
                 }
           }
           Functions: {
@@ -202,6 +276,9 @@ isOneToOne: false
         isOneToOne: true
         isSetofReturn: false
       } },
+"check_installation":
+{ Args: { "functions": Json,"relations": Json }; Returns: Json
+                           },
 "claim_replies":
 { Args: { "lease_seconds": number,"max_replies": number,"worker_id": string }; Returns: Json
                            },
@@ -227,6 +304,28 @@ isOneToOne: false
                           SetofOptions: {
         from: "*"
         to: "chat_sessions"
+        isOneToOne: true
+        isSetofReturn: false
+      } },
+"ops_report":
+{ Args: Record<PropertyKey, never>; Returns: Json
+                           },
+"regenerate_reply":
+{ Args: { "message_id": string }; Returns: {
+              "attempt": number,
+"created_at": string,
+"error_code": string | null,
+"finished_at": string | null,
+"message_id": string,
+"session_id": string,
+"started_at": string | null,
+"status": string,
+"user_id": string,
+"version": number
+            }
+                          SetofOptions: {
+        from: "*"
+        to: "chat_replies"
         isOneToOne: true
         isSetofReturn: false
       } },

@@ -1,0 +1,1 @@
+"""A house under faults, and what must hold at the end all the same. `make chaos` runs it."""

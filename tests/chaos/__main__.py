@@ -1,0 +1,29 @@
+"""`python -m tests.chaos`: a run under faults, and its report. Exit status 1 if anything did not hold."""
+
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from tests.chaos.run import Plan, run
+
+
+@click.command()
+@click.option("--seconds", default=1200.0, show_default=True, help="How long faults happen.")
+@click.option("--workers", default=3, show_default=True)
+@click.option("--users", default=30, show_default=True)
+@click.option("--messages", default=40, show_default=True, help="Questions of each user.")
+@click.option("--seed", type=int, help="The seed of an earlier run, to have its faults again.")
+def main(seconds: float, workers: int, users: int, messages: int, seed: int | None) -> None:
+    seed = secrets.randbelow(2**31) if seed is None else seed
+    click.echo(f"Seed {seed}: about {seconds / 60 + 2:.0f} minutes.", err=True)
+    with tempfile.TemporaryDirectory() as directory:
+        report = run(Plan(seconds, workers, users, messages, seed), Path(directory))
+    click.echo(report.as_text())
+    sys.exit(1 if report.violations else 0)
+
+
+if __name__ == "__main__":
+    main()

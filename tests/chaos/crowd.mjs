@@ -1,0 +1,82 @@
+// The users: real supabase-js clients on the real chat.ts. Each asks its questions whatever breaks, sends again
+// with the same id until it is accepted, and says at the end what was accepted and what its page shows.
+//
+// Standard input: one JSON line {url, key, people: [{token, sessions: [{id, questions: [{id, text}]}]}], seed},
+// then, when the house is whole again, a line "end". Standard output: one JSON line, the report.
+import { setTimeout as sleep } from "node:timers/promises";
+import { createInterface } from "node:readline";
+import { createClient } from "@supabase/supabase-js";
+import { createChat } from "../../worker/web/ui/chat.ts";
+
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const { url, key, people, pauseMs, seed } = JSON.parse((await lines.next()).value);
+const ended = lines.next();
+const random = randomFrom(seed);
+
+const report = await Promise.all(people.flatMap((person) => person.sessions.map((session) => talk(person, session))));
+process.stdout.write(`${JSON.stringify(report)}\n`);
+process.exit(0);
+
+async function talk({ token }, session) {
+  const supabase = createClient(url, key, { accessToken: async () => token });
+  const chat = createChat(supabase);
+  const shown = { turns: [], problems: 0, reconnects: 0 };
+  const subscription = chat.subscribeToChat(session.id, {
+    onTurns: (turns) => {
+      shown.turns = turns;
+    },
+    onConnection: (isLive) => {
+      if (isLive) shown.reconnects += 1;
+    },
+    onProblem: (problem) => {
+      if (problem) shown.problems += 1;
+    },
+  });
+  const accepted = [];
+  let retries = 0;
+  for (const question of session.questions) {
+    await sleep(random() * 2 * pauseMs);
+    retries += await send(chat, session.id, question);
+    accepted.push(question.id);
+  }
+  await ended;
+  // What a person would do who waits: nothing. The page heals by itself.
+  await settled(() => shown.turns, accepted);
+  const turns = shown.turns.map(({ question, state, text, errorCode }) => ({ id: question.id, state, text, errorCode }));
+  await subscription.close();
+  return { session: session.id, accepted, turns, retries, problems: shown.problems, reconnects: shown.reconnects };
+}
+
+/** Until it is accepted; answers how often it had to be sent again. */
+async function send(chat, sessionId, { id, text }) {
+  for (let retries = 0; ; retries += 1) {
+    try {
+      await chat.sendChatMessage(sessionId, text, id);
+      return retries;
+    } catch (error) {
+      // 429: too many are waiting. Whatever else is not temporary is a defect, and the report must not hide it.
+      if (!error.isTemporary && error.status !== 429) throw error;
+      await sleep(200 + random() * 800);
+    }
+  }
+}
+
+async function settled(turns, accepted) {
+  const deadline = Date.now() + 60_000;
+  const isSettled = () => {
+    const states = new Map(turns().map(({ question, state }) => [question.id, state]));
+    return accepted.every((id) => ["completed", "failed", "cancelled"].includes(states.get(id)));
+  };
+  while (!isSettled() && Date.now() < deadline) await sleep(200);
+}
+
+/** A small generator (mulberry32): the same seed, the same pauses. */
+function randomFrom(start) {
+  let state = start >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

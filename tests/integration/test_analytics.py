@@ -1,0 +1,241 @@
+"""What the operator reads in the dashboard: views of figures, and saved queries that run."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.holder import CALL, Holder
+from tests.people import Chat, People
+
+SNIPPETS = sorted((Path(__file__).parents[2] / "supabase/snippets").glob("*.sql"))
+TOKENS = CALL["prompt_tokens"] + CALL["candidate_tokens"] + CALL["thought_tokens"]
+ROLES = ("anon", "authenticated", "service_role")
+
+MakeHolder = Callable[[], Holder]
+
+
+@pytest.fixture(autouse=True)
+def empty(quiet: None, database: Any) -> None:
+    database.execute("truncate public.external_api_call_logs")
+
+
+@pytest.fixture
+def worker(make_holder: MakeHolder) -> Holder:
+    return make_holder()
+
+
+@pytest.fixture
+def chat(people: People) -> Chat:
+    return people.make_chat()
+
+
+def one(database: Any, statement: str) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = database.execute(statement).fetchall()
+    assert len(rows) == 1, rows
+    return rows[0]
+
+
+def answer(worker: Holder, message: UUID, failures: int = 0) -> None:
+    """The reply to this question, after so many failed calls."""
+    [reply] = worker.claim()
+    assert reply["message_id"] == str(message)
+    for _ in range(failures):
+        reply["attempt"] = worker.next_attempt(reply)
+    assert worker.complete(reply)
+
+
+def fail(worker: Holder, code: str) -> None:
+    [reply] = worker.claim()
+    assert worker.fail(reply, code)
+
+
+def test_messages_of_a_session_and_their_average(database: Any, people: People, worker: Holder) -> None:
+    long, short = people.make_chat(), people.make_chat()
+    people.make_chat()  # without a word: not in the averages
+    for chat in (long, long, short):
+        answer(worker, people.ask(chat))
+    people.ask(short)
+
+    counts = database.execute("select * from analytics.messages_per_session order by messages desc").fetchall()
+    assert [(row["questions"], row["answers"], row["messages"]) for row in counts] == [
+        (2, 2, 4),
+        (2, 1, 3),
+        (0, 0, 0),
+    ]
+    averages = one(database, "select * from analytics.session_averages")
+    assert (averages["sessions"], averages["messages"]) == (2, 7)
+    assert (averages["messages_per_session"], averages["median_messages"]) == (Decimal("3.5"), 3.5)
+
+
+def test_a_session_lasts_from_its_first_to_its_last_message(
+    database: Any, people: People, chat: Chat, worker: Holder
+) -> None:
+    first = people.ask(chat)
+    answer(worker, first)
+    database.execute(
+        "update public.chat_messages set created_at = created_at - interval '1 hour' where id = %s", [first]
+    )
+
+    row = one(database, "select * from analytics.session_duration")
+    assert timedelta(hours=1) <= row["duration"] < timedelta(hours=1, minutes=1)
+    averages = one(database, "select * from analytics.session_averages")
+    assert averages["average_duration"] == averages["median_duration"] == row["duration"]
+
+
+def test_tokens_of_a_message_are_those_of_all_its_calls(
+    database: Any, people: People, chat: Chat, worker: Holder
+) -> None:
+    question = people.ask(chat)
+    answer(worker, question, failures=1)
+
+    row = one(database, "select * from analytics.tokens_per_message")
+    assert (row["message_id"], row["calls"], row["tokens"]) == (question, 2, 2 * TOKENS)
+    assert row["cost_usd"] == Decimal("0.0002")
+
+
+@pytest.mark.parametrize(
+    ("view", "by"),
+    [("cost_by_day", None), ("cost_by_model", "model"), ("cost_by_user", "user_id")],
+)
+def test_cost_by_day_model_and_user(
+    database: Any, people: People, chat: Chat, worker: Holder, view: str, by: str | None
+) -> None:
+    for _ in range(3):
+        answer(worker, people.ask(chat))
+    database.execute(
+        """update public.external_api_call_logs set cost_usd = null where ctid = (
+        select min(ctid) from public.external_api_call_logs)"""
+    )
+
+    row = one(database, f"select *, day = (now() at time zone 'UTC')::date as today from analytics.{view}")
+    assert row["today"]
+    assert (row["calls"], row["tokens"], row["calls_without_price"]) == (3, 3 * TOKENS, 1)
+    assert row["cost_usd"] == Decimal("0.0002")
+    if by:
+        assert row[by] == {"model": "gemini-test-001", "user_id": chat.user.id}[by]
+
+
+def test_a_day_is_a_day_of_utc(database: Any, people: People, chat: Chat, worker: Holder) -> None:
+    answer(worker, people.ask(chat))
+    database.execute("update public.external_api_call_logs set started_at = '2026-03-01T23:30:00-01:00'")
+    database.execute("set timezone = 'America/Los_Angeles'")
+
+    assert str(one(database, "select day from analytics.cost_by_day")["day"]) == "2026-03-02"
+
+
+def test_the_use_of_a_day(database: Any, people: People, worker: Holder) -> None:
+    one_user, other = people.make_chat(), people.make_chat()
+    answer(worker, people.ask(one_user))
+    people.ask(other)
+    fail(worker, "timed_out")
+    people.ask(one_user)
+
+    row = one(database, "select * from analytics.daily_use")
+    assert (row["users"], row["sessions"], row["questions"]) == (2, 2, 3)
+    assert (row["completed"], row["failed"], row["cancelled"], row["calls"]) == (1, 1, 0, 2)
+
+
+def test_a_deleted_chat_keeps_its_cost(database: Any, people: People, chat: Chat, worker: Holder) -> None:
+    answer(worker, people.ask(chat))
+    database.execute("delete from public.chat_sessions")
+
+    row = one(database, "select * from analytics.daily_use")
+    assert (row["questions"], row["calls"], row["cost_usd"]) == (0, 1, Decimal("0.0001"))
+
+
+def test_latency_is_of_calls_that_answered(database: Any, people: People, chat: Chat, worker: Holder) -> None:
+    for _ in range(4):
+        answer(worker, people.ask(chat))
+    people.ask(chat)
+    fail(worker, "timed_out")
+    database.execute(
+        """update public.external_api_call_logs l set first_token_ms = n.number * 100, latency_ms = n.number * 1000
+        from (select message_id, row_number() over (order by outcome = 'ok' desc) as number
+          from public.external_api_call_logs) as n
+        where n.message_id = l.message_id"""
+    )
+
+    row = one(database, "select * from analytics.latency_percentiles")
+    assert (row["calls"], row["first_token_ms_p50"], row["latency_ms_p50"]) == (4, 250, 2500)
+    assert (row["first_token_ms_p95"], row["latency_ms_p99"]) == (385, 3970)
+
+
+def test_causes_of_failed_calls_and_of_failed_replies(
+    database: Any, people: People, chat: Chat, worker: Holder
+) -> None:
+    answer(worker, people.ask(chat), failures=2)
+    people.ask(chat)
+    fail(worker, "content_blocked")
+
+    rows = database.execute("select cause, calls, replies from analytics.failure_causes order by cause").fetchall()
+    assert [tuple(row.values()) for row in rows] == [("content_blocked", 1, 1), ("model_overloaded", 2, 0)]
+
+
+def test_retries(database: Any, people: People, chat: Chat, worker: Holder) -> None:
+    answer(worker, people.ask(chat))
+    answer(worker, people.ask(chat), failures=2)
+
+    row = one(database, "select * from analytics.retries")
+    assert (row["replies"], row["calls"], row["replies_retried"], row["retries"], row["most_calls"]) == (
+        2,
+        4,
+        1,
+        2,
+        3,
+    )
+
+
+def test_every_view_has_a_comment(database: Any) -> None:
+    rows = database.execute(
+        """select relname, obj_description(oid, 'pg_class') as comment from pg_class
+        where relnamespace = 'analytics'::regnamespace and relkind = 'v'"""
+    ).fetchall()
+    assert len(rows) == 12
+    assert [row["relname"] for row in rows if not row["comment"]] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_nobody_but_the_owner_looks_in(database: Any, role: str) -> None:
+    rights = one(
+        database,
+        f"""select has_schema_privilege('{role}', 'analytics', 'usage') as usage,
+        (select bool_or(has_table_privilege('{role}', oid, 'select, insert, update, delete'))
+          from pg_class where relnamespace = 'analytics'::regnamespace and relkind = 'v') as anything""",
+    )
+    assert rights == {"usage": False, "anything": False}
+
+
+def test_the_api_does_not_know_the_schema(people: People) -> None:
+    with people.service() as service:
+        answer = service.get("/cost_by_day", headers={"accept-profile": "analytics"})
+    assert answer.status_code == 406
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda file: file.stem)
+def test_a_saved_query_runs_and_says_what_it_is(
+    database: Any, people: People, chat: Chat, worker: Holder, snippet: Path
+) -> None:
+    """With one row of each kind that it may be about: an empty answer would prove nothing."""
+    answer(worker, people.ask(chat))
+    people.ask(chat)
+    fail(worker, "internal")
+    stuck = people.ask(chat)
+    database.execute("update private.reply_queue set due_at = now() - interval '1 minute'")
+    statement = snippet.read_text()
+
+    assert statement.startswith("-- ")
+    rows = database.execute(statement).fetchall()
+    assert len(rows) == 1, rows
+    if snippet.stem == "stuck_replies":
+        assert rows[0]["message_id"] == stuck
+    content = database.execute("select content from public.chat_messages").fetchall()
+    assert not any(row["content"] in str(rows) for row in content)
+
+
+def test_there_are_saved_queries() -> None:
+    assert len(SNIPPETS) >= 5

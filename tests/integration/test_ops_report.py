@@ -1,0 +1,172 @@
+"""What the operator's page is told: figures that agree with the rows, to the service alone, and no content."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.holder import CALL, Holder
+from tests.people import Chat, People
+
+TOKENS = CALL["prompt_tokens"] + CALL["candidate_tokens"] + CALL["thought_tokens"]
+QUESTION = "Who is the kingfisher?"
+ANSWER = "A bird of rivers."
+
+
+@pytest.fixture(autouse=True)
+def empty(quiet: None, database: Any) -> None:
+    database.execute("truncate public.external_api_call_logs")
+
+
+@pytest.fixture
+def worker(make_holder: Callable[[], Holder]) -> Holder:
+    return make_holder()
+
+
+@pytest.fixture
+def chat(people: People) -> Chat:
+    return people.make_chat()
+
+
+@pytest.fixture
+def report(people: People) -> Callable[[], dict[str, Any]]:
+    """As the worker asks for it: over the API, with the secret key."""
+
+    def asked() -> dict[str, Any]:
+        answer = people.service().post("/rpc/ops_report")
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    return asked
+
+
+def test_nothing_has_happened_yet(report: Callable[[], dict[str, Any]]) -> None:
+    found = report()
+    assert found["queue"] == {
+        "pending": 0,
+        "oldest_pending_seconds": None,
+        "in_flight": 0,
+        "workers": 0,
+        "waiting_to_retry": 0,
+        "overdue": 0,
+        "oldest_overdue_seconds": None,
+    }
+    assert found["days"] == []
+    nothing = {"replies": {}, "failures": {}, "calls": {}, "retries": 0, "models": []}
+    assert found["periods"] == [{"hours": 24, **nothing}, {"hours": 168, **nothing}]
+
+
+def test_the_queue(report: Callable[[], dict[str, Any]], people: People, worker: Holder, database: Any) -> None:
+    claimed, retried, overdue = people.make_chat(), people.make_chat(), people.make_chat()
+    people.ask(claimed)
+    people.ask(retried)
+    first, second = worker.claim()
+    worker.fail(second, "model_overloaded", retry_in=60.0)
+    people.ask(overdue)
+    people.ask(overdue)  # behind it in the same chat: pending, and not in the queue
+    database.execute("update private.reply_queue set due_at = now() - interval '90 seconds' where due_at <= now()")
+    database.execute("update public.chat_replies set created_at = now() - interval '5 minutes'")
+
+    queue = report()["queue"]
+
+    assert (queue["in_flight"], queue["workers"], queue["waiting_to_retry"], queue["overdue"]) == (1, 1, 1, 1)
+    assert queue["pending"] == 3
+    assert 300 <= queue["oldest_pending_seconds"] < 330
+    assert 90 <= queue["oldest_overdue_seconds"] < 120
+    assert first["message_id"]
+
+
+def test_a_lease_that_ran_out_is_overdue_and_not_in_flight(
+    report: Callable[[], dict[str, Any]], people: People, chat: Chat, worker: Holder, database: Any
+) -> None:
+    people.ask(chat)
+    worker.claim()
+    database.execute("update private.reply_queue set due_at = now() - interval '1 minute'")
+
+    queue = report()["queue"]
+    assert (queue["in_flight"], queue["workers"], queue["overdue"]) == (0, 0, 1)
+
+
+def test_replies_calls_and_causes(
+    report: Callable[[], dict[str, Any]], people: People, chat: Chat, worker: Holder
+) -> None:
+    people.ask(chat)
+    [reply] = worker.claim()
+    reply["attempt"] = worker.next_attempt(reply, "model_overloaded")
+    assert worker.complete(reply)
+    people.ask(chat)
+    [reply] = worker.claim()
+    assert worker.fail(reply, "content_blocked")
+
+    day, week = report()["periods"]
+    assert day["replies"] == {"completed": 1, "failed": 1}
+    assert day["failures"] == {"content_blocked": 1}
+    assert day["calls"] == {"ok": 1, "model_overloaded": 1, "content_blocked": 1}
+    assert day["retries"] == 1
+    assert {**week, "hours": 24} == day
+    [model] = day["models"]
+    assert (model["model"], model["calls"], model["tokens"]) == ("gemini-test-001", 3, 3 * TOKENS)
+    assert (model["cost_usd"], model["calls_without_price"]) == (pytest.approx(0.0003), 0)
+
+
+def test_the_periods_end_where_they_say(
+    report: Callable[[], dict[str, Any]], people: People, worker: Holder, database: Any
+) -> None:
+    ages = ["1 hour", "2 days", "8 days", "30 days"]
+    for age in ages:
+        message = people.ask(people.make_chat())
+        [reply] = worker.claim()
+        assert worker.complete(reply)
+        database.execute(
+            f"update public.chat_replies set created_at = now() - interval '{age}' where message_id = %s", [message]
+        )
+        database.execute(
+            f"update public.external_api_call_logs set started_at = now() - interval '{age}' where message_id = %s",
+            [message],
+        )
+
+    found = report()
+    assert [period["replies"] for period in found["periods"]] == [{"completed": 1}, {"completed": 2}]
+    assert [period["calls"] for period in found["periods"]] == [{"ok": 1}, {"ok": 2}]
+    assert [day["calls"] for day in found["days"]] == [1, 1, 1]
+
+
+def test_latency_is_of_calls_that_answered(
+    report: Callable[[], dict[str, Any]], people: People, chat: Chat, worker: Holder, database: Any
+) -> None:
+    for ms in (100, 200, 900):
+        message = people.ask(chat)
+        [reply] = worker.claim()
+        assert worker.complete(reply)
+        database.execute(
+            """update public.external_api_call_logs set first_token_ms = %s, latency_ms = 10 * %s
+            where message_id = %s""",
+            [ms, ms, message],
+        )
+    people.ask(chat)
+    [reply] = worker.claim()
+    assert worker.fail(reply, "timed_out")
+    database.execute("update public.external_api_call_logs set latency_ms = 99999 where outcome = 'timed_out'")
+
+    [model] = report()["periods"][0]["models"]
+    assert model["first_token_ms"] == [200, 900, 900]
+    assert model["latency_ms"] == [2000, 9000, 9000]
+
+
+def test_no_content_and_nobody_in_it(
+    report: Callable[[], dict[str, Any]], people: People, chat: Chat, worker: Holder
+) -> None:
+    people.ask(chat, QUESTION)
+    [reply] = worker.claim()
+    assert worker.complete(reply, ANSWER)
+
+    text = str(report())
+    for kept in (QUESTION, ANSWER, str(chat.user.id), str(chat.session), "example.test", "@"):
+        assert kept not in text
+
+
+def test_users_may_not_ask_for_it(people: People, chat: Chat) -> None:
+    refused = people.signed_in(chat.user).post("/rpc/ops_report")
+    assert (refused.status_code, refused.json()["code"]) == (403, "42501")
+    assert people.anon().post("/rpc/ops_report").status_code == 401

@@ -1,0 +1,505 @@
+"""Another version of an answer, and another wording of a question: earlier ones stay, and are not current."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import psycopg
+import pytest
+
+from tests.holder import Holder
+from tests.people import Chat, People
+
+pytestmark = pytest.mark.usefixtures("quiet")
+
+Database = psycopg.Connection[dict[str, Any]]
+MakeDue = Callable[[UUID], None]
+
+
+@pytest.fixture
+def worker(make_holder: Callable[[], Holder]) -> Holder:
+    return make_holder()
+
+
+@pytest.fixture
+def chat(people: People) -> Chat:
+    return people.make_chat()
+
+
+@pytest.fixture
+def owner(people: People, chat: Chat) -> httpx.Client:
+    return people.signed_in(chat.user)
+
+
+@pytest.fixture
+def lease_ends(database: Database) -> MakeDue:
+    def end(message: UUID) -> None:
+        database.execute(
+            "update private.reply_queue set due_at = now() - interval '1 ms' where message_id = %s", [message]
+        )
+
+    return end
+
+
+def regenerate(client: httpx.Client, question: UUID) -> httpx.Response:
+    return client.post("/rpc/regenerate_reply", json={"message_id": str(question)})
+
+
+def replace(client: httpx.Client, chat: Chat, question: UUID, content: str = "In other words") -> httpx.Response:
+    return client.post(
+        "/chat_messages",
+        json={"session_id": str(chat.session), "role": "user", "content": content, "replaces": str(question)},
+    )
+
+
+def current(client: httpx.Client, chat: Chat) -> list[str]:
+    """What the chat is made of, as its owner reads it."""
+    found = client.get(
+        "/current_chat_messages",
+        params={"session_id": f"eq.{chat.session}", "order": "turn,role.desc", "select": "content"},
+    )
+    return [row["content"] for row in found.json()]
+
+
+def reply_of(database: Database, question: UUID) -> dict[str, Any]:
+    row = database.execute("select * from public.chat_replies where message_id = %s", [question]).fetchone()
+    assert row is not None
+    return row
+
+
+def state(database: Database, question: UUID) -> tuple[str, int]:
+    row = reply_of(database, question)
+    return row["status"], row["version"]
+
+
+def answers(database: Database, question: UUID) -> dict[int, str]:
+    rows = database.execute("select version, content from public.chat_messages where reply_to = %s", [question])
+    return {row["version"]: row["content"] for row in rows}
+
+
+def answered(people: People, chat: Chat, worker: Holder, question: str = "Why?", answer: str = "Because.") -> UUID:
+    asked = people.ask(chat, question)
+    (claimed,) = worker.claim()
+    assert worker.complete(claimed, answer)
+    return asked
+
+
+def is_refused(response: httpx.Response, status: int, hint: str) -> bool:
+    assert (response.status_code, response.json()["hint"]) == (status, hint), response.text
+    return True
+
+
+class TestRegenerating:
+    def test_the_next_version_is_queued_answered_and_current(
+        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+    ) -> None:
+        question = answered(people, chat, worker)
+        response = regenerate(owner, question)
+        assert (response.status_code, response.json()["status"], response.json()["version"]) == (200, "pending", 2)
+        assert current(owner, chat) == ["Why?", "Because."]
+
+        (claimed,) = worker.claim()
+        assert (claimed["message_id"], claimed["version"], claimed["attempt"]) == (str(question), 2, 2)
+        assert claimed["tries_left"] == 3
+        worker.complete(claimed, "Better.")
+        assert state(database, question) == ("completed", 2)
+        assert answers(database, question) == {1: "Because.", 2: "Better."}
+        assert current(owner, chat) == ["Why?", "Better."]
+
+    def test_an_earlier_version_is_out_of_the_context(
+        self, people: People, chat: Chat, worker: Holder, owner: httpx.Client
+    ) -> None:
+        question = answered(people, chat, worker)
+        regenerate(owner, question)
+        (claimed,) = worker.claim()
+        assert claimed["history"] == []
+        worker.complete(claimed, "Better.")
+        people.ask(chat, "And then?")
+        assert [each["content"] for each in worker.claim()[0]["history"]] == ["Why?", "Better."]
+
+    def test_a_question_asked_meanwhile_waits_for_it(
+        self, people: People, chat: Chat, worker: Holder, owner: httpx.Client
+    ) -> None:
+        question = answered(people, chat, worker)
+        regenerate(owner, question)
+        following = people.ask(chat, "And then?")
+        (claimed,) = worker.claim()
+        assert (claimed["message_id"], worker.claim()) == (str(question), [])
+        worker.complete(claimed, "Better.")
+        assert [each["message_id"] for each in worker.claim()] == [str(following)]
+
+    @pytest.mark.parametrize("again", ["retry_reply", "regenerate_reply"])
+    def test_a_version_that_fails_loses_nothing_and_is_tried_again_under_its_number(
+        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client, again: str
+    ) -> None:
+        question = answered(people, chat, worker)
+        regenerate(owner, question)
+        worker.fail(worker.claim()[0], "content_blocked")
+        assert state(database, question) == ("failed", 2)
+        assert current(owner, chat) == ["Why?", "Because."]
+
+        owner.post(f"/rpc/{again}", json={"message_id": str(question)}).raise_for_status()
+        assert state(database, question) == ("pending", 2)
+        worker.complete(worker.claim()[0], "Better.")
+        assert answers(database, question) == {1: "Because.", 2: "Better."}
+
+    def test_a_failed_version_leaves_the_one_before_in_the_context(
+        self, people: People, chat: Chat, worker: Holder, owner: httpx.Client
+    ) -> None:
+        question = answered(people, chat, worker)
+        regenerate(owner, question)
+        worker.fail(worker.claim()[0])
+        people.ask(chat, "And then?")
+        assert [each["content"] for each in worker.claim()[0]["history"]] == ["Why?", "Because."]
+
+    def test_stopped_before_a_word_it_leaves_the_one_before(
+        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+    ) -> None:
+        question = answered(people, chat, worker)
+        regenerate(owner, question)
+        owner.post("/rpc/cancel_reply", json={"message_id": str(question)}).raise_for_status()
+        assert state(database, question) == ("cancelled", 2)
+        assert current(owner, chat) == ["Why?", "Because."]
+        assert regenerate(owner, question).json()["version"] == 2
+
+    def test_what_was_shown_of_a_stopped_version_is_a_version(
+        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+    ) -> None:
+        question = answered(people, chat, worker)
+        regenerate(owner, question)
+        (claimed,) = worker.claim()
+        owner.post("/rpc/cancel_reply", json={"message_id": str(question)}).raise_for_status()
+        worker.complete(claimed, "Bet", "cancelled")
+        assert current(owner, chat) == ["Why?", "Bet"]
+        assert regenerate(owner, question).json()["version"] == 3
+        worker.complete(worker.claim()[0], "Best.")
+        assert answers(database, question) == {1: "Because.", 2: "Bet", 3: "Best."}
+
+    def test_only_the_newest_answer(self, people: People, chat: Chat, worker: Holder, owner: httpx.Client) -> None:
+        earlier = answered(people, chat, worker)
+        newest = people.ask(chat, "And then?")
+        assert is_refused(regenerate(owner, earlier), 409, "reply_state")
+        assert is_refused(regenerate(owner, newest), 409, "reply_state")
+        (claimed,) = worker.claim()
+        assert is_refused(regenerate(owner, newest), 409, "reply_state")
+        worker.fail(claimed)
+        assert "Retry it instead" in regenerate(owner, newest).json()["message"]
+
+    def test_not_in_an_archived_chat(
+        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+    ) -> None:
+        question = answered(people, chat, worker)
+        database.execute("update public.chat_sessions set status = 'archived' where id = %s", [chat.session])
+        assert is_refused(regenerate(owner, question), 409, "session_archived")
+
+    def test_the_flood_guard_counts_it(
+        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+    ) -> None:
+        question = answered(people, chat, worker)
+        for _ in range(5):
+            other = people.make_chat(chat.user)
+            database.execute(
+                "insert into public.chat_messages (session_id, content) select %s, 'Hi' from generate_series(1, 20)",
+                [other.session],
+            )
+        assert is_refused(regenerate(owner, question), 429, "too_many_pending")
+        assert state(database, question) == ("completed", 1)
+
+    def test_missing_and_foreign_messages_look_the_same(self, people: People, chat: Chat, worker: Holder) -> None:
+        question = answered(people, chat, worker)
+        stranger = people.signed_in(people.make_user())
+        assert is_refused(regenerate(stranger, question), 404, "not_found")
+        assert regenerate(stranger, question).text == regenerate(stranger, uuid4()).text
+
+    def test_twice_at_once_is_one_version(
+        self, people: People, database: Database, chat: Chat, worker: Holder
+    ) -> None:
+        question = answered(people, chat, worker)
+        clients = [people.signed_in(chat.user) for _ in range(2)]
+        with ThreadPoolExecutor(2) as threads:
+            seen = sorted(threads.map(lambda client: regenerate(client, question).status_code, clients))
+        assert seen == [200, 409]
+        assert state(database, question) == ("pending", 2)
+
+    @pytest.mark.parametrize(
+        "change",
+        ["version = 2", "version = 3, status = 'pending'", "version = 0, status = 'pending'", "status = 'pending'"],
+    )
+    def test_by_hand_there_is_no_other_way(
+        self, people: People, database: Database, chat: Chat, worker: Holder, change: str
+    ) -> None:
+        question = answered(people, chat, worker)
+        with pytest.raises(psycopg.Error) as refused:
+            database.execute(f"update public.chat_replies set {change} where message_id = %s", [question])
+        assert refused.value.sqlstate == "PT409"
+        assert state(database, question) == ("completed", 1)
+
+    def test_a_version_without_an_answer_has_no_next(self, people: People, database: Database, chat: Chat) -> None:
+        question = people.ask(chat)
+        database.execute("update public.chat_replies set status = 'cancelled' where message_id = %s", [question])
+        with pytest.raises(psycopg.Error) as refused:
+            database.execute(
+                "update public.chat_replies set status = 'pending', version = 2 where message_id = %s", [question]
+            )
+        assert refused.value.sqlstate == "PT409"
+
+
+class TestReplacing:
+    def test_the_new_question_takes_the_place_of_the_old(
+        self, people: People, chat: Chat, worker: Holder, owner: httpx.Client
+    ) -> None:
+        answered(people, chat, worker, "First", "One.")
+        old = answered(people, chat, worker, "Wy?", "What?")
+        response = replace(owner, chat, old, "Why?")
+        assert (response.status_code, response.json()[0]["turn"], response.json()[0]["replaces"]) == (
+            201,
+            3,
+            str(old),
+        )
+        assert current(owner, chat) == ["First", "One.", "Why?"]
+
+        (claimed,) = worker.claim()
+        assert [each["content"] for each in claimed["history"]] == ["First", "One."]
+        worker.complete(claimed, "Because.")
+        people.ask(chat, "And then?")
+        assert [each["content"] for each in worker.claim()[0]["history"]] == ["First", "One.", "Why?", "Because."]
+
+    def test_a_chain(self, people: People, chat: Chat, worker: Holder, owner: httpx.Client) -> None:
+        question = answered(people, chat, worker, "1", "One.")
+        for n in range(2, 5):
+            question = UUID(replace(owner, chat, question, str(n)).json()[0]["id"])
+            worker.complete(worker.claim()[0], f"Answer {n}")
+        assert current(owner, chat) == ["4", "Answer 4"]
+        following = people.ask(chat, "Next")
+        (claimed,) = worker.claim()
+        assert claimed["message_id"] == str(following)
+        assert [each["content"] for each in claimed["history"]] == ["4", "Answer 4"]
+
+    def test_while_it_waits_it_is_cancelled_at_once(
+        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+    ) -> None:
+        old = people.ask(chat)
+        new = replace(owner, chat, old).json()[0]["id"]
+        assert state(database, old) == ("cancelled", 1)
+        (claimed,) = worker.claim()
+        assert claimed["message_id"] == new
+        assert claimed["history"] == []
+
+    def test_while_it_is_answered_the_worker_is_asked_and_the_new_one_waits(
+        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+    ) -> None:
+        old = people.ask(chat)
+        (claimed,) = worker.claim()
+        new = replace(owner, chat, old).json()[0]["id"]
+        assert (state(database, old), worker.claim()) == (("answering", 1), [])
+        assert worker.renew(claimed)[0]["cancel_requested"] is True
+
+        assert worker.complete(claimed, "What was shown", "cancelled") is True
+        assert answers(database, old) == {1: "What was shown"}
+        (following,) = worker.claim()
+        assert (following["message_id"], following["history"]) == (new, [])
+
+    def test_when_its_worker_is_dead_what_was_shown_is_kept(
+        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client, lease_ends: MakeDue
+    ) -> None:
+        old = people.ask(chat)
+        (claimed,) = worker.claim()
+        worker.save_draft(claimed, "What was shown")
+        lease_ends(old)
+        new = replace(owner, chat, old).json()[0]["id"]
+        assert (state(database, old), answers(database, old)) == (("cancelled", 1), {1: "What was shown"})
+        assert [each["message_id"] for each in worker.claim()] == [new]
+        assert worker.complete(claimed) is False
+
+    def test_when_its_worker_dies_after_the_wish(
+        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client, lease_ends: MakeDue
+    ) -> None:
+        old = people.ask(chat)
+        worker.claim()
+        new = replace(owner, chat, old).json()[0]["id"]
+        lease_ends(old)
+        assert worker.claim_all() == {"replies": [], "next_due_in_ms": 0}
+        assert state(database, old) == ("cancelled", 1)
+        assert [each["message_id"] for each in worker.claim()] == [new]
+
+    @pytest.mark.parametrize("command", ["retry_reply", "regenerate_reply"])
+    def test_a_replaced_question_is_not_answered_any_more(
+        self, people: People, chat: Chat, worker: Holder, owner: httpx.Client, command: str
+    ) -> None:
+        old = people.ask(chat)
+        worker.fail(worker.claim()[0])
+        replace(owner, chat, old)
+        response = owner.post(f"/rpc/{command}", json={"message_id": str(old)})
+        assert is_refused(response, 409, "reply_state")
+
+    def test_only_the_newest_question(
+        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+    ) -> None:
+        earlier, newest = answered(people, chat, worker), answered(people, chat, worker)
+        assert is_refused(replace(owner, chat, earlier), 409, "reply_state")
+        replace(owner, chat, newest).raise_for_status()
+        assert is_refused(replace(owner, chat, newest), 409, "reply_state")
+        assert database.execute("select last_turn from public.chat_sessions").fetchone() == {"last_turn": 3}
+
+    def test_not_an_answer_nor_the_question_of_another_chat(
+        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+    ) -> None:
+        question = answered(people, chat, worker)
+        (answer,) = database.execute("select id from public.chat_messages where reply_to = %s", [question]).fetchall()
+        mine, theirs = people.ask(people.make_chat(chat.user)), people.ask(people.make_chat())
+        texts = {
+            replace(owner, chat, each).text
+            for each in (answer["id"], mine, theirs, uuid4())
+            if is_refused(replace(owner, chat, each), 404, "not_found")
+        }
+        assert len(texts) == 1
+        assert state(database, theirs) == ("pending", 1)
+
+    def test_a_stranger_stops_nothing(self, people: People, database: Database, chat: Chat) -> None:
+        question = people.ask(chat)
+        response = replace(people.signed_in(people.make_user()), chat, question)
+        assert (response.status_code, response.json()["code"]) == (403, "42501")
+        assert state(database, question) == ("pending", 1)
+
+    def test_what_is_refused_stops_nothing(
+        self, people: People, database: Database, chat: Chat, owner: httpx.Client
+    ) -> None:
+        question = people.ask(chat)
+        assert replace(owner, chat, question, " ").status_code == 400
+        database.execute("update public.chat_sessions set status = 'archived' where id = %s", [chat.session])
+        assert is_refused(replace(owner, chat, question), 409, "session_archived")
+        assert state(database, question) == ("pending", 1)
+
+    def test_sending_it_again_is_harmless(
+        self, people: People, database: Database, chat: Chat, owner: httpx.Client
+    ) -> None:
+        old, new = people.ask(chat), str(uuid4())
+        row = {"id": new, "session_id": str(chat.session), "role": "user", "content": "Why?", "replaces": str(old)}
+        for _ in range(2):
+            owner.post(
+                "/chat_messages",
+                params={"on_conflict": "id"},
+                headers={"prefer": "resolution=ignore-duplicates"},
+                json=row,
+            ).raise_for_status()
+        assert database.execute("select last_turn from public.chat_sessions").fetchone() == {"last_turn": 2}
+
+    def test_two_edits_of_one_question_cannot_both_win(
+        self, people: People, database: Database, chat: Chat, database_url: str
+    ) -> None:
+        """The first has not committed when the second comes: it must wait, and then see that it is late."""
+        question = people.ask(chat)
+        statement = "insert into public.chat_messages (session_id, content, replaces) values (%s, %s, %s)"
+        with psycopg.connect(database_url) as first, ThreadPoolExecutor(1) as thread:
+            first.execute(statement, [chat.session, "First", question])
+
+            def second() -> str | None:
+                with psycopg.connect(database_url, autocommit=True) as late:
+                    try:
+                        late.execute(statement, [chat.session, "Second", question])
+                    except psycopg.Error as refused:
+                        return refused.sqlstate
+                return None
+
+            waiting = thread.submit(second)
+            time.sleep(0.3)
+            assert not waiting.done()
+            first.commit()
+            assert waiting.result() == "PT409"
+
+    def test_the_key_alone_would_refuse_the_second(
+        self, people: People, database: Database, chat: Chat, owner: httpx.Client
+    ) -> None:
+        question = people.ask(chat)
+        replace(owner, chat, question).raise_for_status()
+        with database.transaction():
+            database.execute("alter table public.chat_messages disable trigger order_message")
+            refused = pytest.raises(psycopg.errors.UniqueViolation, match="one_replacement_per_question")
+            with refused, database.transaction():
+                database.execute(
+                    """insert into public.chat_messages (session_id, user_id, content, turn, replaces)
+                    values (%s, %s, 'Second', 9, %s)""",
+                    [chat.session, chat.user.id, question],
+                )
+            database.execute("alter table public.chat_messages enable trigger order_message")
+
+    def test_replacing_and_completing_at_the_same_moment(
+        self, people: People, database: Database, chat: Chat, worker: Holder, database_url: str
+    ) -> None:
+        """Whoever has the session first: the other waits, and the new question is answered next in both cases."""
+        old = people.ask(chat)
+        (claimed,) = worker.claim()
+        with psycopg.connect(database_url) as replacing, ThreadPoolExecutor(1) as thread:
+            replacing.execute(
+                "insert into public.chat_messages (session_id, content, replaces) values (%s, 'New', %s)",
+                [chat.session, old],
+            )
+            completing = thread.submit(worker.complete, claimed, "Because.")
+            time.sleep(0.3)
+            assert not completing.done()
+            replacing.commit()
+            assert completing.result() is True
+        assert state(database, old) == ("completed", 1)
+        (following,) = worker.claim()
+        assert (following["question"], following["history"]) == ("New", [])
+
+    def test_deleting_the_chat_takes_all_of_it(
+        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+    ) -> None:
+        old = answered(people, chat, worker)
+        replace(owner, chat, old).raise_for_status()
+        owner.delete("/chat_sessions", params={"id": f"eq.{chat.session}"}).raise_for_status()
+        assert database.execute("select count(*) from public.chat_messages").fetchone() == {"count": 0}
+
+    def test_deleting_the_old_question_by_hand_keeps_the_new(
+        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+    ) -> None:
+        old = answered(people, chat, worker)
+        replace(owner, chat, old, "New").raise_for_status()
+        database.execute("delete from public.chat_messages where id = %s", [old])
+        assert current(owner, chat) == ["New"]
+
+
+def test_the_page_s_read_of_a_turn_knows_its_answers_apart_from_what_replaced_it(
+    people: People, chat: Chat, worker: Holder, owner: httpx.Client
+) -> None:
+    """Two keys lead from messages to messages: the embedding must take the one that it names."""
+    old = answered(people, chat, worker, "Wy?", "What?")
+    new = replace(owner, chat, old, "Why?").json()[0]["id"]
+    worker.complete(worker.claim()[0], "Because.")
+    found = owner.get(
+        "/chat_messages",
+        params={"select": "id,answers:chat_messages!reply_to(content)", "role": "eq.user", "order": "turn"},
+    ).json()
+    assert found == [
+        {"id": str(old), "answers": [{"content": "What?"}]},
+        {"id": new, "answers": [{"content": "Because."}]},
+    ]
+
+
+def test_an_open_call_has_its_model_from_the_next_renewal(
+    people: People, database: Database, chat: Chat, make_holder: Callable[[], Holder], lease_ends: MakeDue
+) -> None:
+    question = people.ask(chat)
+    dead = make_holder()
+    (claimed,) = dead.claim()
+    dead.renew({**claimed, "model": None})
+    assert models(database, question) == [None]
+    dead.renew({**claimed, "model": "first"})
+    dead.renew({**claimed, "model": "another"})
+    assert models(database, question) == ["first"]
+
+    lease_ends(question)
+    (current_claim,) = make_holder().claim()
+    dead.renew({**claimed, "model": "first"}, {**current_claim, "model": "first"})
+    assert models(database, question) == ["first", None]
+
+
+def models(database: Database, question: UUID) -> list[str | None]:
+    rows = database.execute(
+        "select model_requested from public.external_api_call_logs where message_id = %s order by attempt", [question]
+    )
+    return [row["model_requested"] for row in rows]

@@ -1,0 +1,114 @@
+"""Facts of a database, judged: those that no test can plant in a living one."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from worker.checks import expected, installation
+
+Facts = dict[str, Any]
+FILES = ["20260101000000", "20260102000000"]
+
+
+@pytest.fixture
+def facts() -> Facts:
+    """As a database tells them in which everything is right."""
+    relations = {
+        name: {
+            "row_level_security": not relation.view,
+            "published": relation.published,
+            "anon_may": False,
+            "policies": dict(relation.policies),
+            "triggers": dict.fromkeys(relation.triggers, True),
+        }
+        for name, relation in expected.RELATIONS.items()
+    }
+    relations[expected.CHANNELS] = {
+        "row_level_security": True,
+        "published": False,
+        "anon_may": True,
+        "policies": {**expected.CHANNEL_POLICIES, "Somebody's own": "permissive select"},
+        "triggers": {},
+    }
+    roles = ("anon", "authenticated", "service_role")
+    functions = {
+        name: {f"{role}_may": role == wanted for role in roles} for name, wanted in expected.FUNCTIONS.items()
+    }
+    return {"migrations": list(FILES), "demo_account": False, "relations": relations, "functions": functions}
+
+
+def told(facts: Facts, files: list[str] = FILES) -> list[tuple[str, str]]:
+    found = installation.judge(facts, files, local=False)
+    return [(finding.level, finding.words) for finding in found if finding.level != "ok"]
+
+
+def test_nothing_is_wrong(facts: Facts) -> None:
+    assert told(facts) == []
+
+
+def test_a_newer_migration_of_somebody_elses_is_none_of_ours(facts: Facts) -> None:
+    facts["migrations"].append("20990101000000")
+    assert told(facts) == []
+
+
+def test_migrations_run_by_hand_leave_no_trace(facts: Facts) -> None:
+    facts["migrations"] = None
+    [(level, words)] = told(facts)
+    assert level == "warning"
+    assert "nobody can tell which" in words
+
+
+def test_nothing_to_compare_with_is_not_called_well(facts: Facts) -> None:
+    [(level, words)] = told(facts, files=[])
+    assert level == "skipped"
+    assert "without supabase/migrations" in words
+
+
+def _drop_table(facts: Facts) -> None:
+    facts["relations"]["public.posts"] = None
+
+
+def _drop_trigger(facts: Facts) -> None:
+    del facts["relations"]["private.reply_queue"]["triggers"]["send_wake_up"]
+
+
+def _loosen_policy(facts: Facts) -> None:
+    policies = facts["relations"][expected.CHANNELS]["policies"]
+    policies["Only the database and the worker speak in chat sessions"] = "permissive insert"
+
+
+def _open_channels(facts: Facts) -> None:
+    facts["relations"][expected.CHANNELS]["row_level_security"] = False
+
+
+def _lose_realtime(facts: Facts) -> None:
+    facts["relations"][expected.CHANNELS] = None
+
+
+def _drop_function(facts: Facts) -> None:
+    facts["functions"]["private.claim_replies"] = None
+
+
+@pytest.mark.parametrize(
+    ("misdeed", "words"),
+    [
+        (_drop_table, "public.posts is missing."),
+        (_drop_trigger, "The trigger send_wake_up of private.reply_queue is missing."),
+        (_loosen_policy, "is permissive insert and should be restrictive insert."),
+        (_open_channels, "Row-level security of realtime.messages is off"),
+        (_lose_realtime, "There is no table realtime.messages"),
+        (_drop_function, "The function private.claim_replies is missing."),
+    ],
+)
+def test_what_is_wrong_is_the_only_thing_told(facts: Facts, misdeed: Callable[[Facts], None], words: str) -> None:
+    misdeed(facts)
+    [(level, sentence)] = told(facts)
+    assert level == "problem"
+    assert words in sentence
+
+
+def test_the_migrations_of_this_repository_are_found() -> None:
+    versions = installation.versions()
+    assert versions == sorted(versions)
+    assert len(versions) > 20

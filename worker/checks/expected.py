@@ -1,0 +1,84 @@
+"""What the migrations leave in a database, by name. A test compares it with a fresh one, so it cannot fall behind."""
+
+from dataclasses import dataclass, field
+
+Policies = dict[str, str]
+"""Name → kind and operation."""
+
+
+@dataclass(frozen=True)
+class Relation:
+    policies: Policies = field(default_factory=dict)
+    triggers: tuple[str, ...] = ()
+    published: bool = False
+    """Whether its row changes go out over Realtime."""
+    view: bool = False
+
+
+RELATIONS = {
+    "public.posts": Relation({"Owners read their posts": "permissive select"}),
+    "public.post_analyses": Relation({"Owners read the analyses of their posts": "permissive select"}),
+    "public.chat_sessions": Relation(
+        {
+            "Owners read their chat sessions": "permissive select",
+            "Users open chat sessions on their own analyses": "permissive insert",
+            "Owners archive and reopen their chat sessions": "permissive update",
+            "Owners delete their chat sessions": "permissive delete",
+        },
+        ("leave_queue", "broadcast_session", "broadcast_deleted_session"),
+    ),
+    "public.chat_messages": Relation(
+        {
+            "Owners read the messages of their chat sessions": "permissive select",
+            "Owners ask in their chat sessions": "permissive insert",
+        },
+        ("order_message", "open_reply", "broadcast_message"),
+        published=True,
+    ),
+    "public.chat_replies": Relation(
+        {"Owners see the state of their replies": "permissive select"},
+        (
+            "refuse_flood",
+            "refuse_flood_of_retries",
+            "guard_reply_status",
+            "follow_opened_reply",
+            "follow_reply_status",
+            "broadcast_opened_reply",
+            "broadcast_reply",
+        ),
+        published=True,
+    ),
+    "public.chat_reply_drafts": Relation({"Owners read the drafts of their replies": "permissive select"}),
+    "public.external_api_call_logs": Relation(),
+    "public.chat_session_summaries": Relation(view=True),
+    "public.current_chat_messages": Relation(view=True),
+    "private.reply_queue": Relation(triggers=("send_wake_up",)),
+}
+
+# The table that decides who hears and who speaks on a channel. It is the project's, only the policies are ours.
+CHANNELS = "realtime.messages"
+CHANNEL_POLICIES = {
+    "Owners hear their chat sessions": "permissive select",
+    "Nobody else hears chat sessions or the worker": "restrictive select",
+    "Nobody hears chat sessions or the worker unless signed in": "restrictive select",
+    "Only the database and the worker speak in chat sessions": "restrictive insert",
+}
+
+_FOR_THE_WORKER = (
+    "claim_replies",
+    "renew_leases",
+    "save_drafts",
+    "next_attempt",
+    "complete_reply",
+    "fail_reply",
+    "release_replies",
+    "ops_report",
+    "check_installation",
+)
+_FOR_USERS = ("retry_reply", "cancel_reply", "regenerate_reply")
+# Function → the one role of the API that may execute it. Those of public lead to those of private.
+FUNCTIONS = {
+    "public.open_chat_session": "authenticated",
+    **{f"{schema}.{name}": "service_role" for schema in ("public", "private") for name in _FOR_THE_WORKER},
+    **{f"{schema}.{name}": "authenticated" for schema in ("public", "private") for name in _FOR_USERS},
+}

@@ -1,0 +1,63 @@
+"""Each of GEMINI_MODELS, asked for a word: whether it is there, and which version answers."""
+
+import asyncio
+
+from worker import pricing
+from worker.checks.findings import Finding
+from worker.config import WorkerSettings
+from worker.context import Prompt
+from worker.errors import EmptyReply, ModelError, ModelOverloaded, ModelUnavailable, RateLimited, TimedOut
+from worker.gemini import Gemini
+from worker.models import Usage
+
+SECONDS = 30.0
+TOKENS = 16
+PROMPT = Prompt("This is a connection test.", [{"role": "user", "parts": [{"text": "Answer with the word: ready."}]}])
+
+
+async def ask(settings: WorkerSettings) -> list[Finding]:
+    gemini = Gemini(settings.model_copy(update={"max_output_tokens": TOKENS}))
+    try:
+        return list(await asyncio.gather(*(_ask(gemini, model) for model in settings.models)))
+    finally:
+        await gemini.close()
+
+
+async def _ask(gemini: Gemini, model: str) -> Finding:
+    try:
+        async with asyncio.timeout(SECONDS), gemini.stream(model, PROMPT) as stream:
+            try:
+                async for _ in stream:
+                    pass
+            except EmptyReply:
+                pass  # so few tokens may all go into its thoughts: it is there, and it answered
+    except ModelError as error:
+        return _failed(model, error)
+    except TimeoutError:
+        return _failed(model, TimedOut("TimeoutError"))
+    return _answered(model, stream.model_version)
+
+
+def _answered(model: str, version: str | None) -> Finding:
+    words = f"{model} answers, as {version or 'a version that it does not tell'}."
+    if pricing.cost(version, Usage()) is None:
+        words += " No price is known for it: its cost stays empty in the ledger."
+        return Finding("warning", "model", words, "Add it to worker/pricing.py.")
+    return Finding("ok", "model", words)
+
+
+def _failed(model: str, error: ModelError) -> Finding:
+    match error:
+        case ModelUnavailable() if str(error).startswith("404"):
+            words, remedy = f"There is no model {model}.", "Correct GEMINI_MODELS."
+        case ModelUnavailable():
+            words = f"The provider refuses GEMINI_API_KEY for {model} ({error})."
+            remedy = "Make a key in Google AI Studio, and make sure that it is allowed for this model."
+        case RateLimited():
+            words = f"{model} is there, and this key's limit is reached ({error})."
+            return Finding("warning", "model", words, "Look at the limits of your plan.")
+        case ModelOverloaded() | TimedOut():
+            words, remedy = f"{model} cannot be reached, or is overloaded ({error}).", "Try again in a while."
+        case _:
+            words, remedy = f"{model} gave no answer ({error}).", "Look at the provider's status page."
+    return Finding("problem", "model", words, remedy)

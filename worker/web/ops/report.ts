@@ -1,0 +1,81 @@
+// What /ops/report.json holds: the answer of the database's ops_report, and what /readyz says.
+
+export interface Queue {
+  pending: number;
+  oldest_pending_seconds: number | null;
+  in_flight: number;
+  workers: number;
+  waiting_to_retry: number;
+  overdue: number;
+  oldest_overdue_seconds: number | null;
+}
+
+/** 50th, 95th and 99th percentile, in milliseconds; null where no call answered. */
+export type Percentiles = [number, number, number] | null;
+
+export interface Use {
+  model: string;
+  calls: number;
+  tokens: number;
+  /** Of the calls whose price is known. */
+  cost_usd: number;
+  calls_without_price: number;
+}
+
+export interface ModelFigures extends Use {
+  first_token_ms: Percentiles;
+  latency_ms: Percentiles;
+}
+
+export interface Day extends Use {
+  day: string;
+}
+
+export interface Period {
+  hours: number;
+  replies: Record<string, number>;
+  failures: Record<string, number>;
+  calls: Record<string, number>;
+  retries: number;
+  models: ModelFigures[];
+}
+
+export interface Figures {
+  at: string;
+  queue: Queue;
+  periods: [Period, Period];
+  days: Day[];
+}
+
+export interface Report {
+  figures: Figures;
+  problems: Record<string, string>;
+}
+
+export class Unreadable extends Error {}
+
+/** Throws Unreadable, with a sentence, where there are no figures. */
+export async function readReport(path: string): Promise<Report> {
+  let response: Response;
+  try {
+    response = await fetch(path, { cache: "no-store" });
+  } catch {
+    throw new Unreadable("The worker does not answer.");
+  }
+  if (response.status === 401) location.reload(); // the token was changed: the form is served instead
+  if (!response.ok) {
+    const body = (await response.json().catch(() => ({}))) as { message?: string };
+    throw new Unreadable(body.message ?? `The worker answers with status ${response.status}.`);
+  }
+  return response.json() as Promise<Report>;
+}
+
+export const sum = (counts: Record<string, number>): number => Object.values(counts).reduce((a, b) => a + b, 0);
+
+/** The last days without a gap, the newest last: one without calls is a day, too. */
+export function lastDays(at: string, count: number): string[] {
+  const today = Date.parse(at.slice(0, 10));
+  return Array.from({ length: count }, (_, back) =>
+    new Date(today - (count - 1 - back) * 86_400_000).toISOString().slice(0, 10),
+  );
+}

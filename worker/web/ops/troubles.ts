@@ -1,0 +1,67 @@
+// What is wrong, in words. Nothing is to be read from a colour or a curve alone.
+
+import { duration, percent } from "./format";
+import { type Figures, type Report, sum } from "./report";
+
+export interface Trouble {
+  level: "problem" | "notice";
+  words: string;
+}
+
+const OVERDUE_SECONDS = 30; // two leases: a dead worker's reply is due again after one
+const LONG_WAIT_SECONDS = 120;
+const FAILED_SHARE = 0.05;
+const RETRIED_SHARE = 0.2;
+const FEW = 3;
+
+const plural = (count: number, one: string, many: string) => (count === 1 ? `1 ${one}` : `${count} ${many}`);
+
+export function troubles({ figures, problems }: Report): Trouble[] {
+  const own = Object.values(problems).map((words): Trouble => ({ level: "problem", words }));
+  return [...own, ...ofQueue(figures), ...ofLastDay(figures)];
+}
+
+function ofQueue({ queue }: Figures): Trouble[] {
+  const found: Trouble[] = [];
+  if (queue.overdue > 0 && (queue.oldest_overdue_seconds ?? 0) >= OVERDUE_SECONDS) {
+    const [due, wait] = [plural(queue.overdue, "reply is", "replies are"), duration(queue.oldest_overdue_seconds!)];
+    found.push({
+      level: "problem",
+      words: `${due} due and no worker claims ${queue.overdue === 1 ? "it" : "them"}; the oldest for ${wait}. Is a worker running, and has it room?`,
+    });
+  }
+  if ((queue.oldest_pending_seconds ?? 0) >= LONG_WAIT_SECONDS) {
+    const wait = duration(queue.oldest_pending_seconds!);
+    found.push({ level: "notice", words: `The oldest question has been waiting for ${wait}.` });
+  }
+  return found;
+}
+
+function ofLastDay({ periods: [day] }: Figures): Trouble[] {
+  const found: Trouble[] = [];
+  const [failed, settled] = [day.replies.failed ?? 0, (day.replies.completed ?? 0) + (day.replies.failed ?? 0)];
+  if (failed >= FEW && failed / settled >= FAILED_SHARE) {
+    const [cause, count] = Object.entries(day.failures).sort(([, a], [, b]) => b - a)[0] ?? [
+      "an unknown cause",
+      failed,
+    ];
+    const share = percent(failed / settled);
+    found.push({
+      level: "problem",
+      words: `${share} of the replies of the last 24 hours failed (${failed} of ${settled}), most of them by ${cause} (${count}).`,
+    });
+  }
+  const calls = sum(day.calls);
+  if (day.retries >= FEW && day.retries / calls >= RETRIED_SHARE) {
+    found.push({ level: "notice", words: `${day.retries} of the last 24 hours' ${calls} calls were retries.` });
+  }
+  if (day.calls.lost) {
+    const lost = plural(day.calls.lost, "call was", "calls were");
+    found.push({ level: "notice", words: `${lost} lost in the last 24 hours: a worker died, or lost its claim.` });
+  }
+  for (const { model, calls_without_price: count } of day.models.filter((each) => each.calls_without_price > 0)) {
+    const made = plural(count, "call", "calls");
+    found.push({ level: "notice", words: `No price is known for ${model}: the cost of ${made} is missing here.` });
+  }
+  return found;
+}
