@@ -2,12 +2,13 @@
 
 A block is {"kind": "paragraph" | "heading" | "list" | "quote" | "code" | "table" | "rule", …}.
 A paragraph, heading or cell holds runs: {"text", "bold"?, "italic"?, "strike"?, "code"?, "href"?} or {"break": true}.
-`rtl` says that its first strong character is of a script written from right to left.
+`rtl` says of a block that its first strong character is of a script written from right to left.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,8 +36,9 @@ def markdown(text: str) -> list[Node]:
 
 
 def plain(text: str) -> list[Node]:
-    """The paragraphs of a text without markup, its line breaks kept."""
-    return [_paragraph(list(_lines(part))) for part in re.split(r"\n\s*\n", text.strip("\n")) if part.strip()]
+    """The paragraphs of a text without markup, its line breaks kept. Where the direction changes, one ends."""
+    parts = [part.splitlines() for part in re.split(r"\n\s*\n", text)]
+    return [_paragraph(_lines(lines)) for part in parts for _, lines in groupby(part, _is_rtl) if any(part)]
 
 
 def _blocks(parent: SyntaxTreeNode) -> list[Node]:
@@ -50,14 +52,16 @@ def _block(node: SyntaxTreeNode) -> Node:
         case "bullet_list" | "ordered_list":
             items = [_blocks(item) for item in node.children]
             ordered = node.type == "ordered_list"
-            return {"kind": "list", "ordered": ordered, "start": int(node.attrs.get("start", 1)), "items": items}
+            start = int(node.attrs.get("start", 1))
+            return {"kind": "list", "ordered": ordered, "start": start, "items": items, "rtl": _starts_rtl(node)}
         case "blockquote":
-            return {"kind": "quote", "blocks": _blocks(node)}
+            return {"kind": "quote", "blocks": _blocks(node), "rtl": _starts_rtl(node)}
         case "fence" | "code_block":
             return {"kind": "code", "text": _breakable(node.content.rstrip("\n"))}
         case "table":
             rows = [row for part in node.children for row in part.children]
-            return {"kind": "table", "rows": [[_paragraph(_runs(cell)) for cell in row.children] for row in rows]}
+            cells = [[_cell(cell) for cell in row.children] for row in rows]
+            return {"kind": "table", "rows": cells, "rtl": _starts_rtl(node)}
         case "hr":
             return {"kind": "rule"}
         case _:
@@ -66,6 +70,11 @@ def _block(node: SyntaxTreeNode) -> Node:
 
 def _paragraph(runs: list[Node]) -> Node:
     return {"kind": "paragraph", "runs": runs, "rtl": _is_rtl("".join(run.get("text", "") for run in runs))}
+
+
+def _cell(node: SyntaxTreeNode) -> Node:
+    """`align` is left, center or right where the table says so, else empty."""
+    return {**_paragraph(_runs(node)), "align": str(node.attrs.get("style", "")).removeprefix("text-align:")}
 
 
 def _runs(block: SyntaxTreeNode) -> list[Node]:
@@ -104,11 +113,11 @@ def _target(href: str) -> Node:
         return {}
 
 
-def _lines(text: str) -> Iterator[Node]:
-    for number, line in enumerate(text.splitlines()):
-        if number:
-            yield {"break": True}
-        yield {"text": _breakable(line)}
+def _lines(lines: Iterable[str]) -> list[Node]:
+    runs: list[Node] = []
+    for line in lines:
+        runs += [{"break": True}, {"text": _breakable(line)}]
+    return runs[1:]
 
 
 def _breakable(text: str) -> str:
@@ -122,6 +131,10 @@ def _pieces(word: str) -> Iterator[str]:
             yield word[start:end]
             start = end
     yield word[start:]
+
+
+def _starts_rtl(node: SyntaxTreeNode) -> bool:
+    return _is_rtl(next((part.content for part in node.walk() if part.type == "inline"), ""))
 
 
 def _is_rtl(text: str) -> bool:
