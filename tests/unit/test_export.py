@@ -3,6 +3,8 @@
 import io
 import json
 import re
+import threading
+import traceback
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -10,7 +12,8 @@ import pytest
 from markdown_it import MarkdownIt
 from pypdf import PdfReader
 
-from worker.web.export import FORMATS, file_name, read_transcript, render
+from worker.web.export import FORMATS, Busy, TooLong, file_name, read_transcript, render
+from worker.web.export import pdf as pdf_format
 from worker.web.export.nodes import markdown, plain
 from worker.web.export.transcript import Transcript
 
@@ -313,6 +316,44 @@ def positions(page) -> list[float]:
     found: list[float] = []
     page.extract_text(visitor_text=lambda text, cm, tm, font, size: found.append(tm[4] + len(text) * 4))
     return found
+
+
+def test_more_pdfs_than_cores_are_not_set_at_once(monkeypatch):
+    monkeypatch.setattr(pdf_format, "_slots", threading.BoundedSemaphore(1))
+    transcript = exported()
+
+    with pdf_format._slots, pytest.raises(Busy):
+        render("pdf", transcript)
+
+    assert render("pdf", transcript)[0].startswith(b"%PDF")
+
+
+def test_a_pdf_that_takes_too_long_is_given_up(monkeypatch):
+    monkeypatch.setattr(pdf_format, "LONGEST", 0.001)
+
+    with pytest.raises(TooLong):
+        render("pdf", exported())
+
+
+def test_a_typesetter_that_the_system_ends_found_the_chat_too_long(monkeypatch, tmp_path):
+    replace_typesetter(monkeypatch, tmp_path, "import os; os.abort()")
+
+    with pytest.raises(TooLong):
+        render("pdf", exported())
+
+
+def test_what_a_failed_typesetter_prints_stays_with_it(monkeypatch, tmp_path):
+    replace_typesetter(monkeypatch, tmp_path, "import sys; sys.exit(sys.stdin.read())")
+
+    with pytest.raises(RuntimeError) as failure:
+        render("pdf", exported())
+
+    assert "lena" not in "".join(traceback.format_exception(failure.value))
+
+
+def replace_typesetter(monkeypatch, tmp_path, program: str) -> None:
+    (tmp_path / "typesetter.py").write_text(program)
+    monkeypatch.setattr(pdf_format, "_TYPESETTER", tmp_path / "typesetter.py")
 
 
 @pytest.mark.parametrize("text", ["> " * 60 + "deep", "\n".join("  " * n + f"- level {n}" for n in range(40))])

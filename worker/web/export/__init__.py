@@ -4,12 +4,12 @@ import re
 from collections.abc import Callable
 
 from worker.web.export.markdown import as_markdown
-from worker.web.export.pdf import as_pdf
+from worker.web.export.pdf import Busy, TooLong, as_pdf
 from worker.web.export.structured import as_json
 from worker.web.export.text import as_text
 from worker.web.export.transcript import Ask, Transcript, read_transcript
 
-__all__ = ["FORMATS", "Ask", "Transcript", "file_name", "read_transcript", "render"]
+__all__ = ["FORMATS", "Ask", "Busy", "TooLong", "Transcript", "file_name", "read_transcript", "render"]
 
 _FORMATS: dict[str, tuple[Callable[[Transcript], str | bytes], str]] = {
     "txt": (as_text, "text/plain; charset=utf-8"),
@@ -22,7 +22,10 @@ _LONGEST_NAME = 60  # characters
 
 
 def render(format: str, transcript: Transcript) -> tuple[bytes, str]:
-    """The file and its media type. Raises KeyError for a format that is not in FORMATS."""
+    """The file and its media type.
+
+    Raises KeyError for a format that is not in FORMATS; for a PDF, Busy and TooLong.
+    """
     write, media_type = _FORMATS[format]
     content = write(transcript)
     return content if isinstance(content, bytes) else content.encode(), media_type

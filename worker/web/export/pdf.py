@@ -1,45 +1,61 @@
-"""The chat as PDF, set by Typst. All text reaches the template as data: none of it is ever read as markup."""
+"""The chat as PDF. All text reaches the typesetter as data: none of it is ever read as markup."""
 
 import json
-from functools import cache
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
-
-import manimgx_fonts
-import manimgx_fonts_cjk
-import typst
 
 from worker.web.export import nodes
 from worker.web.export.dates import day, minute
 from worker.web.export.transcript import Transcript, Turn
 
-_TEMPLATE = Path(__file__).parent / "chat.typ"
+AT_ONCE = 2  # PDFs being set; each takes a core
+LONGEST = 60  # seconds
+
+_TYPESETTER = Path(__file__).with_name("typesetter.py")
+_slots = threading.BoundedSemaphore(AT_ONCE)
+
+
+class Busy(Exception):
+    """As many PDFs as may be are being set: ask again shortly."""
+
+
+class TooLong(Exception):
+    """The chat did not become a PDF within a minute and 2 GB; the other formats have no such limit."""
 
 
 def as_pdf(transcript: Transcript) -> bytes:
-    compiled = typst.compile(
-        _TEMPLATE,
-        root=_TEMPLATE.parent,
-        font_paths=_fonts(),
-        format="pdf",
-        sys_inputs={"chat": json.dumps(_document(transcript), ensure_ascii=False)},
-        timestamp=transcript.exported_at.replace(microsecond=0),
-    )
-    return bytes(compiled)
+    """Raises Busy or TooLong."""
+    document = json.dumps(_document(transcript), ensure_ascii=False).encode()
+    if not _slots.acquire(blocking=False):
+        raise Busy
+    try:
+        return _set(document)
+    finally:
+        _slots.release()
 
 
-@cache
-def _fonts() -> typst.Fonts:
-    # The system's fonts stay out: every server sets the same pages.
-    folders = [Path(package.__path__[0]) for package in (manimgx_fonts, manimgx_fonts_cjk)]
-    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=True, font_paths=folders)
+def _set(document: bytes) -> bytes:
+    # A process of its own gives its memory back, can be stopped, and knows no secret of ours.
+    command = [sys.executable, "-I", str(_TYPESETTER)]
+    try:
+        done = subprocess.run(command, input=document, capture_output=True, env={}, timeout=LONGEST, check=True)
+    except subprocess.TimeoutExpired:
+        raise TooLong from None
+    except subprocess.CalledProcessError as error:
+        if error.returncode < 0:  # ended by the system: out of memory
+            raise TooLong from None
+        # Without what it printed, which may quote the chat.
+        raise RuntimeError(f"The typesetter failed with {error.returncode}.") from None
+    return done.stdout
 
 
 def _document(transcript: Transcript) -> dict[str, Any]:
     post = transcript.post
     return {
         "title": post.title,
-        "families": _families(),
         "source": nodes.plain(post.url),
         "posted": f"Posted {day(post.posted_at)}" if post.posted_at else None,
         "exported": f"Exported {minute(transcript.exported_at)}",
@@ -62,11 +78,3 @@ def _turn(turn: Turn) -> dict[str, Any]:
         "answer": nodes.markdown(turn.answer or ""),
         "note": turn.note,
     }
-
-
-@cache
-def _families() -> list[str]:
-    """Latin first, then whatever else has the character."""
-    noto = sorted(family for family in _fonts().families() if family.startswith("Noto Sans "))
-    others = [family for family in noto if "CJK" not in family]
-    return ["Noto Sans", *others, "Noto Sans CJK SC", "Noto Emoji"]
