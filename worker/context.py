@@ -74,8 +74,8 @@ def build_post_context(post: dict[str, Any], caption_tokens: int | None = None) 
         "Posted": post.get("posted_at"),
         "Caption": caption,
         "Caption shortened": notice,
-        "Metrics": "; ".join(f"{name}: {_plain(value)}" for name, value in (post.get("metrics") or {}).items()),
-        "Media": "; ".join(_plain(item) for item in post.get("media") or []),
+        "Metrics": "; ".join(f"{name}: {as_line(value)}" for name, value in (post.get("metrics") or {}).items()),
+        "Media": "; ".join(as_line(item) for item in post.get("media") or []),
     }
     # A caption of several lines is indented: none of its lines can pass for a field of its own.
     return {label: "\n    ".join(str(value).strip().splitlines()) for label, value in fields.items() if value}
@@ -118,22 +118,22 @@ def _render_post(context: dict[str, str]) -> str:
 
 
 def _labelled(label: str, value: Any) -> str:
-    return f"{label}: {_plain(value)}" if value else ""
+    return f"{label}: {as_line(value)}" if value else ""
 
 
 def _listed(label: str, values: Any) -> str:
     items = values if isinstance(values, list) else [values] if values else []
-    return "\n".join([f"{label}:", *(f"- {_plain(item)}" for item in items)]) if items else ""
+    return "\n".join([f"{label}:", *(f"- {as_line(item)}" for item in items)]) if items else ""
 
 
-def _plain(value: Any) -> str:
+def as_line(value: Any) -> str:
     """One line for a value of any shape; {"name", "explanation"} reads as a definition."""
     if isinstance(value, str):
         return " ".join(value.split())
     if isinstance(value, dict) and set(value) == {"name", "explanation"}:
-        return f"{_plain(value['name'])}: {_plain(value['explanation'])}"
+        return f"{as_line(value['name'])}: {as_line(value['explanation'])}"
     if isinstance(value, dict):
-        return ", ".join(f"{_plain(name)} {_plain(part)}" for name, part in value.items())
+        return ", ".join(f"{as_line(name)} {as_line(part)}" for name, part in value.items())
     return json.dumps(value, ensure_ascii=False)
 
 

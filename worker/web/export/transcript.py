@@ -1,0 +1,177 @@
+"""What is exported: a chat read whole, with its post and the summary of its analysis."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from worker.context import as_line
+
+# Asks the API for the rows of `path` ("chat_sessions") under PostgREST's parameters.
+Ask = Callable[[str, Mapping[str, str]], list[dict[str, Any]]]
+
+PAGE = 200  # turns in one answer of the API, whose own limit may be 1,000 rows
+_TURN = "turn,content,created_at,answers:chat_messages!reply_to(content,version,created_at),reply:chat_replies(*)"
+
+
+@dataclass(frozen=True)
+class Post:
+    platform: str
+    url: str
+    creator: str | None
+    caption: str | None
+    posted_at: datetime | None
+    metrics: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        return f"Chat about a post by {self.creator or 'an unknown creator'} on {self.platform}"
+
+    @property
+    def figures(self) -> list[tuple[str, str]]:
+        """Name and value, both for a reader: ("engagement rate", "13.2%"), ("likes", "48,210")."""
+        return [(name.replace("_", " "), _figure(value)) for name, value in self.metrics.items()]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The named fields of the analysis; lists hold one sentence to an item."""
+
+    quick_takeaways: list[str]
+    viral_status: str | None
+    frameworks: list[str]
+    key_insights: list[str]
+    creator_context: str | None
+
+    @property
+    def sections(self) -> list[tuple[str, list[str]]]:
+        """Heading and points, without those that have none."""
+        sections = [
+            ("Takeaways", self.quick_takeaways),
+            ("How far it travelled", [self.viral_status or ""]),
+            ("Frameworks", self.frameworks),
+            ("Key insights", self.key_insights),
+            ("The creator", [self.creator_context or ""]),
+        ]
+        present = [(title, [point for point in points if point.strip()]) for title, points in sections]
+        return [(title, points) for title, points in present if points]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A question, and its newest answer if it has one. `state` is the reply's status."""
+
+    number: int
+    question: str
+    asked_at: datetime
+    answer: str | None
+    answered_at: datetime | None
+    state: str
+    error_code: str | None
+
+    @property
+    def note(self) -> str | None:
+        """What a reader must be told, beside question and answer."""
+        if self.state == "failed":
+            return f"This question was not answered ({self.error_code})."
+        if self.state == "cancelled":
+            return "The answer was stopped."
+        return None if self.answer is not None else "The answer was still to come."
+
+
+@dataclass(frozen=True)
+class Transcript:
+    session_id: str
+    status: str
+    created_at: datetime
+    exported_at: datetime
+    post: Post
+    analysis: Analysis
+    turns: list[Turn]
+
+
+def read_transcript(ask: Ask, session_id: str) -> Transcript | None:
+    """The whole chat, oldest turn first; None for a chat that is not there or is somebody else's.
+
+    `session_id` must be a UUID. What `ask` raises passes through.
+    """
+    wanted = {"id": f"eq.{session_id}", "select": "*,post_analyses(*,posts(*))"}
+    sessions = ask("chat_sessions", wanted)
+    if not sessions:
+        return None
+    session = sessions[0]
+    analysis = session["post_analyses"]
+    return Transcript(
+        session_id=session["id"],
+        status=session["status"],
+        created_at=_time(session["created_at"]),
+        exported_at=datetime.now(UTC),
+        post=_post(analysis["posts"]),
+        analysis=_analysis(analysis),
+        turns=[_turn(row) for row in _rows(ask, session_id)],
+    )
+
+
+def _rows(ask: Ask, session_id: str) -> Iterator[dict[str, Any]]:
+    # By the last turn seen and not by offset: a question asked meanwhile moves no row to another page.
+    last = 0
+    while True:
+        page = ask(
+            "chat_messages",
+            {
+                "session_id": f"eq.{session_id}",
+                "role": "eq.user",
+                "turn": f"gt.{last}",
+                "select": _TURN,
+                "order": "turn",
+                "limit": str(PAGE),
+            },
+        )
+        yield from page
+        # An API with a smaller limit of its own gives short pages: only an empty one is the end.
+        if not page:
+            return
+        last = page[-1]["turn"]
+
+
+def _post(row: dict[str, Any]) -> Post:
+    return Post(
+        platform=row["platform"],
+        url=row["url"],
+        creator=row["creator"],
+        caption=row["caption"],
+        posted_at=_time(row["posted_at"]) if row["posted_at"] else None,
+        metrics=row["metrics"],
+    )
+
+
+def _analysis(row: dict[str, Any]) -> Analysis:
+    return Analysis(
+        quick_takeaways=[as_line(item) for item in row["quick_takeaways"]],
+        viral_status=row["viral_status"],
+        frameworks=[as_line(item) for item in row["frameworks"]],
+        key_insights=[as_line(item) for item in row["key_insights"]],
+        creator_context=row["creator_context"],
+    )
+
+
+def _turn(row: dict[str, Any]) -> Turn:
+    reply = row["reply"]
+    answer = max(row["answers"], key=lambda one: one["version"], default=None)
+    return Turn(
+        number=row["turn"],
+        question=row["content"],
+        asked_at=_time(row["created_at"]),
+        answer=answer["content"] if answer else None,
+        answered_at=_time(answer["created_at"]) if answer else None,
+        state=reply["status"],
+        error_code=reply["error_code"],
+    )
+
+
+def _time(value: str) -> datetime:
+    return datetime.fromisoformat(value).astimezone(UTC)
+
+
+def _figure(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else as_line(value)
