@@ -25,14 +25,20 @@ def run() -> None:
 
 @main.command()
 def web() -> None:
-    """Serve the chat page on WEB_PORT."""
+    """Serve the chat page and the HTTP endpoints on WEB_PORT."""
     from worker.web.page import create_page_app, serve
 
     settings = config.load(config.WebSettings)
     serve(
-        create_page_app(settings.supabase_url, settings.supabase_publishable_key),
+        create_page_app(
+            settings.supabase_url,
+            settings.supabase_publishable_key,
+            threads=settings.web_threads,
+            wait_seconds=settings.web_wait_seconds,
+        ),
         settings.web_host,
         settings.web_port,
+        settings.web_threads,
     )
 
 

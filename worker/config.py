@@ -91,6 +91,10 @@ class WebSettings(BaseSettings):
     )
     web_host: str = Field("127.0.0.1", description="Where the chat page listens.")
     web_port: int = Field(8000, ge=0, lt=65536, description="The port of the chat page.")
+    web_threads: int = Field(32, ge=12, le=500, description="Requests served at the same time; eight never wait.")
+    web_wait_seconds: float = Field(
+        30.0, ge=0, le=300, description="Longest wait of a request for its answer, in seconds."
+    )
 
 
 SettingsType = TypeVar("SettingsType", bound=BaseSettings)

@@ -5,10 +5,13 @@ import json
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, jsonify, send_from_directory
+from flask import Flask, Response, jsonify, request, send_from_directory
 from flask.typing import ResponseReturnValue
 from flask_compress import Compress
+from werkzeug.exceptions import HTTPException
 
+from worker.web.api import LARGEST_BODY, create_api
+from worker.web.api.problems import of_framework, respond
 from worker.web.serving import serve
 
 __all__ = ["create_page_app", "serve"]
@@ -19,8 +22,12 @@ BUILT = Path(__file__).parent / "dist"
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
-def create_page_app(supabase_url: str, publishable_key: str, built: Path = BUILT) -> Flask:
-    """The app of `/`, for the project at `supabase_url`.
+def create_page_app(
+    supabase_url: str, publishable_key: str, built: Path = BUILT, *, threads: int = 32, wait_seconds: float = 30.0
+) -> Flask:
+    """The app of `/` and `/api`, for the project at `supabase_url`.
+
+    `threads` and `wait_seconds` are those of `create_api`.
 
     Raises ValueError for a URL that is not http(s), and for a key that must never reach a browser.
     """
@@ -30,6 +37,10 @@ def create_page_app(supabase_url: str, publishable_key: str, built: Path = BUILT
     app = Flask(__name__, static_folder=None)
     app.config["COMPRESS_STREAMS"] = False  # a stream of events must not wait for the compressor
     Compress(app)
+    app.url_map.strict_slashes = False
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.register_blueprint(create_api(supabase_url, publishable_key, threads, wait_seconds))
     policy = _content_security_policy(origin)
 
     @app.get("/")
@@ -62,6 +73,11 @@ def create_page_app(supabase_url: str, publishable_key: str, built: Path = BUILT
     @app.get("/healthz")
     def healthz() -> ResponseReturnValue:
         return jsonify(status="ok")
+
+    @app.errorhandler(HTTPException)
+    def refuse(error: HTTPException) -> ResponseReturnValue:
+        # Also for paths under /api that no endpoint has: programs read one shape.
+        return respond(of_framework(error)) if request.path.startswith("/api/") else error
 
     @app.after_request
     def guard(response: Response) -> Response:

@@ -10,7 +10,6 @@ from waitress import create_server, wasyncore
 BACKLOG = 128  # connections that wait to be accepted
 STOP_CHECK = 0.2  # seconds: the longest that closing waits for the loop to look up
 HEALTH_THREADS = 2
-PAGE_THREADS = 8
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +43,15 @@ def serve_in_thread(app: Flask, host: str, port: int) -> Server:
     return Server(app, listen(host, port))
 
 
-def serve(app: Flask, host: str, port: int) -> None:
+def serve(app: Flask, host: str, port: int, threads: int) -> None:
     """Serve `app` until SIGINT. Raises OSError if the port is not to be had."""
     listener = listen(host, port)
     log.info("Serving on http://%s:%d", host, listener.getsockname()[1])
     sockets: dict[int, object] = {}
-    server = create_server(app, sockets=[listener], map=sockets, threads=PAGE_THREADS, ident=None)
+    # Looking ahead, it notices a client that has gone: nobody waits for an answer for it.
+    server = create_server(
+        app, sockets=[listener], map=sockets, threads=threads, ident=None, channel_request_lookahead=1
+    )
     server.run()
     wasyncore.close_all(sockets)
 

@@ -1,0 +1,52 @@
+"""The README's curl examples, run as they stand there."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.people import People
+from worker.local.stack import Stack
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+SECTION = README.split("## Over HTTP, without supabase-js\n", 1)[1].split("\n## ", 1)[0]
+EXAMPLES = re.findall(r"```sh\n(.*?)```", SECTION, re.DOTALL)
+
+
+def run(example: str, told: dict[str, str], folder: Path) -> str:
+    result = subprocess.run(
+        ["/bin/bash", "-euc", example],
+        env={**os.environ, **told},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.mark.usefixtures("worker")
+def test_every_example_does_what_the_readme_says(house: Stack, people: People, tmp_path: Path) -> None:
+    user = people.make_user()
+    _, analysis = people.make_analysis(user)
+    told = {"WEB": house.environment["WEB_URL"], "TOKEN": user.token, "ANALYSIS": str(analysis)}
+    opening, listing, session, asking, asking_only, streaming, history, export = EXAMPLES
+
+    told["SESSION"] = json.loads(run(opening, told, tmp_path))["session_id"]
+    assert [each["id"] for each in json.loads(run(listing, told, tmp_path))["sessions"]] == [told["SESSION"]]
+    assert json.loads(run(session, told, tmp_path))["messages"] == []
+    assert json.loads(run(asking, told, tmp_path))["assistant_message"]["content"]
+    assert json.loads(run(asking_only, told, tmp_path))["status"] in ("pending", "answering")
+    events = re.findall(r"^event: (\w+)$", run(streaming, told, tmp_path), re.MULTILINE)
+    assert (events[0], events[-1]) == ("user_message", "assistant_message")
+    assert [each["role"] for each in json.loads(run(history, told, tmp_path))["messages"]] == [
+        "user",
+        "assistant",
+    ] * 3
+    run(export, told, tmp_path)
+    assert (tmp_path / "chat.pdf").read_bytes().startswith(b"%PDF-")

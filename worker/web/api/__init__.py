@@ -1,0 +1,136 @@
+"""The plan's HTTP endpoints, for programs without supabase-js. They hold no power of their own: each passes the
+caller's access token on to PostgREST."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from flask import Blueprint, Response, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from worker.web.api import conversation, events, exports, outcome, requests
+from worker.web.api.problems import Problem, respond
+from worker.web.api.project import Caller, Project
+from worker.web.api.waiting import Places, looks
+
+LARGEST_BODY = 64 * 1024  # bytes
+OPENAPI = json.loads((Path(__file__).parent / "openapi.json").read_text())
+
+
+def create_api(supabase_url: str, publishable_key: str, threads: int, wait_seconds: float) -> Blueprint:
+    """`threads` is how many the server has; `wait_seconds` the longest wait for an answer."""
+    api = Blueprint("api", __name__, url_prefix="/api")
+    project = Project(supabase_url, publishable_key)
+    places = Places(threads)
+
+    def caller() -> Caller:
+        return project.as_caller(requests.token(request))
+
+    @api.errorhandler(Problem)
+    def refuse(problem: Problem) -> Response:
+        return respond(problem)
+
+    @api.get("/openapi.json")
+    def openapi() -> ResponseReturnValue:
+        return jsonify(OPENAPI)
+
+    @api.post("/chat/sessions/")
+    def open_session() -> ResponseReturnValue:
+        analysis = requests.identifier(requests.fields(request, "post_analysis_id"), "post_analysis_id")
+        asked = caller()
+        try:
+            row = asked.call("open_chat_session", post_analysis_id=analysis)
+        except Problem as problem:
+            if problem.status != 404:
+                raise
+            raise Problem(400, "analysis_unknown", "There is no such post analysis.") from None
+        return jsonify(_session(asked, row))
+
+    @api.get("/chat/sessions/")
+    def list_sessions() -> ResponseReturnValue:
+        query = {}
+        if (analysis := request.args.get("post_analysis_id")) is not None:
+            query["post_analysis_id"] = f"eq.{requests.identifier(analysis, 'post_analysis_id')}"
+        columns = "id,post_analysis_id,status,message_count,updated_at"
+        rows = caller().read("chat_session_summaries", select=columns, order="updated_at.desc", limit="1000", **query)
+        return jsonify(sessions=rows)
+
+    @api.get("/chat/sessions/<uuid:session_id>/")
+    def get_session(session_id: object) -> ResponseReturnValue:
+        asked = caller()
+        return jsonify(_session(asked, conversation.session(asked, str(session_id))))
+
+    @api.get("/chat/sessions/<uuid:session_id>/messages/")
+    def get_messages(session_id: object) -> ResponseReturnValue:
+        asked, page = caller(), requests.page(request)
+        rows = conversation.turns(asked, str(session_id), page)
+        if not rows:
+            conversation.session(asked, str(session_id))  # an empty chat is none that is missing
+        earlier = rows[0]["turn"] if len(rows) == page.limit and rows[0]["turn"] > 1 else None
+        return jsonify(session_id=str(session_id), messages=conversation.messages(rows), earlier=earlier)
+
+    @api.get("/chat/sessions/<uuid:session_id>/export")
+    def export_session(session_id: object) -> ResponseReturnValue:
+        return exports.download(caller(), str(session_id), request.args.get("format", "txt"))
+
+    @api.post("/chat/sessions/<uuid:session_id>/messages/")
+    def send_message(session_id: object) -> ResponseReturnValue:
+        asked = caller()
+        text, message_id = requests.message(request), requests.message_id(request)
+        seconds = requests.longest_wait(request, wait_seconds)
+        wants_events = request.accept_mimetypes.best == "text/event-stream"
+        is_gone = request.environ.get("waitress.client_disconnected", lambda: False)
+        if not seconds and not wants_events:
+            _store(asked, str(session_id), message_id, text)
+            return _answer(asked, message_id, 0.0, is_gone)
+        if not wants_events:
+            with places.place():
+                _store(asked, str(session_id), message_id, text)
+                return _answer(asked, message_id, seconds, is_gone)
+        places.take()
+        try:
+            _store(asked, str(session_id), message_id, text)
+        except BaseException:
+            places.give_back()
+            raise
+        stream = events.stream(looks(asked, message_id, seconds, is_gone))
+        response = Response(stream, mimetype="text/event-stream", headers={"Cache-Control": "no-store"})
+        # Also where not one event was sent: the server closes what it was given.
+        response.call_on_close(places.give_back)
+        return response
+
+    return api
+
+
+def _session(caller: Caller, row: dict[str, object]) -> dict[str, object]:
+    turns = conversation.turns(caller, str(row["id"]), requests.Page(100, None))
+    return {
+        "session_id": row["id"],
+        "post_analysis_id": row["post_analysis_id"],
+        "status": row["status"],
+        "messages": conversation.messages(turns),
+        "created_at": row["created_at"],
+        "updated_at": row["updated_at"],
+    }
+
+
+def _store(caller: Caller, session_id: str, message_id: str, text: str) -> None:
+    """Once: the same key with the same message is the same question."""
+    row = {"id": message_id, "session_id": session_id, "role": "user", "content": text}
+    if caller.insert_once("chat_messages", row):
+        return
+    stored = conversation.turn(caller, message_id)
+    if stored is None or stored["session_id"] != session_id or stored["content"] != text:
+        raise Problem(422, "idempotency_key_reused", "This Idempotency-Key was used for another message.")
+
+
+def _answer(caller: Caller, message_id: str, seconds: float, is_gone: Callable[[], bool]) -> ResponseReturnValue:
+    *_, last = [None, *looks(caller, message_id, seconds, is_gone)]
+    if last is None:
+        raise Problem(404, "not_found", "The message was deleted meanwhile.")
+    status, body = outcome.of(last)
+    response = jsonify(body)
+    response.status_code = status
+    if status == 202:
+        response.headers["Preference-Applied"] = "respond-async" if not seconds else f"wait={seconds:g}"
+    return response

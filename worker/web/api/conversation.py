@@ -1,0 +1,71 @@
+"""Rows of the project as the bodies that the plan names."""
+
+from typing import Any
+
+from worker.web.api.problems import not_found
+from worker.web.api.project import Caller, Row
+from worker.web.api.requests import Page
+
+# One row for each turn, with all that belongs to it: read in one request, it is of one moment.
+TURN = (
+    "*,answers:chat_messages!reply_to(*),"
+    "reply:chat_replies(status,error_code,version,draft:chat_reply_drafts(attempt,content))"
+)
+UNFINISHED = ("pending", "answering")
+
+
+def session(caller: Caller, session_id: str) -> Row:
+    rows = caller.read(
+        "chat_sessions", id=f"eq.{session_id}", select="id,post_analysis_id,status,created_at,updated_at"
+    )
+    if not rows:
+        raise not_found()
+    return rows[0]
+
+
+def turns(caller: Caller, session_id: str, page: Page) -> list[Row]:
+    """Oldest first."""
+    query = {"session_id": f"eq.{session_id}", "role": "eq.user", "select": TURN, "order": "turn.desc"}
+    if page.before is not None:
+        query["turn"] = f"lt.{page.before}"
+    return caller.read("chat_messages", limit=str(page.limit), **query)[::-1]
+
+
+def turn(caller: Caller, message_id: str) -> Row | None:
+    rows = caller.read("chat_messages", id=f"eq.{message_id}", role="eq.user", select=TURN)
+    return rows[0] if rows else None
+
+
+def messages(of: list[Row]) -> list[Row]:
+    shown = []
+    for row in of:
+        shown.append(user_message(row))
+        if answer := current_answer(row):
+            shown.append(assistant_message(answer))
+    return shown
+
+
+def user_message(row: Row) -> Row:
+    reply = row.get("reply") or {}
+    return {
+        **_named(row, "id", "role", "content", "created_at"),
+        "status": reply.get("status", "pending"),
+        "error_code": reply.get("error_code"),
+    }
+
+
+def assistant_message(row: Row) -> Row:
+    return _named(row, "id", "role", "content", "tokens_used", "created_at")
+
+
+def current_answer(row: Row) -> Row | None:
+    answers: list[Row] = row.get("answers") or []
+    return max(answers, key=lambda answer: int(answer["version"]), default=None)
+
+
+def is_under_way(row: Row) -> bool:
+    return (row.get("reply") or {}).get("status", "pending") in UNFINISHED
+
+
+def _named(row: Row, *names: str) -> dict[str, Any]:
+    return {name: row[name] for name in names}

@@ -1,0 +1,30 @@
+"""What became of a question, as an answer to the request that asked it."""
+
+from worker.web.api import conversation
+from worker.web.api.problems import Problem
+from worker.web.api.project import Row
+
+# The status of a failed reply: whose fault it was, and whether trying again later makes sense.
+STATUSES = {"timed_out": 504, "rate_limited": 503, "model_overloaded": 503}
+
+
+def of(row: Row) -> tuple[int, Row]:
+    """200 with both messages, or 202 with the question and its status. Raises Problem for a reply that failed."""
+    question = conversation.user_message(row)
+    answer = conversation.current_answer(row)
+    if conversation.is_under_way(row):
+        return 202, {"user_message": question, "status": question["status"]}
+    if question["status"] == "failed":
+        raise failure(question)
+    if answer is None:
+        raise Problem(409, "reply_cancelled", "The answer was stopped before its first word.", user_message=question)
+    return 200, {"user_message": question, "assistant_message": conversation.assistant_message(answer)}
+
+
+def failure(question: Row) -> Problem:
+    code = str(question["error_code"])
+    status = STATUSES.get(code, 502)
+    headers = {"Retry-After": "30"} if status == 503 else {}
+    return Problem(
+        status, code, "The question is kept, but its answer failed.", headers=headers, user_message=question
+    )

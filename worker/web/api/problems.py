@@ -1,0 +1,49 @@
+"""Errors of the endpoints, in one shape: RFC 9457, `application/problem+json`."""
+
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response, json
+from werkzeug.exceptions import HTTPException
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(Exception):
+    """`code` is for programs, `detail` a sentence for the reader; `more` are further members of the body."""
+
+    def __init__(
+        self, status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **more: Any
+    ) -> None:
+        super().__init__(code)
+        self.status = status
+        self.headers = headers or {}
+        self.body = {
+            "type": "about:blank",
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "detail": detail,
+            "code": code,
+            **more,
+        }
+
+
+def respond(problem: Problem) -> Response:
+    return Response(json.dumps(problem.body), problem.status, problem.headers, mimetype=MEDIA_TYPE)
+
+
+def of_framework(error: HTTPException) -> Problem:
+    """Flask's own refusals: an unknown path, a wrong method, a body too large."""
+    status = error.code or 500
+    headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+    code = HTTPStatus(status).name.lower()
+    return Problem(status, code, error.description or HTTPStatus(status).description, headers=headers)
+
+
+def unauthorized(detail: str) -> Problem:
+    return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+def not_found() -> Problem:
+    """Another's and a missing one look alike: telling them apart would tell that it exists."""
+    return Problem(404, "not_found", "There is no such chat session.")

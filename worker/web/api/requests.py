@@ -1,0 +1,93 @@
+"""What a caller sends, read and checked. Everything here raises Problem."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from flask import Request
+
+from worker.web.api.problems import Problem, unauthorized
+
+LONGEST_MESSAGE = 4000  # characters
+MOST_TURNS = 200  # of one page
+
+
+def token(request: Request) -> str:
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    value = value.strip()
+    if scheme.lower() != "bearer" or not value:
+        raise unauthorized("Send your Supabase access token: Authorization: Bearer <token>.")
+    if value.startswith("sb_"):
+        raise unauthorized("This is an API key. Send the access token of a signed-in user.")
+    return value
+
+
+def fields(request: Request, wanted: str) -> str:
+    """The one field, a string, of a JSON object."""
+    if request.mimetype != "application/json":
+        raise Problem(415, "unsupported_media_type", "Send JSON: Content-Type: application/json.")
+    body: Any = request.get_json(silent=True)
+    if not isinstance(body, dict) or set(body) != {wanted} or not isinstance(body[wanted], str):
+        raise Problem(400, "body_invalid", f'The body must be a JSON object like {{"{wanted}": "…"}}.')
+    return str(body[wanted])
+
+
+def message(request: Request) -> str:
+    text = fields(request, "message")
+    if not text.strip() or len(text) > LONGEST_MESSAGE or "\x00" in text or not _is_unicode(text):
+        raise Problem(400, "message_invalid", "A message has 1 to 4,000 characters, and not only blanks.")
+    return text
+
+
+def identifier(text: str, name: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise Problem(400, f"{name}_invalid", f"{name} must be a UUID.") from None
+
+
+def message_id(request: Request) -> str:
+    """The caller's own, so that sending again is harmless; else one of ours."""
+    key = request.headers.get("Idempotency-Key")
+    return str(uuid4()) if key is None else identifier(key.strip('"'), "idempotency_key")
+
+
+@dataclass(frozen=True)
+class Page:
+    limit: int
+    before: int | None
+
+
+def page(request: Request) -> Page:
+    limit = _number(request, "limit", 100, MOST_TURNS)
+    before = _number(request, "before", None, 2**31 - 1)
+    return Page(limit or 100, before)
+
+
+def _number(request: Request, name: str, default: int | None, most: int) -> int | None:
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,10}", text) or not 1 <= int(text) <= most:
+        raise Problem(400, f"{name}_invalid", f"{name} must be a number from 1 to {most}.")
+    return int(text)
+
+
+def longest_wait(request: Request, most: float) -> float:
+    """Seconds, by `Prefer: respond-async` or `Prefer: wait=N` (RFC 7240); never more than `most`."""
+    preferences = [part.strip().lower() for part in ",".join(request.headers.getlist("Prefer")).split(",")]
+    if "respond-async" in preferences:
+        return 0.0
+    for preference in preferences:
+        if found := re.fullmatch(r"wait=([0-9]{1,6})", preference):
+            return min(most, float(found[1]))
+    return most
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
