@@ -15,7 +15,7 @@ TRIES = 4  # of the worker, before it gives up what may pass
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ({"fault": "refuse", "status": 404}, "The model could not be reached."),
+        ({"fault": "refuse", "status": 403}, "The model could not be reached."),
         ({"fault": "refuse", "status": 400}, "Something went wrong on our side."),
         (
             {"fault": "refuse", "status": 503, "retry_info": 0, "times": TRIES},
