@@ -6,7 +6,16 @@ from worker import pricing
 from worker.checks.findings import Finding
 from worker.config import WorkerSettings
 from worker.context import Prompt
-from worker.errors import EmptyReply, ModelError, ModelOverloaded, ModelUnavailable, RateLimited, TimedOut
+from worker.errors import (
+    EmptyReply,
+    ModelError,
+    ModelGone,
+    ModelOverloaded,
+    ModelUnavailable,
+    QuotaSpent,
+    RateLimited,
+    TimedOut,
+)
 from worker.gemini import Gemini
 from worker.models import Usage
 
@@ -48,11 +57,14 @@ def _answered(model: str, version: str | None) -> Finding:
 
 def _failed(model: str, error: ModelError) -> Finding:
     match error:
-        case ModelUnavailable() if str(error).startswith("404"):
+        case ModelGone():
             words, remedy = f"There is no model {model}.", "Correct GEMINI_MODELS."
         case ModelUnavailable():
             words = f"The provider refuses GEMINI_API_KEY for {model} ({error})."
             remedy = "Make a key in Google AI Studio, and make sure that it is allowed for this model."
+        case QuotaSpent():
+            words = f"{model} is there, and this key's quota of it is spent for the day, or there is none ({error})."
+            return Finding("warning", "model", words, "Look at the limits of your plan.")
         case RateLimited():
             words = f"{model} is there, and this key's limit is reached ({error})."
             return Finding("warning", "model", words, "Look at the limits of your plan.")
