@@ -183,7 +183,17 @@ def test_everything_at_once_ends_without_a_deadlock(people: People, database: An
                         lambda reply: worker.release(),
                     )[turn % 5](claimed)
 
-    run_together(8, lambda number: (act_as_user if number % 2 else act_as_worker)(number))
+    def everything_happened() -> bool:
+        row = database.execute("select max(version) as version, count(replaces) as edits from public.chat_messages")
+        return (found := row.fetchone())["version"] > 1 and found["edits"] > 0
+
+    # On a busy machine the newest question of a chat may never be complete when its next version is asked for.
+    for _ in range(6):
+        stop_at = time.monotonic() + 4
+        run_together(8, lambda number: (act_as_user if number % 2 else act_as_worker)(number))
+        if everything_happened():
+            break
+    assert everything_happened()
 
     with Holder(database_url) as worker:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -200,10 +210,6 @@ def test_everything_at_once_ends_without_a_deadlock(people: People, database: An
         " group by r.message_id having count(*) <> max(a.version) or max(a.version) > r.version"
     ).fetchall()
     assert answers == []
-    versions = database.execute("select max(version) from public.chat_messages").fetchone()
-    edits = database.execute("select count(replaces) from public.chat_messages").fetchone()
-    assert versions["max"] > 1
-    assert edits["count"] > 0
 
 
 def test_deleting_chats_and_answering_do_not_get_in_each_others_way(
