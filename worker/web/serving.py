@@ -8,6 +8,7 @@ from flask import Flask
 from waitress import create_server, wasyncore
 
 BACKLOG = 128  # connections that wait to be accepted
+CONNECTIONS = 1000  # open at the same time
 STOP_CHECK = 0.2  # seconds: the longest that closing waits for the loop to look up
 HEALTH_THREADS = 2
 
@@ -48,9 +49,17 @@ def serve(app: Flask, host: str, port: int, threads: int) -> None:
     listener = listen(host, port)
     log.info("Serving on http://%s:%d", host, listener.getsockname()[1])
     sockets: dict[int, object] = {}
-    # Looking ahead, it notices a client that has gone: nobody waits for an answer for it.
     server = create_server(
-        app, sockets=[listener], map=sockets, threads=threads, ident=None, channel_request_lookahead=1
+        app,
+        sockets=[listener],
+        map=sockets,
+        threads=threads,
+        ident=None,
+        # Looking ahead, it notices a client that has gone: nobody waits for an answer for it.
+        channel_request_lookahead=1,
+        # Its own 100 would lock health out behind a hundred clients that wait.
+        connection_limit=CONNECTIONS,
+        asyncore_use_poll=True,
     )
     server.run()
     wasyncore.close_all(sockets)
