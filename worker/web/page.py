@@ -1,7 +1,5 @@
 """The chat page: a browser's own Supabase client does the work, this app only hands out files."""
 
-import base64
-import json
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from worker.web.api import LARGEST_BODY, create_api
 from worker.web.api.problems import of_framework, respond
+from worker.web.keys import is_secret
 from worker.web.serving import serve
 
 __all__ = ["create_page_app", "serve"]
@@ -32,7 +31,7 @@ def create_page_app(
     Raises ValueError for a URL that is not http(s), and for a key that must never reach a browser.
     """
     origin = _origin(supabase_url)
-    if _is_secret(publishable_key):
+    if is_secret(publishable_key):
         raise ValueError("The page needs the publishable key; this one is secret and would reach every browser.")
     app = Flask(__name__, static_folder=None)
     app.config["COMPRESS_STREAMS"] = False  # a stream of events must not wait for the compressor
@@ -114,19 +113,3 @@ def _content_security_policy(origin: str) -> str:
             "require-trusted-types-for 'script'",
         )
     )
-
-
-def _is_secret(key: str) -> bool:
-    return key.startswith("sb_secret_") or _role_of_legacy_key(key) == "service_role"
-
-
-def _role_of_legacy_key(key: str) -> object:
-    """The role in a key of the older kind, a JWT; None for any other key."""
-    parts = key.split(".")
-    if len(parts) != 3:
-        return None
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except ValueError:
-        return None
-    return claims.get("role") if isinstance(claims, dict) else None

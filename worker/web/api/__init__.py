@@ -5,12 +5,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from worker.web.api import conversation, events, exports, outcome, requests
-from worker.web.api.problems import Problem, respond
-from worker.web.api.project import Caller, Project
+from worker.web.api.problems import Problem, not_found, respond
+from worker.web.api.project import Caller, Project, Row
 from worker.web.api.waiting import Places, looks
 
 LARGEST_BODY = 64 * 1024  # bytes
@@ -18,10 +18,23 @@ OPENAPI = json.loads((Path(__file__).parent / "openapi.json").read_text())
 
 
 def create_api(supabase_url: str, publishable_key: str, threads: int, wait_seconds: float) -> Blueprint:
-    """`threads` is how many the server has; `wait_seconds` the longest wait for an answer."""
+    """`threads` is how many the server has, more than 8; `wait_seconds` the longest wait for an answer."""
     api = Blueprint("api", __name__, url_prefix="/api")
-    project = Project(supabase_url, publishable_key)
-    places = Places(threads)
+    project = Project(supabase_url, publishable_key, connections=threads)
+    places, requests_at_once = Places.for_waiting(threads), Places.for_asking(threads)
+
+    @api.before_request
+    def leave_threads_to_the_page() -> None:
+        if request.path != f"{api.url_prefix}/openapi.json":
+            requests_at_once.take()
+            g.has_place = True
+
+    @api.after_request
+    def finish(response: Response) -> Response:
+        if g.pop("has_place", False):
+            response.call_on_close(requests_at_once.give_back)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
 
     def caller() -> Caller:
         return project.as_caller(requests.token(request))
@@ -49,15 +62,14 @@ def create_api(supabase_url: str, publishable_key: str, threads: int, wait_secon
     @api.get("/chat/sessions/")
     def list_sessions() -> ResponseReturnValue:
         query = {}
-        if (analysis := request.args.get("post_analysis_id")) is not None:
+        if (analysis := requests.parameters(request, "post_analysis_id").get("post_analysis_id")) is not None:
             query["post_analysis_id"] = f"eq.{requests.identifier(analysis, 'post_analysis_id')}"
-        columns = "id,post_analysis_id,status,message_count,updated_at"
-        rows = caller().read("chat_session_summaries", select=columns, order="updated_at.desc", limit="1000", **query)
-        return jsonify(sessions=rows)
+        return jsonify(sessions=conversation.summaries(caller(), query))
 
     @api.get("/chat/sessions/<uuid:session_id>/")
     def get_session(session_id: object) -> ResponseReturnValue:
         asked = caller()
+        requests.parameters(request)
         return jsonify(_session(asked, conversation.session(asked, str(session_id))))
 
     @api.get("/chat/sessions/<uuid:session_id>/messages/")
@@ -71,7 +83,8 @@ def create_api(supabase_url: str, publishable_key: str, threads: int, wait_secon
 
     @api.get("/chat/sessions/<uuid:session_id>/export")
     def export_session(session_id: object) -> ResponseReturnValue:
-        return exports.download(caller(), str(session_id), request.args.get("format", "txt"))
+        format = requests.parameters(request, "format").get("format", "txt")
+        return exports.download(caller(), str(session_id), format)
 
     @api.post("/chat/sessions/<uuid:session_id>/messages/")
     def send_message(session_id: object) -> ResponseReturnValue:
@@ -81,20 +94,20 @@ def create_api(supabase_url: str, publishable_key: str, threads: int, wait_secon
         wants_events = request.accept_mimetypes.best == "text/event-stream"
         is_gone = request.environ.get("waitress.client_disconnected", lambda: False)
         if not seconds and not wants_events:
-            _store(asked, str(session_id), message_id, text)
-            return _answer(asked, message_id, 0.0, is_gone)
+            question = _store(asked, str(session_id), message_id, text)
+            return _answer(asked, question, 0.0, is_gone)
         if not wants_events:
             with places.place():
-                _store(asked, str(session_id), message_id, text)
-                return _answer(asked, message_id, seconds, is_gone)
+                question = _store(asked, str(session_id), message_id, text)
+                return _answer(asked, question, seconds, is_gone)
         places.take()
         try:
-            _store(asked, str(session_id), message_id, text)
+            question = _store(asked, str(session_id), message_id, text)
         except BaseException:
             places.give_back()
             raise
-        stream = events.stream(looks(asked, message_id, seconds, is_gone))
-        response = Response(stream, mimetype="text/event-stream", headers={"Cache-Control": "no-store"})
+        stream = events.stream(looks(asked, question, seconds, is_gone))
+        response = Response(stream, mimetype="text/event-stream")
         # Also where not one event was sent: the server closes what it was given.
         response.call_on_close(places.give_back)
         return response
@@ -114,20 +127,24 @@ def _session(caller: Caller, row: dict[str, object]) -> dict[str, object]:
     }
 
 
-def _store(caller: Caller, session_id: str, message_id: str, text: str) -> None:
+def _store(caller: Caller, session_id: str, message_id: str, text: str) -> Row:
     """Once: the same key with the same message is the same question."""
     row = {"id": message_id, "session_id": session_id, "role": "user", "content": text}
-    if caller.insert_once("chat_messages", row):
-        return
+    try:
+        inserted = caller.insert_once("chat_messages", row)
+    except Problem as problem:
+        # Row-level security says no more of a session that is not there, or not the caller's.
+        raise (not_found() if problem.status == 403 else problem) from None
+    if inserted:
+        return inserted[0]
     stored = conversation.turn(caller, message_id)
     if stored is None or stored["session_id"] != session_id or stored["content"] != text:
         raise Problem(422, "idempotency_key_reused", "This Idempotency-Key was used for another message.")
+    return stored
 
 
-def _answer(caller: Caller, message_id: str, seconds: float, is_gone: Callable[[], bool]) -> ResponseReturnValue:
-    *_, last = [None, *looks(caller, message_id, seconds, is_gone)]
-    if last is None:
-        raise Problem(404, "not_found", "The message was deleted meanwhile.")
+def _answer(caller: Caller, question: Row, seconds: float, is_gone: Callable[[], bool]) -> ResponseReturnValue:
+    *_, last = looks(caller, question, seconds, is_gone)
     status, body = outcome.of(last)
     response = jsonify(body)
     response.status_code = status

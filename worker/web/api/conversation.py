@@ -1,5 +1,6 @@
 """Rows of the project as the bodies that the plan names."""
 
+from datetime import datetime
 from typing import Any
 
 from worker.web.api.problems import not_found
@@ -11,7 +12,9 @@ TURN = (
     "*,answers:chat_messages!reply_to(*),"
     "reply:chat_replies(status,error_code,version,draft:chat_reply_drafts(attempt,content))"
 )
+SUMMARY = "id,post_analysis_id,status,message_count,updated_at"
 UNFINISHED = ("pending", "answering")
+NIL = "00000000-0000-0000-0000-000000000000"  # before every id
 
 
 def session(caller: Caller, session_id: str) -> Row:
@@ -21,6 +24,18 @@ def session(caller: Caller, session_id: str) -> Row:
     if not rows:
         raise not_found()
     return rows[0]
+
+
+def summaries(caller: Caller, query: dict[str, str]) -> list[Row]:
+    """All of them, the one with the newest message first."""
+    # By id and not by offset: a chat that gets a message meanwhile moves no other to another page. The API's own
+    # limit of rows may be any number, so only an empty page is the end.
+    rows: list[Row] = []
+    last = NIL
+    while page := caller.read("chat_session_summaries", select=SUMMARY, order="id", **query, id=f"gt.{last}"):
+        rows += page
+        last = page[-1]["id"]
+    return sorted(rows, key=lambda row: datetime.fromisoformat(row["updated_at"]), reverse=True)
 
 
 def turns(caller: Caller, session_id: str, page: Page) -> list[Row]:

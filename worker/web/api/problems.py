@@ -36,7 +36,8 @@ def of_framework(error: HTTPException) -> Problem:
     """Flask's own refusals: an unknown path, a wrong method, a body too large."""
     status = error.code or 500
     headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
-    code = HTTPStatus(status).name.lower()
+    # Not HTTPStatus's name, which is not the same in every version of Python.
+    code = error.name.lower().replace(" ", "_")
     return Problem(status, code, error.description or HTTPStatus(status).description, headers=headers)
 
 

@@ -4,10 +4,11 @@ from typing import Any, NoReturn
 
 import httpx
 
-from worker.web.api.problems import Problem, not_found, unauthorized
+from worker.web.api.problems import Problem, unauthorized
 
 SECONDS = 10.0  # the longest that one question to the API may take
-RETRY_SECONDS = "5"
+RETRY = {"Retry-After": "5"}  # seconds
+STATEMENT_TIMEOUT = "57014"
 
 Row = dict[str, Any]
 
@@ -15,12 +16,12 @@ Row = dict[str, Any]
 class Project:
     """Pooled and shared by all requests; it holds no power of its own."""
 
-    def __init__(self, supabase_url: str, publishable_key: str) -> None:
+    def __init__(self, supabase_url: str, publishable_key: str, connections: int) -> None:
         self._client = httpx.Client(
             base_url=f"{supabase_url.rstrip('/')}/rest/v1",
             headers=httpx.Headers({"apikey": publishable_key}, encoding="utf-8"),
             timeout=SECONDS,
-            limits=httpx.Limits(max_connections=100),
+            limits=httpx.Limits(max_connections=connections),
         )
 
     def as_caller(self, token: str) -> "Caller":
@@ -35,32 +36,27 @@ class Caller:
         self._headers = {"Authorization": f"Bearer {token}"}
 
     def read(self, table: str, **query: str) -> list[Row]:
-        rows: list[Row] = self._ask("GET", f"/{table}", params=query)
-        return rows
+        return _rows(self._ask("GET", f"/{table}", params=query))
 
     def call(self, function: str, **arguments: Any) -> Row:
         """A function that answers one row."""
         answer = self._ask("POST", f"/rpc/{function}", json=arguments)
-        row: Row = answer[0] if isinstance(answer, list) else answer
-        return row
+        rows = _rows(answer if isinstance(answer, list) else [answer])
+        if len(rows) != 1:
+            raise _failed()
+        return rows[0]
 
     def insert_once(self, table: str, row: Row) -> list[Row]:
         """The inserted row; nothing, if its id is taken."""
-        rows: list[Row] = self._ask(
-            "POST",
-            f"/{table}",
-            params={"on_conflict": "id"},
-            json=row,
-            headers={"Prefer": "resolution=ignore-duplicates,return=representation"},
-        )
-        return rows
+        headers = {"Prefer": "resolution=ignore-duplicates,return=representation"}
+        return _rows(self._ask("POST", f"/{table}", params={"on_conflict": "id"}, json=row, headers=headers))
 
     def _ask(self, method: str, path: str, headers: dict[str, str] | None = None, **more: Any) -> Any:
         try:
             response = self._client.request(method, path, headers={**self._headers, **(headers or {})}, **more)
             body = response.json()
         except httpx.TimeoutException:
-            raise Problem(504, "api_timed_out", "The Supabase API did not answer in time.") from None
+            raise _timed_out() from None
         except (httpx.HTTPError, ValueError):
             raise Problem(502, "api_unreachable", "The Supabase API could not be reached.") from None
         if response.is_success:
@@ -68,27 +64,39 @@ class Caller:
         _refuse(response.status_code, body if isinstance(body, dict) else {})
 
 
+def _rows(answer: Any) -> list[Row]:
+    if not isinstance(answer, list) or not all(isinstance(row, dict) for row in answer):
+        raise _failed()
+    return answer
+
+
 def _refuse(status: int, body: Row) -> NoReturn:
     code = str(body.get("code") or "")
     if status == 401:
         raise unauthorized("The access token is missing, malformed or expired.")
+    if code.startswith("PT") and status in (404, 409, 429):
+        # Our own functions and triggers: their sentences are made for the reader. No other text is passed on.
+        hint, sentence = str(body.get("hint") or code), str(body.get("message") or "It was refused.")
+        raise Problem(status, hint, sentence, headers=RETRY if status == 429 else {})
     if status == 403:
-        # An insert into a session that is not there, or not the caller's: row-level security says no more.
-        raise not_found()
-    if status == 404:
-        raise Problem(404, str(body.get("hint") or "not_found"), _sentence(body, "There is no such thing."))
-    if status in (409, 429):
-        headers = {"Retry-After": RETRY_SECONDS} if status == 429 else {}
-        raise Problem(status, str(body.get("hint") or code), _sentence(body, "It was refused."), headers=headers)
+        raise Problem(403, "forbidden", "This is not allowed.")
+    if status == 429:
+        raise Problem(429, "too_many_requests", "The Supabase API takes no more at the moment.", headers=RETRY)
     if code == "23514":
         raise Problem(400, "message_invalid", "A message has 1 to 4,000 characters, and not only blanks.")
     if status == 503:
-        raise Problem(503, "database_away", "The database does not answer.", headers={"Retry-After": RETRY_SECONDS})
-    if status < 500:
-        raise Problem(400, code or "refused", "The request was refused.")
-    raise Problem(502, "api_failed", "The Supabase API failed.")
+        raise Problem(503, "database_away", "The database does not answer.", headers=RETRY)
+    if status == 504 or code == STATEMENT_TIMEOUT:
+        raise _timed_out()
+    if status == 400:
+        raise Problem(400, "refused", "The request was refused.")
+    raise _failed()
 
 
-def _sentence(body: Row, otherwise: str) -> str:
-    """Codes that begin with PT come with a sentence made for the reader; other texts of the API are not passed on."""
-    return str(body["message"]) if str(body.get("code")).startswith("PT") else otherwise
+def _timed_out() -> Problem:
+    return Problem(504, "api_timed_out", "The Supabase API did not answer in time.")
+
+
+def _failed() -> Problem:
+    """A defect, a gateway in between, or a project without the migrations."""
+    return Problem(502, "api_failed", "The Supabase API gave an answer that makes no sense here.")

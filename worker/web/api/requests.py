@@ -8,26 +8,31 @@ from uuid import UUID, uuid4
 from flask import Request
 
 from worker.web.api.problems import Problem, unauthorized
+from worker.web.keys import is_secret
 
 LONGEST_MESSAGE = 4000  # characters
 MOST_TURNS = 200  # of one page
 
+_BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE | re.ASCII)  # RFC 6750
+
 
 def token(request: Request) -> str:
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-    value = value.strip()
-    if scheme.lower() != "bearer" or not value:
+    found = _BEARER.fullmatch(request.headers.get("Authorization", ""))
+    if not found:
         raise unauthorized("Send your Supabase access token: Authorization: Bearer <token>.")
-    if value.startswith("sb_"):
+    if found[1].startswith("sb_") or is_secret(found[1]):
         raise unauthorized("This is an API key. Send the access token of a signed-in user.")
-    return value
+    return found[1]
 
 
 def fields(request: Request, wanted: str) -> str:
     """The one field, a string, of a JSON object."""
     if request.mimetype != "application/json":
         raise Problem(415, "unsupported_media_type", "Send JSON: Content-Type: application/json.")
-    body: Any = request.get_json(silent=True)
+    try:
+        body: Any = request.get_json(silent=True)
+    except RecursionError:  # brackets, thousands deep
+        body = None
     if not isinstance(body, dict) or set(body) != {wanted} or not isinstance(body[wanted], str):
         raise Problem(400, "body_invalid", f'The body must be a JSON object like {{"{wanted}": "…"}}.')
     return str(body[wanted])
@@ -53,6 +58,14 @@ def message_id(request: Request) -> str:
     return str(uuid4()) if key is None else identifier(key.strip('"'), "idempotency_key")
 
 
+def parameters(request: Request, *known: str) -> dict[str, str]:
+    """What stands behind the question mark. A misspelt filter must not be taken for none."""
+    for name, values in request.args.lists():
+        if name not in known or len(values) > 1:
+            raise Problem(400, "parameter_invalid", f"Parameters are, once each: {', '.join(known) or 'none'}.")
+    return request.args.to_dict()
+
+
 @dataclass(frozen=True)
 class Page:
     limit: int
@@ -60,15 +73,15 @@ class Page:
 
 
 def page(request: Request) -> Page:
-    limit = _number(request, "limit", 100, MOST_TURNS)
-    before = _number(request, "before", None, 2**31 - 1)
-    return Page(limit or 100, before)
+    given = parameters(request, "limit", "before")
+    limit = _number(given, "limit", MOST_TURNS)
+    return Page(limit or 100, _number(given, "before", 2**31 - 1))
 
 
-def _number(request: Request, name: str, default: int | None, most: int) -> int | None:
-    text = request.args.get(name)
+def _number(given: dict[str, str], name: str, most: int) -> int | None:
+    text = given.get(name)
     if text is None:
-        return default
+        return None
     if not re.fullmatch(r"[0-9]{1,10}", text) or not 1 <= int(text) <= most:
         raise Problem(400, f"{name}_invalid", f"{name} must be a number from 1 to {most}.")
     return int(text)

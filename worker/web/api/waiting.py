@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Self
 
 from worker.web.api import conversation
 from worker.web.api.problems import Problem
@@ -11,24 +12,34 @@ from worker.web.api.project import Caller, Row
 
 FIRST_PAUSE = 0.15  # seconds between two looks, at first
 LONGEST_PAUSE = 1.0  # drafts are saved about once a second
-RESERVE = 8  # threads that never wait: for health, the page and short requests
+NOT_WAITING = 8  # threads that never wait for an answer: for short requests, the page and health
+NOT_ASKING = 4  # of these, threads that never ask the project, which may hang: for the page and health
 
 
 class Places:
-    """As many requests may wait as leave a reserve of threads for everybody else."""
+    """As many requests may do a thing at the same time as there are places; `code` and `detail` tell the others."""
 
-    def __init__(self, threads: int) -> None:
-        self._free = threading.BoundedSemaphore(max(1, threads - RESERVE))
+    def __init__(self, count: int, code: str, detail: str) -> None:
+        self._free = threading.BoundedSemaphore(count)
+        self._code, self._detail = code, detail
+
+    @classmethod
+    def for_waiting(cls, threads: int) -> Self:
+        """`threads` of the server, more than 8."""
+        return cls(
+            threads - NOT_WAITING,
+            "too_many_waiting",
+            "Too many requests are waiting for answers. Try again, or send Prefer: respond-async.",
+        )
+
+    @classmethod
+    def for_asking(cls, threads: int) -> Self:
+        return cls(threads - NOT_ASKING, "too_busy", "Too many requests at the same time. Try again.")
 
     def take(self) -> None:
         """Raises Problem if all are taken. Whoever takes one gives it back."""
         if not self._free.acquire(blocking=False):
-            raise Problem(
-                503,
-                "too_many_waiting",
-                "Too many requests are waiting for answers. Try again, or send Prefer: respond-async.",
-                headers={"Retry-After": "5"},
-            )
+            raise Problem(503, self._code, self._detail, headers={"Retry-After": "5"})
 
     def give_back(self) -> None:
         self._free.release()
@@ -42,17 +53,30 @@ class Places:
             self.give_back()
 
 
-def looks(caller: Caller, message_id: str, seconds: float, is_gone: Callable[[], bool]) -> Iterator[Row]:
-    """The turn, again and again, until its reply is over, time is up, or the client has gone."""
+def looks(caller: Caller, question: Row, seconds: float, is_gone: Callable[[], bool]) -> Iterator[Row]:
+    """The turn as it is now, and again and again until its reply is over, time is up, or the client has gone.
+
+    Raises Problem if it was deleted meanwhile.
+    """
     deadline = time.monotonic() + seconds
     pause = FIRST_PAUSE
+    row = question
     while True:
-        row = conversation.turn(caller, message_id)
-        if row is None:
-            return  # deleted meanwhile
         yield row
         left = deadline - time.monotonic()
         if not conversation.is_under_way(row) or left <= 0 or is_gone():
             return
         time.sleep(min(pause, left))
         pause = min(pause * 1.5, LONGEST_PAUSE)
+        row = _look(caller, row)
+
+
+def _look(caller: Caller, row: Row) -> Row:
+    try:
+        found = conversation.turn(caller, row["id"])
+    except Problem:
+        # The question is stored. An error would tell a program that it is not, and it would ask again.
+        return row
+    if found is None:
+        raise Problem(404, "not_found", "The message was deleted meanwhile.")
+    return found

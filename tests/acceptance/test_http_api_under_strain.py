@@ -1,0 +1,131 @@
+"""The HTTP endpoints when something is wrong: a hanging project, clients that idle or leave, a lost connection."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.acceptance.faulty_model import FaultyModel
+from tests.acceptance.test_http_api import Database, client_of, count, is_problem, path
+from tests.people import Chat, People
+from tests.waiting import wait_for
+from worker.local.stack import Stack
+
+WAITERS = 24  # WEB_THREADS, less the reserve
+WORKING = 28  # WEB_THREADS, less what is kept for page and health
+
+
+@pytest.fixture
+def chat(people: People, worker: Stack) -> Chat:
+    return people.make_chat()
+
+
+@contextmanager
+def hanging(house: Stack) -> Iterator[None]:
+    """The API takes connections, and says nothing."""
+    process = house.api._process
+    assert process is not None
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+
+
+def assert_page_and_health_answer(house: Stack) -> None:
+    base = house.environment["WEB_URL"]
+    assert httpx.get(f"{base}/healthz", timeout=5).status_code == 200
+    assert httpx.get(base, timeout=5).status_code == 200
+
+
+def test_a_project_that_hangs_takes_neither_page_nor_health_along(house: Stack, chat: Chat) -> None:
+    with ExitStack() as clients, ThreadPoolExecutor(100) as senders:
+        callers = [clients.enter_context(client_of(house, chat.user)) for _ in range(100)]
+        with hanging(house):
+            sent = [senders.submit(caller.get, "/sessions/") for caller in callers]
+            wait_for(lambda: sum(each.done() for each in sent) >= 100 - WORKING, "the refusals")
+            assert_page_and_health_answer(house)
+            wait(sent)
+        answers = [each.result() for each in sent]
+        refused = [answer for answer in answers if answer.status_code == 503]
+        assert len(refused) >= 100 - WORKING
+        assert all(is_problem(answer, 503, "too_busy") and answer.headers["Retry-After"] for answer in refused)
+        assert {answer.status_code for answer in answers} == {503, 504}
+        # All places are given back.
+        for caller in callers:
+            wait_for(lambda caller=caller: caller.get("/sessions/").status_code == 200, "an answer")
+
+
+def test_connections_that_idle_keep_nobody_out(house: Stack, worker: Stack) -> None:
+    with ExitStack() as idle:
+        for _ in range(150):
+            idle.enter_context(socket.create_connection(("127.0.0.1", house.ports.web)))
+        assert_page_and_health_answer(house)
+
+
+def test_who_has_gone_frees_the_place(house: Stack, people: People, chat: Chat, faulty_model: FaultyModel) -> None:
+    marker = uuid4().hex
+    faulty_model.add("stall", question=marker, times=None)
+    chats = [people.make_chat() for _ in range(WAITERS)]
+
+    def leave(number: int) -> None:
+        accept = ("application/json", "text/event-stream")[number % 2]
+        with client_of(house, chats[number].user) as client, pytest.raises(httpx.ReadTimeout):
+            client.post(
+                path(chats[number]),
+                json={"message": marker},
+                headers={"Accept": accept, "Prefer": "wait=30"},
+                timeout=httpx.Timeout(10, read=1.5),
+            )
+
+    with ThreadPoolExecutor(WAITERS) as leavers:
+        list(leavers.map(leave, range(WAITERS)))
+    with ExitStack() as clients:
+        # As many as there are places, all at the same time: not one was lost.
+        new = [people.make_chat() for _ in range(WAITERS)]
+        callers = [clients.enter_context(client_of(house, each.user)) for each in new]
+
+        def ask(number: int) -> bool:
+            body = {"message": marker}
+            headers = {"Prefer": "wait=3", "Idempotency-Key": str(new[number].session)}
+            return callers[number].post(path(new[number]), json=body, headers=headers).status_code == 202
+
+        def all_wait() -> bool:
+            with ThreadPoolExecutor(WAITERS) as askers:
+                return all(askers.map(ask, range(WAITERS)))
+
+        wait_for(all_wait, "all places to be free", seconds=20)
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+def test_a_stored_question_is_not_called_lost_because_a_look_failed(
+    house: Stack, chat: Chat, people: People, database: Database, faulty_model: FaultyModel, accept: str
+) -> None:
+    marker, key = uuid4().hex, str(uuid4())
+    faulty_model.add("stall", question=marker, times=None)
+    with client_of(house, chat.user) as client, ThreadPoolExecutor(1) as sender:
+        sent = sender.submit(
+            client.post,
+            path(chat),
+            json={"message": marker},
+            headers={"Prefer": "wait=6", "Idempotency-Key": key, "Accept": accept},
+        )
+        wait_for(lambda: count(database, chat) == 1, "the question")
+        house.api.kill()
+        try:
+            answer = sent.result()
+        finally:
+            house.api.start()
+    if accept == "application/json":
+        assert (answer.status_code, answer.json()["user_message"]["id"]) == (202, key), answer.text
+    else:
+        assert [line for line in answer.text.splitlines() if line.startswith("event")] == [
+            "event: user_message",
+            "event: status",
+        ]
