@@ -48,7 +48,17 @@ def test_a_users_token_is_taken(read: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"{", b"[]", b"\xff", b"[" * 50_000, b"1" * 5_000, b'{"message": 1}', b'{"a": "x"}']
+    "body",
+    [
+        b"{",
+        b"[]",
+        b"\xff",
+        b"[" * 50_000,
+        b"1" * 5_000,
+        b'{"message": 1}',
+        b'{"a": "x"}',
+        b'{"message": "x", "role": "assistant"}',
+    ],
 )
 def test_a_body_that_cannot_be_read_is_refused(read: Callable[..., Any], body: bytes) -> None:
     with pytest.raises(Problem) as refused:
