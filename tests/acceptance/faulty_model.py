@@ -6,6 +6,9 @@ from typing import Any, Self
 
 import httpx
 
+# These are no failures of the model: a worker's breakers count none of them.
+HARMLESS = {"say", "slow", "blocked_prompt"}
+
 
 class FaultyModel:
     """Faults that end with the test. See worker/local/model/faults.py for what there is."""
@@ -13,6 +16,8 @@ class FaultyModel:
     def __init__(self, url: str) -> None:
         self._client = httpx.Client(base_url=url, timeout=5)
         self._added: list[int] = []
+        self.has_hurt = False
+        """Whether the worker may think ill of a model by now."""
 
     def __enter__(self) -> Self:
         return self
@@ -31,6 +36,7 @@ class FaultyModel:
         assert answer.status_code == 201, answer.text
         number: int = answer.json()["id"]
         self._added.append(number)
+        self.has_hurt |= fault not in HARMLESS
         return number
 
     def used(self, number: int) -> int:

@@ -1,6 +1,5 @@
 """An answer that fails: why, in words, and the way on from there."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,17 +7,9 @@ from playwright.async_api import expect
 
 from tests.acceptance.browser.chat_page import ChatPage
 from tests.acceptance.faulty_model import FaultyModel
-from worker.local.stack import Stack
 
 QUESTION = "How many likes did it get?"
 TRIES = 4  # of the worker, before it gives up what may pass
-
-
-@pytest.fixture(autouse=True)
-def fresh_breakers(worker: Stack) -> Iterator[None]:
-    """What this test does to the models is not held against them in the next one."""
-    yield
-    worker.worker.stop()
 
 
 @pytest.mark.parametrize(
