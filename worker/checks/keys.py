@@ -1,11 +1,10 @@
 """The keys, by what they say of themselves: of which kind they are, and whether they are in each other's place."""
 
-import base64
-import json
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from worker.checks.findings import Finding
+from worker.keys import claims_of
 
 WHERE = "Copy it from the project's settings, API keys."
 
@@ -29,7 +28,7 @@ def kind(key: str) -> Kind:
         return Kind("a secret key (sb_secret_…)", "service_role")
     if key.startswith("sb_publishable_"):
         return Kind("a publishable key (sb_publishable_…)", "anon")
-    claims = _claims(key)
+    claims = claims_of(key)
     if claims is None:
         return Kind("no key of Supabase", "")
     role = str(claims.get("role", ""))
@@ -73,15 +72,3 @@ def _publishable(found: Kind) -> Finding:
         words = f"SUPABASE_PUBLISHABLE_KEY is {found.name}: the chat page refuses to start with it."
         return Finding("problem", "keys", words, f"It must begin with sb_publishable_. {WHERE}")
     return Finding("ok", "keys", f"SUPABASE_PUBLISHABLE_KEY is {found.name}.")
-
-
-def _claims(key: str) -> dict[str, object] | None:
-    """What a key of the older kind, a JWT, says of itself; unverified, since only the API can verify it."""
-    parts = key.split(".")
-    if len(parts) != 3:
-        return None
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except ValueError:
-        return None
-    return claims if isinstance(claims, dict) else None

@@ -8,9 +8,9 @@ from flask.typing import ResponseReturnValue
 from flask_compress import Compress
 from werkzeug.exceptions import HTTPException
 
+from worker.keys import is_secret
 from worker.web.api import LARGEST_BODY, create_api
 from worker.web.api.problems import of_framework, respond
-from worker.web.keys import is_secret
 from worker.web.serving import serve
 
 __all__ = ["create_page_app", "serve"]

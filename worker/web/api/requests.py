@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 
 from flask import Request
 
+from worker.keys import is_secret
 from worker.web.api.problems import Problem, unauthorized
-from worker.web.keys import is_secret
 
 LONGEST_MESSAGE = 4000  # characters
 MOST_TURNS = 200  # of one page
