@@ -3,6 +3,7 @@
 import json
 import time
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.conformance.peer import Peer, name
 
 
 def store(database: Connection, topic: str, count: int, **columns: Any) -> None:
-    """Some messages a second apart, the newest a second old; broadcast long before anybody joins."""
+    """Some messages a second apart, the newest a second old."""
     row = {"event": "stored", "private": True, "extension": "broadcast", **columns}
     database.execute(
         "insert into realtime.messages (topic, extension, event, private, payload, inserted_at)"
@@ -21,15 +22,30 @@ def store(database: Connection, topic: str, count: int, **columns: Any) -> None:
     )
 
 
+async def broadcast_is_over(connect: Connect, database: Connection) -> None:
+    """Broadcasts leave in the order in which they were stored; whoever joins from now on hears none of them live."""
+    witness, topic = await connect(), f"realtime:{uuid4()}"
+    await witness.joined(topic, {"private": True})
+    database.execute("select realtime.send('{}', 'over', %s, true)", [name(topic)])
+    await witness.next("broadcast", topic)
+
+
 def replaying(since: Any = 0, **limit: Any) -> dict[str, Any]:
     return {"private": True, "broadcast": {"replay": {"since": since, **limit}}}
 
 
 @pytest.mark.parametrize(("limit", "expected"), [({}, 25), ({"limit": 3}, 3), ({"limit": 99}, 25), ({"limit": 0}, 1)])
 async def test_s4_6_the_newest_are_replayed_oldest_first_after_the_reply(
-    everybody_reads: None, peer: Peer, database: Connection, topic: str, limit: dict[str, int], expected: int
+    everybody_reads: None,
+    connect: Connect,
+    peer: Peer,
+    database: Connection,
+    topic: str,
+    limit: dict[str, int],
+    expected: int,
 ) -> None:
     store(database, topic, 30)
+    await broadcast_is_over(connect, database)
     await peer.joined(topic, replaying(**limit))
     heard = [frame for frame in await peer.settled() if frame.event == "broadcast"]
     assert [frame.payload["payload"]["n"] for frame in heard] == list(range(30 - expected, 30))
@@ -38,12 +54,13 @@ async def test_s4_6_the_newest_are_replayed_oldest_first_after_the_reply(
 
 
 async def test_s4_6_only_this_private_channels_broadcasts_since_then_are_replayed(
-    everybody_reads: None, peer: Peer, database: Connection, topic: str
+    everybody_reads: None, connect: Connect, peer: Peer, database: Connection, topic: str
 ) -> None:
     store(database, f"{topic}-other", 1)
     store(database, topic, 1, private=False)
     store(database, topic, 1, extension="presence")
     store(database, topic, 20)
+    await broadcast_is_over(connect, database)
     since = int((time.time() - 5.5) * 1000)
     await peer.joined(topic, replaying(since))
     heard = [frame.payload["payload"]["n"] for frame in await peer.settled()]
@@ -54,6 +71,7 @@ async def test_s4_6_bytes_are_replayed_to_version_2_alone(
     everybody_reads: None, connect: Connect, peer: Peer, database: Connection, topic: str
 ) -> None:
     database.execute("select realtime.send_binary('\\x00ff', 'bytes', %s)", [name(topic)])
+    await broadcast_is_over(connect, database)
     first = await connect("1.0.0")
     for socket in (peer, first):
         await socket.joined(topic, replaying())

@@ -28,9 +28,9 @@ class Ports(BaseModel):
 
     @classmethod
     def free(cls) -> Self:
-        """Six ports that nobody listens on at the moment."""
+        """Six ports that nobody listens on, and that no other process on this machine is given."""
         candidates = random.sample(FREE_PORTS, 64)
-        unused = (port for port in candidates if is_free(port))
+        unused = (port for port in candidates if is_free(port) and take(port))
         return cls(**{name: next(unused) for name in cls.model_fields})
 
 
@@ -88,3 +88,21 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+_taken: list[socket.socket] = []
+
+
+def take(port: int) -> bool:
+    """Keep the port for this process. Two stacks that start at the same moment both find it free otherwise.
+
+    A name in Linux's abstract namespace belongs to one process, and is gone with it, however it ends.
+    """
+    mark = socket.socket(socket.AF_UNIX)
+    try:
+        mark.bind(f"\0postbro-chat-port-{port}")
+    except OSError:
+        mark.close()
+        return False
+    _taken.append(mark)
+    return True
