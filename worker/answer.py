@@ -6,7 +6,7 @@ import time
 
 import structlog
 
-from worker import context, pricing, retry
+from worker import context, metrics, pricing, retry
 from worker.breakers import Breakers
 from worker.broadcast import Broadcaster
 from worker.budget import Budget
@@ -45,6 +45,13 @@ class Answerer:
 
     async def answer(self, claim: Claim) -> None:
         """Stream an answer and settle the reply, whatever comes."""
+        metrics.REPLY_WAIT.observe(claim.reply.waiting_ms / 1000)
+        with metrics.REPLY_DURATION.time():
+            outcome = await self._until_settled(claim)
+        metrics.REPLIES.labels(outcome).inc()
+
+    async def _until_settled(self, claim: Claim) -> str:
+        """Answers completed, cancelled, failed, postponed, refused or claim_lost."""
         deadline = time.monotonic() + self._deadline_seconds
         route = Route(self._breakers)
         tries_made = 0
@@ -56,14 +63,25 @@ class Answerer:
             except ModelError as error:
                 again = route.after(call.model_requested, error)
                 pause = retry.decide(error, again, claim.tries_left, tries_made, deadline - time.monotonic())
-                if not await self._after_failure(claim, call, error, pause):
-                    return
+                outcome = await self._after_failure(claim, call, error, pause)
             else:
-                await self._complete(claim, call, finish_reason)
-                return
+                outcome = await self._complete(claim, call, finish_reason)
+            if outcome is not None:
+                return outcome
 
     async def _attempt(self, claim: Claim, call: Call, route: Route, deadline: float) -> str:
         """One call to the model; answers stop, max_tokens or cancelled."""
+        outcome = "lost"
+        try:
+            outcome = await self._call(claim, call, route, deadline)
+        except ModelError as error:
+            outcome = error.error_code
+            raise
+        finally:
+            metrics.call_ended(call, outcome)
+        return outcome
+
+    async def _call(self, claim: Claim, call: Call, route: Route, deadline: float) -> str:
         try:
             prompt = context.build_chat_prompt(claim.reply, self._budget)
         except Exception as error:
@@ -104,14 +122,14 @@ class Answerer:
             claim.text += text
             self._broadcaster.send(claim.reply.session_id, claim.message_id, claim.attempt, offset, text)
 
-    async def _complete(self, claim: Claim, call: Call, finish_reason: str) -> None:
+    async def _complete(self, claim: Claim, call: Call, finish_reason: str) -> str:
         await self._broadcaster.flush_last(claim.message_id, claim.attempt)
         try:
             kept = await self._replies.complete(claim, finish_reason, call)
         except DatabaseRefused as error:
             log.error("The database refused an answer.", action="answer_refused", reason=str(error), **_ids(claim))
             await self._replies.fail(claim, "internal", None, call)
-            return
+            return "refused"
         log.info(
             "Answered." if kept else "The claim was lost: the answer was not used.",
             action="reply_completed" if kept else "claim_lost",
@@ -119,9 +137,14 @@ class Answerer:
             latency_ms=call.latency_ms,
             **_ids(claim),
         )
+        if not kept:
+            return "claim_lost"
+        return "cancelled" if finish_reason == "cancelled" else "completed"
 
-    async def _after_failure(self, claim: Claim, call: Call, error: ModelError, pause: retry.Pause | None) -> bool:
-        """Whether there is another attempt to make within this claim."""
+    async def _after_failure(
+        self, claim: Claim, call: Call, error: ModelError, pause: retry.Pause | None
+    ) -> str | None:
+        """How the claim ended, or None: there is another attempt to make within it."""
         log.warning(
             "A call to the model failed." if call.model_requested else "No model could be asked.",
             action="attempt_failed",
@@ -132,15 +155,16 @@ class Answerer:
             **_ids(claim),
         )
         if pause is None or pause.in_queue:
-            await self._replies.fail(claim, error.error_code, pause.seconds if pause else None, call)
-            return False
+            kept = await self._replies.fail(claim, error.error_code, pause.seconds if pause else None, call)
+            if not kept:
+                return "claim_lost"
+            return "postponed" if pause else "failed"
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause.seconds):
                 await claim.cancel_requested.wait()
         if claim.cancel_requested.is_set():
-            await self._complete(claim, call, "cancelled")
-            return False
-        return await self._replies.next_attempt(claim, error.error_code, call)
+            return await self._complete(claim, call, "cancelled")
+        return None if await self._replies.next_attempt(claim, error.error_code, call) else "claim_lost"
 
 
 def _note(call: Call, stream: ModelStream) -> None:
