@@ -127,15 +127,18 @@ class Answerer:
         try:
             kept = await self._replies.complete(claim, finish_reason, call)
         except DatabaseRefused as error:
-            log.error("The database refused an answer.", action="answer_refused", reason=str(error), **_ids(claim))
+            log.error("The database refused an answer.", action="answer_refused", reason=str(error), **claim.ids)
             await self._replies.fail(claim, "internal", None, call)
             return "refused"
         log.info(
             "Answered." if kept else "The claim was lost: the answer was not used.",
             action="reply_completed" if kept else "claim_lost",
             finish_reason=finish_reason,
+            model=call.model_requested,
+            waiting_ms=claim.reply.waiting_ms,
+            first_token_ms=call.first_token_ms,
             latency_ms=call.latency_ms,
-            **_ids(claim),
+            **claim.ids,
         )
         if not kept:
             return "claim_lost"
@@ -151,8 +154,8 @@ class Answerer:
             error_code=error.error_code,
             reason=str(error),
             model=call.model_requested,
-            retry_in=pause.seconds if pause else None,
-            **_ids(claim),
+            retry_in_ms=round(pause.seconds * 1000) if pause else None,
+            **claim.ids,
         )
         if pause is None or pause.in_queue:
             kept = await self._replies.fail(claim, error.error_code, pause.seconds if pause else None, call)
@@ -176,11 +179,3 @@ def _note(call: Call, stream: ModelStream) -> None:
         call.prompt_tokens, call.cached_tokens = usage.prompt, usage.cached
         call.candidate_tokens, call.thought_tokens = usage.candidates, usage.thoughts
         call.cost_usd = pricing.cost(stream.model_version, usage)
-
-
-def _ids(claim: Claim) -> dict[str, object]:
-    return {
-        "message_id": claim.message_id,
-        "session_id": claim.reply.session_id,
-        "attempt": claim.attempt,
-    }

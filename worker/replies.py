@@ -41,6 +41,11 @@ class Claim:
     def message_id(self) -> str:
         return self.reply.message_id
 
+    @property
+    def ids(self) -> dict[str, object]:
+        """What a log line or a span says of it."""
+        return {"message_id": self.message_id, "session_id": self.reply.session_id, "attempt": self.attempt}
+
     def begin(self, attempt: int) -> None:
         """Another attempt starts afresh: half a text of the last one is never continued."""
         self.attempt = attempt

@@ -115,7 +115,7 @@ class Runner:
             log.error(
                 "A reply was dropped.",
                 action="reply_dropped",
-                message_id=claim.message_id,
+                **claim.ids,
                 error=type(error).__name__,
                 reason=str(error) if isinstance(error, DatabaseError) else None,
             )
@@ -161,7 +161,7 @@ class Runner:
     def _give_up(self, lost: set[Claim]) -> None:
         for task, claim in self._held.items():
             if claim in lost:
-                log.warning("A lease was lost.", action="lease_lost", message_id=claim.message_id)
+                log.warning("A lease was lost.", action="lease_lost", **claim.ids)
                 metrics.LEASES_LOST.inc()
                 task.cancel()
 

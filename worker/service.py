@@ -5,7 +5,7 @@ import signal
 
 import structlog
 
-from worker import readiness
+from worker import logs, readiness
 from worker.answer import Answerer
 from worker.breakers import Breakers
 from worker.broadcast import Broadcaster
@@ -27,6 +27,8 @@ log = structlog.get_logger()
 async def run(settings: WorkerSettings) -> None:
     """Until SIGTERM or SIGINT. Raises if a side task dies: a worker must not live on deaf or dumb."""
     replies = await Replies.connect(settings)
+    structlog.contextvars.bind_contextvars(worker_id=replies.worker_id)
+    asyncio.get_running_loop().set_exception_handler(logs.tell_of_unheard)
     gemini = Gemini(settings)
     broadcaster = Broadcaster(settings)
     wakeup = WakeUp(settings)
@@ -46,7 +48,7 @@ async def run(settings: WorkerSettings) -> None:
     health = serve_in_thread(app, settings.health_host, settings.health_port)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, runner.stop)
-    log.info("The worker runs.", action="started", worker_id=replies.worker_id, models=settings.models)
+    log.info("The worker runs.", action="started", models=settings.models)
     running = asyncio.create_task(runner.run(), name="runner")
     side_tasks = {
         asyncio.create_task(wakeup.run(), name="wakeup"),
