@@ -17,6 +17,7 @@ from worker.models import Call
 from worker.replies import Claim, Replies
 from worker.route import Route
 from worker.text import Cleaner, utf16_length
+from worker.traces import Traces
 
 log = structlog.get_logger()
 
@@ -34,6 +35,7 @@ class Answerer:
         broadcaster: Broadcaster,
         breakers: Breakers,
         budget: Budget,
+        traces: Traces,
         deadline_seconds: float,
     ) -> None:
         self._replies = replies
@@ -41,14 +43,15 @@ class Answerer:
         self._broadcaster = broadcaster
         self._breakers = breakers
         self._budget = budget
+        self._traces = traces
         self._deadline_seconds = deadline_seconds
 
     async def answer(self, claim: Claim) -> None:
         """Stream an answer and settle the reply, whatever comes."""
         metrics.REPLY_WAIT.observe(claim.reply.waiting_ms / 1000)
-        with metrics.REPLY_DURATION.time():
-            outcome = await self._until_settled(claim)
-        metrics.REPLIES.labels(outcome).inc()
+        with self._traces.reply(claim) as span, metrics.REPLY_DURATION.time():
+            span.outcome = await self._until_settled(claim)
+        metrics.REPLIES.labels(span.outcome).inc()
 
     async def _until_settled(self, claim: Claim) -> str:
         """Answers completed, cancelled, failed, postponed, refused or claim_lost."""
@@ -71,25 +74,24 @@ class Answerer:
 
     async def _attempt(self, claim: Claim, call: Call, route: Route, deadline: float) -> str:
         """One call to the model; answers stop, max_tokens or cancelled."""
-        outcome = "lost"
-        try:
-            outcome = await self._call(claim, call, route, deadline)
-        except ModelError as error:
-            outcome = error.error_code
-            raise
-        finally:
-            metrics.call_ended(call, outcome)
-        return outcome
-
-    async def _call(self, claim: Claim, call: Call, route: Route, deadline: float) -> str:
         try:
             prompt = context.build_chat_prompt(claim.reply, self._budget)
         except Exception as error:
             raise InternalError(type(error).__name__) from error
-        model = route.choose()
-        call.model_requested = claim.model = model
+        call.model_requested = claim.model = route.choose()
+        with self._traces.call(claim, call) as span:
+            try:
+                span.outcome = await self._call(claim, call, prompt, deadline)
+            except ModelError as error:
+                span.outcome = error.error_code
+                raise
+            finally:
+                metrics.call_ended(call, span.outcome)
+        return span.outcome
+
+    async def _call(self, claim: Claim, call: Call, prompt: Prompt, deadline: float) -> str:
         stopped = asyncio.create_task(claim.cancel_requested.wait(), name="cancel requested")
-        streaming = asyncio.create_task(self._stream(claim, call, model, prompt), name="stream")
+        streaming = asyncio.create_task(self._stream(claim, call, prompt), name="stream")
         try:
             time_left = deadline - time.monotonic()
             await asyncio.wait({stopped, streaming}, timeout=time_left, return_when=asyncio.FIRST_COMPLETED)
@@ -103,8 +105,8 @@ class Answerer:
             streaming.cancel()
             await asyncio.gather(stopped, streaming, return_exceptions=True)
 
-    async def _stream(self, claim: Claim, call: Call, model: str, prompt: Prompt) -> str:
-        cleaner = Cleaner()
+    async def _stream(self, claim: Claim, call: Call, prompt: Prompt) -> str:
+        cleaner, model = Cleaner(), str(call.model_requested)
         with self._breakers.watch(model):
             async with self._gemini.stream(model, prompt) as stream:
                 try:
@@ -125,10 +127,11 @@ class Answerer:
     async def _complete(self, claim: Claim, call: Call, finish_reason: str) -> str:
         await self._broadcaster.flush_last(claim.message_id, claim.attempt)
         try:
-            kept = await self._replies.complete(claim, finish_reason, call)
+            with self._traces.settle("complete_reply"):
+                kept = await self._replies.complete(claim, finish_reason, call)
         except DatabaseRefused as error:
             log.error("The database refused an answer.", action="answer_refused", reason=str(error), **claim.ids)
-            await self._replies.fail(claim, "internal", None, call)
+            await self._fail(claim, "internal", None, call)
             return "refused"
         log.info(
             "Answered." if kept else "The claim was lost: the answer was not used.",
@@ -158,7 +161,7 @@ class Answerer:
             **claim.ids,
         )
         if pause is None or pause.in_queue:
-            kept = await self._replies.fail(claim, error.error_code, pause.seconds if pause else None, call)
+            kept = await self._fail(claim, error.error_code, pause.seconds if pause else None, call)
             if not kept:
                 return "claim_lost"
             return "postponed" if pause else "failed"
@@ -167,7 +170,13 @@ class Answerer:
                 await claim.cancel_requested.wait()
         if claim.cancel_requested.is_set():
             return await self._complete(claim, call, "cancelled")
-        return None if await self._replies.next_attempt(claim, error.error_code, call) else "claim_lost"
+        with self._traces.settle("next_attempt"):
+            begun = await self._replies.next_attempt(claim, error.error_code, call)
+        return None if begun else "claim_lost"
+
+    async def _fail(self, claim: Claim, error_code: str, retry_in: float | None, call: Call) -> bool:
+        with self._traces.settle("fail_reply"):
+            return await self._replies.fail(claim, error_code, retry_in, call)
 
 
 def _note(call: Call, stream: ModelStream) -> None:

@@ -67,6 +67,10 @@ class WorkerSettings(BaseSettings):
         description="What opens /ops; needed where HEALTH_HOST is not this machine alone.",
     )
 
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None, pattern=r"^https?://", description="Where traces are sent, by OTLP over HTTP; none are, without it."
+    )
+
     @field_validator("ops_token")
     @classmethod
     def _guarded_unless_private(cls, token: SecretStr | None, settings: ValidationInfo) -> SecretStr | None:

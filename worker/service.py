@@ -15,6 +15,7 @@ from worker.figures import Figures
 from worker.gemini import Gemini
 from worker.replies import Replies
 from worker.runner import Runner
+from worker.traces import traces_to
 from worker.vitals import Heartbeat, measure_queue
 from worker.wakeup import WakeUp
 from worker.web.health import create_health_app, serve_in_thread
@@ -32,8 +33,9 @@ async def run(settings: WorkerSettings) -> None:
     gemini = Gemini(settings)
     broadcaster = Broadcaster(settings)
     wakeup = WakeUp(settings)
+    traces = traces_to(settings.otel_exporter_otlp_endpoint, replies.worker_id)
     breakers, budget = Breakers(settings.models), Budget(settings.prompt_token_budget)
-    answerer = Answerer(replies, gemini, broadcaster, breakers, budget, settings.reply_deadline_seconds)
+    answerer = Answerer(replies, gemini, broadcaster, breakers, budget, traces, settings.reply_deadline_seconds)
     runner = Runner(settings, replies, wakeup, answerer)
 
     def problems() -> dict[str, str]:
@@ -69,3 +71,4 @@ async def run(settings: WorkerSettings) -> None:
         await broadcaster.close()
         await gemini.close()
         await replies.close()
+        await asyncio.to_thread(traces.close)
