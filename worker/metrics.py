@@ -83,6 +83,13 @@ BREAKER = _gauge(
     "state",
 )
 
+# Shown as 0 from the start: an alert on growth would miss the first time.
+for _outcome in ("completed", "cancelled", "failed", "postponed", "refused", "claim_lost", "dropped"):
+    REPLIES.labels(_outcome)
+for _cause in ("start", "wakeup", "second_look", "place", "due", "sweep", "degraded_sweep"):
+    for _found in ("work", "nothing", "error"):
+        CLAIMS.labels(_cause, _found)
+
 
 def call_ended(call: Call, outcome: str) -> None:
     """One call to a model, as the ledger has it. Without a model that was asked there was none."""
