@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+import threading
 import traceback
 from types import TracebackType
 from typing import Any
@@ -43,16 +44,20 @@ def configure() -> None:
     # It logs whole frames it does not recognise, and those may hold text of a chat.
     logging.getLogger("realtime").setLevel(logging.CRITICAL)
     sys.excepthook = _tell_of_crash
+    threading.excepthook = _tell_of_thread
 
 
 def tell_of_unheard(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """For the event loop: an error that nobody waits for. asyncio's own line would print it whole."""
-    log.error(
-        "Something failed where nobody waits for it.",
-        action="unheard",
-        message=context.get("message"),
-        **_what(context.get("exception")),
-    )
+    _tell_unheard(context.get("message"), context.get("exception"))
+
+
+def _tell_of_thread(ended: threading.ExceptHookArgs) -> None:
+    _tell_unheard(ended.thread.name if ended.thread else None, ended.exc_value)
+
+
+def _tell_unheard(what: str | None, error: BaseException | None) -> None:
+    log.error("Something failed where nobody waits for it.", action="unheard", what=what, **_what(error))
 
 
 def _tell_of_library(_: WrappedLogger, __: str, line: EventDict) -> EventDict:

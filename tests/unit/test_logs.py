@@ -93,6 +93,7 @@ def test_libraries_are_json_from_warnings_on() -> None:
         "import logging\n"
         "try:\n    int('sentinel')\nexcept ValueError:\n    logging.getLogger('x').exception('Failed')",
         "int('sentinel')",
+        "import threading\nthread = threading.Thread(target=int, args=['sentinel'])\nthread.start(); thread.join()",
         # A task that fails unheard, and is forgotten.
         "import asyncio, gc\n"
         "async def fail(): int('sentinel')\n"
@@ -101,13 +102,13 @@ def test_libraries_are_json_from_warnings_on() -> None:
         "    task = asyncio.create_task(fail()); await asyncio.sleep(0); del task; gc.collect()\n"
         "asyncio.run(main())",
     ],
-    ids=["of a library", "that ends the program", "unheard"],
+    ids=["of a library", "that ends the program", "of a thread", "of a task"],
 )
 def test_an_error_is_told_by_kind_and_place_and_never_by_its_words(code: str) -> None:
     ended = run(code)
     line = json.loads(ended.stderr)
     assert line["error"] == "ValueError"
-    assert "<string>:" in line["where"]
+    assert re.search(r"\w+:\d+ \w+|<string>:\d+", line["where"])
     assert "sentinel" not in ended.stderr
 
 
