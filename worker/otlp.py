@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -21,6 +22,8 @@ from worker.replies import Claim
 from worker.traces import Span, Traces
 
 EXPORT_SECONDS = 5.0
+CLOSE_SECONDS = 3.0
+"""What has not been sent by then is given up."""
 WELL = {"stop", "max_tokens", "cancelled", "completed"}
 
 _trace_id: ContextVar[int] = ContextVar("trace id")
@@ -99,7 +102,10 @@ class SentTraces(Traces):
             yield
 
     def close(self) -> None:
-        self._provider.shutdown()
+        # Left to itself, it tries every batch for its full time: a deaf collector would hold up the end for minutes.
+        closing = threading.Thread(target=self._provider.shutdown, name="last traces", daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS)
 
 
 def trace_id(claim: Claim) -> int:

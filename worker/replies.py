@@ -151,7 +151,10 @@ class Replies:
 
     async def queue(self) -> dict[str, Any]:
         """The queue of all workers, as ops_queue describes it."""
-        return dict(await self._ask("ops_queue", {}))
+        answer = await self._ask("ops_queue", {})
+        if not isinstance(answer, dict) or not {"pending", "oldest_pending_seconds"} <= answer.keys():
+            raise DatabaseAway("ops_queue: an answer of another shape")
+        return answer
 
     async def _settle(self, function: str, claim: Claim, call: Call, **words: Any) -> Any:
         """Tried as long as the claim lives (the runner cancels us when it ends): an answer is paid for."""

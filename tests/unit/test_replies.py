@@ -85,3 +85,9 @@ async def test_what_a_gateway_says_in_the_place_of_the_api_is_no_answer() -> Non
     replies = Replies(ScriptedDatabase(claim_replies="<html>Please sign in</html>"), 15)
     with pytest.raises(DatabaseAway, match="claim_replies: an answer that is not JSON"):
         await replies.claim(1)
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, {"pending": 1}, "<html>"])
+async def test_a_strange_word_on_the_queue_costs_a_figure_and_not_the_worker(answer: Any) -> None:
+    with pytest.raises(DatabaseAway, match="ops_queue"):
+        await Replies(ScriptedDatabase(ops_queue=answer), 15).queue()

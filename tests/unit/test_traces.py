@@ -3,10 +3,12 @@
 import asyncio
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
@@ -174,6 +176,27 @@ async def test_no_span_holds_text(traces, exporter, stream):
     assert spans
     assert "sentinel" not in "".join(span.to_json() for span in spans)
     assert not any(span.events for span in spans)
+
+
+class DeafProcessor(SpanProcessor):
+    """Cannot come to its end before it may."""
+
+    def __init__(self):
+        self.may_end = threading.Event()
+        self.ended = threading.Event()
+
+    def shutdown(self):
+        self.may_end.wait()
+        self.ended.set()
+
+
+def test_a_deaf_collector_does_not_keep_the_worker_from_stopping(monkeypatch):
+    monkeypatch.setattr("worker.otlp.CLOSE_SECONDS", 0.01)
+    processor = DeafProcessor()
+    SentTraces(processor, "w1").close()
+    assert not processor.ended.is_set()
+    processor.may_end.set()
+    assert processor.ended.wait(5)
 
 
 def test_switched_off_nothing_of_it_is_imported():
