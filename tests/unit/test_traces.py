@@ -193,7 +193,10 @@ class DeafProcessor(SpanProcessor):
 def test_a_deaf_collector_does_not_keep_the_worker_from_stopping(monkeypatch):
     monkeypatch.setattr("worker.otlp.CLOSE_SECONDS", 0.01)
     processor = DeafProcessor()
-    SentTraces(processor, "w1").close()
+    closing = threading.Thread(target=SentTraces(processor, "w1").close, daemon=True)
+    closing.start()
+    closing.join(5)
+    assert not closing.is_alive()
     assert not processor.ended.is_set()
     processor.may_end.set()
     assert processor.ended.wait(5)
