@@ -6,7 +6,7 @@ import time
 
 import structlog
 
-from worker import context, pricing, retry
+from worker import context, metrics, pricing, retry
 from worker.breakers import Breakers
 from worker.broadcast import Broadcaster
 from worker.budget import Budget
@@ -17,6 +17,7 @@ from worker.models import Call
 from worker.replies import Claim, Replies
 from worker.route import Route
 from worker.text import Cleaner, utf16_length
+from worker.traces import Traces
 
 log = structlog.get_logger()
 
@@ -34,6 +35,7 @@ class Answerer:
         broadcaster: Broadcaster,
         breakers: Breakers,
         budget: Budget,
+        traces: Traces,
         deadline_seconds: float,
     ) -> None:
         self._replies = replies
@@ -41,10 +43,18 @@ class Answerer:
         self._broadcaster = broadcaster
         self._breakers = breakers
         self._budget = budget
+        self._traces = traces
         self._deadline_seconds = deadline_seconds
 
     async def answer(self, claim: Claim) -> None:
         """Stream an answer and settle the reply, whatever comes."""
+        metrics.REPLY_WAIT.observe(claim.reply.waiting_ms / 1000)
+        with self._traces.reply(claim) as span, metrics.REPLY_DURATION.time():
+            span.outcome = await self._until_settled(claim)
+        metrics.REPLIES.labels(span.outcome).inc()
+
+    async def _until_settled(self, claim: Claim) -> str:
+        """Answers completed, cancelled, failed, postponed, refused or claim_lost."""
         deadline = time.monotonic() + self._deadline_seconds
         route = Route(self._breakers)
         tries_made = 0
@@ -56,11 +66,11 @@ class Answerer:
             except ModelError as error:
                 again = route.after(call.model_requested, error)
                 pause = retry.decide(error, again, claim.tries_left, tries_made, deadline - time.monotonic())
-                if not await self._after_failure(claim, call, error, pause):
-                    return
+                outcome = await self._after_failure(claim, call, error, pause)
             else:
-                await self._complete(claim, call, finish_reason)
-                return
+                outcome = await self._complete(claim, call, finish_reason)
+            if outcome is not None:
+                return outcome
 
     async def _attempt(self, claim: Claim, call: Call, route: Route, deadline: float) -> str:
         """One call to the model; answers stop, max_tokens or cancelled."""
@@ -68,10 +78,20 @@ class Answerer:
             prompt = context.build_chat_prompt(claim.reply, self._budget)
         except Exception as error:
             raise InternalError(type(error).__name__) from error
-        model = route.choose()
-        call.model_requested = claim.model = model
+        call.model_requested = claim.model = route.choose()
+        with self._traces.call(claim, call) as span:
+            try:
+                span.outcome = await self._call(claim, call, prompt, deadline)
+            except ModelError as error:
+                span.outcome = error.error_code
+                raise
+            finally:
+                metrics.call_ended(call, span.outcome)
+        return span.outcome
+
+    async def _call(self, claim: Claim, call: Call, prompt: Prompt, deadline: float) -> str:
         stopped = asyncio.create_task(claim.cancel_requested.wait(), name="cancel requested")
-        streaming = asyncio.create_task(self._stream(claim, call, model, prompt), name="stream")
+        streaming = asyncio.create_task(self._stream(claim, call, prompt), name="stream")
         try:
             time_left = deadline - time.monotonic()
             await asyncio.wait({stopped, streaming}, timeout=time_left, return_when=asyncio.FIRST_COMPLETED)
@@ -85,8 +105,8 @@ class Answerer:
             streaming.cancel()
             await asyncio.gather(stopped, streaming, return_exceptions=True)
 
-    async def _stream(self, claim: Claim, call: Call, model: str, prompt: Prompt) -> str:
-        cleaner = Cleaner()
+    async def _stream(self, claim: Claim, call: Call, prompt: Prompt) -> str:
+        cleaner, model = Cleaner(), str(call.model_requested)
         with self._breakers.watch(model):
             async with self._gemini.stream(model, prompt) as stream:
                 try:
@@ -104,43 +124,59 @@ class Answerer:
             claim.text += text
             self._broadcaster.send(claim.reply.session_id, claim.message_id, claim.attempt, offset, text)
 
-    async def _complete(self, claim: Claim, call: Call, finish_reason: str) -> None:
+    async def _complete(self, claim: Claim, call: Call, finish_reason: str) -> str:
         await self._broadcaster.flush_last(claim.message_id, claim.attempt)
         try:
-            kept = await self._replies.complete(claim, finish_reason, call)
+            with self._traces.settle("complete_reply"):
+                kept = await self._replies.complete(claim, finish_reason, call)
         except DatabaseRefused as error:
-            log.error("The database refused an answer.", action="answer_refused", reason=str(error), **_ids(claim))
-            await self._replies.fail(claim, "internal", None, call)
-            return
+            log.error("The database refused an answer.", action="answer_refused", reason=str(error), **claim.ids)
+            await self._fail(claim, "internal", None, call)
+            return "refused"
         log.info(
             "Answered." if kept else "The claim was lost: the answer was not used.",
             action="reply_completed" if kept else "claim_lost",
             finish_reason=finish_reason,
+            model=call.model_requested,
+            waiting_ms=claim.reply.waiting_ms,
+            first_token_ms=call.first_token_ms,
             latency_ms=call.latency_ms,
-            **_ids(claim),
+            **claim.ids,
         )
+        if not kept:
+            return "claim_lost"
+        return "cancelled" if finish_reason == "cancelled" else "completed"
 
-    async def _after_failure(self, claim: Claim, call: Call, error: ModelError, pause: retry.Pause | None) -> bool:
-        """Whether there is another attempt to make within this claim."""
+    async def _after_failure(
+        self, claim: Claim, call: Call, error: ModelError, pause: retry.Pause | None
+    ) -> str | None:
+        """How the claim ended, or None: there is another attempt to make within it."""
         log.warning(
             "A call to the model failed." if call.model_requested else "No model could be asked.",
             action="attempt_failed",
             error_code=error.error_code,
             reason=str(error),
             model=call.model_requested,
-            retry_in=pause.seconds if pause else None,
-            **_ids(claim),
+            retry_in_ms=round(pause.seconds * 1000) if pause else None,
+            **claim.ids,
         )
         if pause is None or pause.in_queue:
-            await self._replies.fail(claim, error.error_code, pause.seconds if pause else None, call)
-            return False
+            kept = await self._fail(claim, error.error_code, pause.seconds if pause else None, call)
+            if not kept:
+                return "claim_lost"
+            return "postponed" if pause else "failed"
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause.seconds):
                 await claim.cancel_requested.wait()
         if claim.cancel_requested.is_set():
-            await self._complete(claim, call, "cancelled")
-            return False
-        return await self._replies.next_attempt(claim, error.error_code, call)
+            return await self._complete(claim, call, "cancelled")
+        with self._traces.settle("next_attempt"):
+            begun = await self._replies.next_attempt(claim, error.error_code, call)
+        return None if begun else "claim_lost"
+
+    async def _fail(self, claim: Claim, error_code: str, retry_in: float | None, call: Call) -> bool:
+        with self._traces.settle("fail_reply"):
+            return await self._replies.fail(claim, error_code, retry_in, call)
 
 
 def _note(call: Call, stream: ModelStream) -> None:
@@ -152,11 +188,3 @@ def _note(call: Call, stream: ModelStream) -> None:
         call.prompt_tokens, call.cached_tokens = usage.prompt, usage.cached
         call.candidate_tokens, call.thought_tokens = usage.candidates, usage.thoughts
         call.cost_usd = pricing.cost(stream.model_version, usage)
-
-
-def _ids(claim: Claim) -> dict[str, object]:
-    return {
-        "message_id": claim.message_id,
-        "session_id": claim.reply.session_id,
-        "attempt": claim.attempt,
-    }

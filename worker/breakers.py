@@ -1,11 +1,13 @@
 """A circuit breaker for each model: one that fails most of its calls is left alone for a while."""
 
 import contextlib
+import functools
 from collections.abc import Iterable, Iterator
 
 import structlog
 from pyresilience import CircuitBreaker, CircuitBreakerConfig, CircuitState
 
+from worker import metrics
 from worker.errors import ModelError, ModelOverloaded
 
 log = structlog.get_logger()
@@ -32,10 +34,17 @@ class Breakers:
         self._breakers = {model: CircuitBreaker(config) for model in models}
         self._last_errors: dict[str, type[ModelError]] = {}
         self._probed: set[str] = set()
+        for model in models:
+            for state in CircuitState:
+                # Asked at every scrape: open becomes half open by the clock alone.
+                metrics.BREAKER.labels(model, state.value).set_function(functools.partial(self._is_in, model, state))
 
     def states(self) -> dict[str, str]:
         """Model → closed, open or half_open."""
         return {model: breaker.state.value for model, breaker in self._breakers.items()}
+
+    def _is_in(self, model: str, state: CircuitState) -> bool:
+        return self._breakers[model].state is state
 
     def pick(self, models: Iterable[str]) -> str | None:
         """The first of these that may be asked. Half open, it is asked by one call at a time if another can serve."""

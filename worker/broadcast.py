@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import structlog
 
+from worker import metrics
 from worker.config import WorkerSettings
 
 log = structlog.get_logger()
@@ -69,6 +70,7 @@ class Broadcaster:
                     await self._send([key, *(other for other in self._pending if other != key)])
         except TimeoutError:
             log.warning("The last piece of an answer was not sent in time.", action="deltas_dropped", count=1)
+            metrics.DELTAS_DROPPED.inc()
 
     async def flush(self) -> int:
         """Send what has waited longest, as much as one request may hold; answers how many messages that was."""
@@ -102,10 +104,13 @@ class Broadcaster:
             response = await self._client.post(self._url, json={"messages": messages})
             if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
                 log.info("Deltas are held back: too many messages.", action="deltas_held_back", count=len(messages))
+                metrics.DELTAS_HELD_BACK.inc(len(messages))
                 return False
             response.raise_for_status()
+            metrics.DELTAS_SENT.inc(len(messages))
         except httpx.HTTPError as error:
             # A client that misses a piece reads the draft.
+            metrics.DELTAS_DROPPED.inc(len(messages))
             log.warning(
                 "Deltas were not sent.",
                 action="deltas_dropped",

@@ -58,13 +58,17 @@ class WorkerSettings(BaseSettings):
     realtime_messages_per_second: float = Field(
         80.0, gt=0, description="The worker's share of the plan's Realtime messages, per second; a delta is two."
     )
-    health_host: str = Field("127.0.0.1", description="Where /healthz, /readyz and /ops listen.")
+    health_host: str = Field("127.0.0.1", description="Where /healthz, /readyz, /metrics and /ops listen.")
     health_port: int = Field(8001, ge=0, lt=65536, description="Their port.")
     ops_token: SecretStr | None = Field(
         None,
         min_length=16,
         validate_default=True,
-        description="What opens /ops; needed where HEALTH_HOST is not this machine alone.",
+        description="What opens /ops and /metrics; needed where HEALTH_HOST is not this machine alone.",
+    )
+
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None, pattern=r"^https?://", description="Where traces are sent, by OTLP over HTTP; none are, without it."
     )
 
     @field_validator("ops_token")

@@ -1,25 +1,85 @@
-"""Log lines: a sentence, an action, ids. JSON for machines, readable in a terminal."""
+"""Log lines: a sentence, an action, ids. JSON for machines, readable in a terminal. README lists the actions."""
 
+import asyncio
 import logging
 import sys
+import threading
+import traceback
+from types import TracebackType
+from typing import Any
 
 import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from worker.errors import PostBroError
+
+log = structlog.get_logger()
 
 
 def configure() -> None:
     """Everything goes to standard error; libraries are heard from WARNING on."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    # It logs whole frames it does not recognise, and those may hold text of a chat.
-    logging.getLogger("realtime").setLevel(logging.CRITICAL)
-    renderer: structlog.types.Processor = (
+    renderer: Processor = (
         structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
     )
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            renderer,
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        processors=[*shared, renderer],
+        # Each line in one write: threads and libraries do not break into it.
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, _tell_of_library],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    # It logs whole frames it does not recognise, and those may hold text of a chat.
+    logging.getLogger("realtime").setLevel(logging.CRITICAL)
+    sys.excepthook = _tell_of_crash
+    threading.excepthook = _tell_of_thread
+
+
+def tell_of_unheard(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """For the event loop: an error that nobody waits for. asyncio's own line would print it whole."""
+    _tell_unheard(context.get("message"), context.get("exception"))
+
+
+def _tell_of_thread(ended: threading.ExceptHookArgs) -> None:
+    _tell_unheard(ended.thread.name if ended.thread else None, ended.exc_value)
+
+
+def _tell_unheard(what: str | None, error: BaseException | None) -> None:
+    log.error("Something failed where nobody waits for it.", action="unheard", what=what, **_what(error))
+
+
+def _tell_of_library(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    record: logging.LogRecord = line["_record"]
+    line.pop("exc_info", None)
+    error = record.exc_info[1] if record.exc_info else None
+    return {**line, "action": "library", "logger": record.name, **_what(error)}
+
+
+def _tell_of_crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    # Ours and the system's speak of settings and addresses. What others say may hold text of a chat.
+    reason = str(error) if isinstance(error, PostBroError | OSError) else None
+    log.critical("The program ended by an error.", action="crashed", reason=reason, **_what(error))
+
+
+def _what(error: BaseException | None) -> dict[str, str]:
+    """Of which kind an error is and where it comes from; never its words."""
+    if error is None:
+        return {}
+    frames = traceback.extract_tb(error.__traceback__)
+    where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    return {"error": type(error).__name__, "where": " < ".join(reversed(where))}

@@ -25,6 +25,8 @@ class Reply:
     history: list[Message] = field(repr=False)
     posts: list[dict[str, Any]] = field(repr=False)
     analyses: list[dict[str, Any]] = field(repr=False)
+    waiting_ms: int = 0
+    """From the question, or from when it was due again, to the claim."""
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> "Reply":

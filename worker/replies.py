@@ -41,6 +41,11 @@ class Claim:
     def message_id(self) -> str:
         return self.reply.message_id
 
+    @property
+    def ids(self) -> dict[str, object]:
+        """What a log line or a span says of it."""
+        return {"message_id": self.message_id, "session_id": self.reply.session_id, "attempt": self.attempt}
+
     def begin(self, attempt: int) -> None:
         """Another attempt starts afresh: half a text of the last one is never continued."""
         self.attempt = attempt
@@ -144,6 +149,13 @@ class Replies:
         """Give everything back at once; the tries are not counted."""
         return int(await self._call("release_replies"))
 
+    async def queue(self) -> dict[str, Any]:
+        """The queue of all workers, as ops_queue describes it."""
+        answer = await self._ask("ops_queue", {})
+        if not isinstance(answer, dict) or not {"pending", "oldest_pending_seconds"} <= answer.keys():
+            raise DatabaseAway("ops_queue: an answer of another shape")
+        return answer
+
     async def _settle(self, function: str, claim: Claim, call: Call, **words: Any) -> Any:
         """Tried as long as the claim lives (the runner cancels us when it ends): an answer is paid for."""
         attempt = claim.attempt
@@ -159,8 +171,11 @@ class Replies:
                 )
 
     async def _call(self, function: str, **words: Any) -> Any:
+        return await self._ask(function, {"worker_id": self.worker_id, **words})
+
+    async def _ask(self, function: str, words: dict[str, Any]) -> Any:
         try:
-            response = await self._client.rpc(function, {"worker_id": self.worker_id, **words}).execute()
+            response = await self._client.rpc(function, words).execute()
         except APIError as error:
             code = str(error.code or "")
             if code.startswith(_OUR_FAULT):
@@ -171,4 +186,7 @@ class Replies:
         except ValueError:
             # What is not JSON came from a gateway, not from the API.
             raise DatabaseAway(f"{function}: an answer that is not JSON") from None
+        if isinstance(response.data, str):
+            # The client hands on as text what is not JSON; none of these functions answers with a text.
+            raise DatabaseAway(f"{function}: an answer that is not JSON")
         return response.data

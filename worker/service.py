@@ -5,6 +5,7 @@ import signal
 
 import structlog
 
+from worker import logs, readiness
 from worker.answer import Answerer
 from worker.breakers import Breakers
 from worker.broadcast import Broadcaster
@@ -14,8 +15,11 @@ from worker.figures import Figures
 from worker.gemini import Gemini
 from worker.replies import Replies
 from worker.runner import Runner
+from worker.traces import traces_to
+from worker.vitals import Heartbeat, measure_queue
 from worker.wakeup import WakeUp
 from worker.web.health import create_health_app, serve_in_thread
+from worker.web.metrics_endpoint import add_metrics
 from worker.web.ops_page import add_ops_page
 
 log = structlog.get_logger()
@@ -24,35 +28,35 @@ log = structlog.get_logger()
 async def run(settings: WorkerSettings) -> None:
     """Until SIGTERM or SIGINT. Raises if a side task dies: a worker must not live on deaf or dumb."""
     replies = await Replies.connect(settings)
+    structlog.contextvars.bind_contextvars(worker_id=replies.worker_id)
+    asyncio.get_running_loop().set_exception_handler(logs.tell_of_unheard)
     gemini = Gemini(settings)
     broadcaster = Broadcaster(settings)
     wakeup = WakeUp(settings)
+    traces = traces_to(settings.otel_exporter_otlp_endpoint, replies.worker_id)
     breakers, budget = Breakers(settings.models), Budget(settings.prompt_token_budget)
-    answerer = Answerer(replies, gemini, broadcaster, breakers, budget, settings.reply_deadline_seconds)
+    answerer = Answerer(replies, gemini, broadcaster, breakers, budget, traces, settings.reply_deadline_seconds)
     runner = Runner(settings, replies, wakeup, answerer)
 
     def problems() -> dict[str, str]:
-        found = {}
-        if not runner.api_answers:
-            found["api"] = "The Supabase API does not answer."
-        if not wakeup.subscribed:
-            found["realtime"] = (
-                f"Not subscribed to wake-ups: the queue is asked every {settings.degraded_sweep_seconds:g} s."
-            )
-        return found
+        return readiness.problems(settings, runner, wakeup, breakers)
 
+    heartbeat = Heartbeat()
     figures = Figures(settings)
-    app = create_health_app(problems)
+    app = create_health_app(problems, heartbeat.beats)
     token = settings.ops_token.get_secret_value() if settings.ops_token else None
     add_ops_page(app, figures.read, problems, token)
+    add_metrics(app, token)
     health = serve_in_thread(app, settings.health_host, settings.health_port)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, runner.stop)
-    log.info("The worker runs.", action="started", worker_id=replies.worker_id, models=settings.models)
+    log.info("The worker runs.", action="started", models=settings.models)
     running = asyncio.create_task(runner.run(), name="runner")
     side_tasks = {
         asyncio.create_task(wakeup.run(), name="wakeup"),
         asyncio.create_task(broadcaster.run(), name="broadcaster"),
+        asyncio.create_task(heartbeat.run(), name="heartbeat"),
+        asyncio.create_task(measure_queue(replies), name="queue"),
     }
     try:
         done, _ = await asyncio.wait({running, *side_tasks}, return_when=asyncio.FIRST_COMPLETED)
@@ -67,3 +71,4 @@ async def run(settings: WorkerSettings) -> None:
         await broadcaster.close()
         await gemini.close()
         await replies.close()
+        await asyncio.to_thread(traces.close)

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import time
 
 import structlog
 from realtime import AsyncRealtimeClient, RealtimeSubscribeStates
 
+from worker import metrics
 from worker.config import WorkerSettings
 
 log = structlog.get_logger()
@@ -20,9 +22,26 @@ class WakeUp:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self.event = asyncio.Event()
+        self.heard_at: float | None = None
+        """When the first wake-up since the last `take` was heard, by the monotonic clock."""
         self.subscribed = False
+        self.changed_at = time.monotonic()
+        """Since when it is subscribed, or not."""
         self._url = f"{settings.supabase_url.rstrip('/')}/realtime/v1"
         self._key = settings.supabase_secret_key.get_secret_value()
+
+    def hear(self) -> None:
+        """A wake-up has come."""
+        metrics.WAKEUPS.inc()
+        if self.heard_at is None:
+            self.heard_at = time.monotonic()
+        self.event.set()
+
+    def take(self) -> float | None:
+        """Clear the event; answers `heard_at`."""
+        heard_at, self.heard_at = self.heard_at, None
+        self.event.clear()
+        return heard_at
 
     async def run(self) -> None:
         """Subscribe, watch, and build a new client when the subscription is lost.
@@ -42,9 +61,15 @@ class WakeUp:
                 log.warning("The Realtime subscription is lost.", action="wakeup_lost")
                 # Whoever waits for a sweep waits by the slow rule: from now on the fast one holds.
                 self.event.set()
-            self.subscribed = False
+            self._is_subscribed(False)
             await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
             failures += 1
+
+    def _is_subscribed(self, subscribed: bool) -> None:
+        if subscribed is not self.subscribed:
+            self.changed_at = time.monotonic()
+        self.subscribed = subscribed
+        metrics.SUBSCRIBED.set(subscribed)
 
     async def _subscribe_and_watch(self) -> None:
         client = AsyncRealtimeClient(self._url, token=self._key, auto_reconnect=False, max_retries=1)
@@ -60,11 +85,11 @@ class WakeUp:
             },
         )
         # A callback that raises ends all reception without a sign: these cannot raise.
-        channel.on_broadcast("wake_up", lambda _: self.event.set())
+        channel.on_broadcast("wake_up", lambda _: self.hear())
 
         def on_state(state: RealtimeSubscribeStates, _: Exception | None) -> None:
             if state == RealtimeSubscribeStates.SUBSCRIBED:
-                self.subscribed = True
+                self._is_subscribed(True)
                 self.event.set()
                 log.info("Subscribed to wake-ups.", action="wakeup_subscribed")
             else:

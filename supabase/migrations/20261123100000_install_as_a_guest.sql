@@ -24,7 +24,7 @@ begin
     where (n.nspname = 'public' and p.proname in (
         'claim_replies', 'renew_leases', 'save_drafts', 'next_attempt', 'complete_reply', 'fail_reply',
         'release_replies', 'open_chat_session', 'retry_reply', 'cancel_reply', 'regenerate_reply', 'ops_report',
-        'check_installation'))
+        'ops_queue', 'check_installation'))
       or (n.nspname = 'private' and p.proname in (
         'broadcast_message', 'broadcast_reply', 'broadcast_session', 'cancel_reply', 'claim_replies', 'close_call',
         'complete_reply', 'enqueue_next_reply', 'fail_reply', 'follow_reply_status', 'guard_reply_status',

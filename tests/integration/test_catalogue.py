@@ -60,6 +60,7 @@ FUNCTION_RIGHTS = {
                 "fail_reply",
                 "release_replies",
                 "ops_report",
+                "ops_queue",
                 "check_installation",
             ),
         }.items()

@@ -170,3 +170,34 @@ def test_users_may_not_ask_for_it(people: People, chat: Chat) -> None:
     refused = people.signed_in(chat.user).post("/rpc/ops_report")
     assert (refused.status_code, refused.json()["code"]) == (403, "42501")
     assert people.anon().post("/rpc/ops_report").status_code == 401
+
+
+def test_the_queue_alone_says_what_the_report_says(
+    report: Callable[[], dict[str, Any]], people: People, chat: Chat
+) -> None:
+    people.ask(chat, QUESTION)
+    answer = people.service().post("/rpc/ops_queue")
+    assert answer.status_code == 200, answer.text
+    ages = ("oldest_pending_seconds", "oldest_overdue_seconds")
+    whole, alone = report()["queue"], answer.json()
+    assert alone["pending"] == 1
+    assert {name: value for name, value in alone.items() if name not in ages} == {
+        name: value for name, value in whole.items() if name not in ages
+    }
+    assert people.signed_in(chat.user).post("/rpc/ops_queue").status_code == 403
+
+
+def test_a_claim_says_how_long_the_question_has_waited(
+    people: People, chat: Chat, worker: Holder, database: Any
+) -> None:
+    question = people.ask(chat, QUESTION)
+    database.execute(
+        "update public.chat_replies set created_at = now() - interval '90 s' where message_id = %s", [question]
+    )
+    [first] = worker.claim()
+    assert 90_000 <= first["waiting_ms"] < 120_000
+
+    # Its lease runs out. The next claim counts from then on: the time before was the first one's.
+    database.execute("update private.reply_queue set due_at = now() - interval '5 s'")
+    [second] = worker.claim()
+    assert 5_000 <= second["waiting_ms"] < 35_000

@@ -30,6 +30,7 @@ from worker.errors import (
 from worker.gemini import Gemini
 from worker.models import Message, Reply, Usage
 from worker.replies import Claim
+from worker.traces import Traces
 
 BOUND = 5  # seconds; what takes as long has failed
 
@@ -123,9 +124,18 @@ def claimed(question="Why?", tries_left=2) -> Claim:
     return Claim(reply, attempt=1, tries_left=tries_left, lease_until=float("inf"))
 
 
-def answerer_of(replies, gemini, broadcaster, breakers=None, budget=None, deadline=60.0, models=("first", "second")):
+def answerer_of(
+    replies,
+    gemini,
+    broadcaster,
+    breakers=None,
+    budget=None,
+    deadline=60.0,
+    models=("first", "second"),
+    traces=None,
+):
     breakers = breakers or Breakers(list(models))
-    return Answerer(replies, gemini, broadcaster, breakers, budget or Budget(32_000), deadline)
+    return Answerer(replies, gemini, broadcaster, breakers, budget or Budget(32_000), traces or Traces(), deadline)
 
 
 async def told(*streams, claim=None, replies=None, **others):

@@ -20,7 +20,7 @@ def open_page(tmp_path):
     (tmp_path / "assets/ops-1a2b.css").write_text("body {}")
 
     def opened(token, read_figures=lambda: FIGURES, problems=dict):
-        app = create_health_app(problems)
+        app = create_health_app(problems, lambda: True)
         add_ops_page(app, read_figures, problems, token, built=tmp_path)
         return app.test_client()
 
@@ -158,7 +158,7 @@ def test_health_asks_for_no_token(open_page):
 
 
 def test_a_page_that_is_not_built_says_what_to_do(tmp_path):
-    app = create_health_app(dict)
+    app = create_health_app(dict, lambda: True)
     add_ops_page(app, dict, dict, None, built=tmp_path / "nowhere")
     answer = app.test_client().get("/ops")
     assert answer.status_code == 503

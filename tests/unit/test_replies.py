@@ -5,6 +5,9 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from worker.errors import DatabaseAway
 from worker.models import Call, Reply
 from worker.replies import Claim, Replies
 
@@ -75,3 +78,16 @@ async def test_the_ledger_is_told_which_model_is_asked() -> None:
     assert database.words["renew_leases"]["held"] == [{"message_id": "m", "attempt": 1, "model": "first"}]
     claim.begin(2)
     assert claim.model is None
+
+
+async def test_what_a_gateway_says_in_the_place_of_the_api_is_no_answer() -> None:
+    """postgrest-py hands on a 200 that is not JSON as text."""
+    replies = Replies(ScriptedDatabase(claim_replies="<html>Please sign in</html>"), 15)
+    with pytest.raises(DatabaseAway, match="claim_replies: an answer that is not JSON"):
+        await replies.claim(1)
+
+
+@pytest.mark.parametrize("answer", [None, [], {}, {"pending": 1}, "<html>"])
+async def test_a_strange_word_on_the_queue_costs_a_figure_and_not_the_worker(answer: Any) -> None:
+    with pytest.raises(DatabaseAway, match="ops_queue"):
+        await Replies(ScriptedDatabase(ops_queue=answer), 15).queue()

@@ -8,12 +8,14 @@ from types import SimpleNamespace
 import pytest
 from structlog.testing import capture_logs
 
+from worker import metrics
 from worker import runner as runner_module
 from worker.config import WorkerSettings
 from worker.errors import DatabaseAway
 from worker.models import Reply
 from worker.replies import Claim
 from worker.runner import Runner
+from worker.wakeup import WakeUp
 
 BOUND = 5  # seconds; what takes as long has failed
 LONG = 3600.0
@@ -111,19 +113,16 @@ def running(replies, answerer, subscribed=True, **settings):
 
     @contextlib.asynccontextmanager
     async def manage():
-        wakeup = SimpleNamespace(event=asyncio.Event(), subscribed=subscribed)
-        runner = Runner(
-            WorkerSettings(
-                _env_file=None,
-                supabase_url="http://unused",
-                supabase_secret_key="unused",
-                gemini_api_key="unused",
-                **{"sweep_seconds": LONG, "degraded_sweep_seconds": LONG, **settings},
-            ),
-            replies,
-            wakeup,
-            answerer,
+        worker_settings = WorkerSettings(
+            _env_file=None,
+            supabase_url="http://unused",
+            supabase_secret_key="unused",
+            gemini_api_key="unused",
+            **{"sweep_seconds": LONG, "degraded_sweep_seconds": LONG, **settings},
         )
+        wakeup = WakeUp(worker_settings)
+        wakeup.subscribed = subscribed
+        runner = Runner(worker_settings, replies, wakeup, answerer)
         task = asyncio.create_task(runner.run())
         try:
             yield SimpleNamespace(runner=runner, wakeup=wakeup, task=task)
@@ -307,3 +306,83 @@ async def test_a_release_that_fails_does_not_keep_it_from_stopping():
             await replies.until_asked(1)
 
     assert lines[-1]["action"] == "release_failed"
+
+
+def causes():
+    """What led to the claims so far, and what they found."""
+    return {
+        (sample.labels["cause"], sample.labels["found"]): sample.value
+        for family in metrics.REGISTRY.collect()
+        for sample in family.samples
+        if sample.name == "postbro_claims_total"
+    }
+
+
+async def test_a_wake_up_that_found_nothing_is_looked_at_once_more(monkeypatch):
+    """Its row could not be seen yet. Without the second look it would wait for the sweep."""
+    monkeypatch.setattr(runner_module, "SECOND_LOOK_SECONDS", 0.01)
+    replies, answerer = FakeReplies(), FakeAnswerer()
+    async with running(replies, answerer) as worker:
+        await replies.until_asked(1)
+        before = causes().get(("second_look", "work"), 0)
+
+        async def too_late_to_be_seen():
+            replies.on_claim = None
+            replies.waiting.append(claim_of("late"))
+
+        replies.on_claim = too_late_to_be_seen
+        worker.wakeup.hear()
+        await answerer.until(lambda: answerer.begun == ["late"])
+        assert causes()["second_look", "work"] == before + 1
+
+
+async def test_there_is_one_second_look_and_no_third(monkeypatch):
+    monkeypatch.setattr(runner_module, "SECOND_LOOK_SECONDS", 0.01)
+    replies = FakeReplies()
+    async with running(replies, FakeAnswerer()) as worker:
+        await replies.until_asked(1)
+        worker.wakeup.hear()
+        await replies.until_asked(3)
+        await asyncio.sleep(0.05)  # were it looking for ever, it would have by now
+        assert len(replies.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("subscribed", "next_due", "settings", "cause"),
+    [
+        (True, None, {"sweep_seconds": 0.01}, "sweep"),
+        (True, 0.01, {}, "due"),
+        (False, None, {"degraded_sweep_seconds": 0.01}, "degraded_sweep"),
+    ],
+)
+async def test_work_that_no_wake_up_told_of_is_counted(subscribed, next_due, settings, cause):
+    before = causes().get((cause, "work"), 0)
+    replies, answerer = FakeReplies(), FakeAnswerer()
+    replies.next_due = next_due
+    async with running(replies, answerer, subscribed, **settings):
+        await replies.until_asked(1)
+        replies.waiting.append(claim_of("m1"))
+        await answerer.until(lambda: answerer.begun)
+
+    assert causes()[cause, "work"] == before + 1
+
+
+async def test_from_wake_up_to_claim_and_what_is_in_flight():
+    def count(name):
+        return metrics.REGISTRY.get_sample_value(name)
+
+    before, lost = count("postbro_wakeup_to_claim_seconds_count"), count("postbro_leases_lost_total")
+    replies, answerer = FakeReplies(), FakeAnswerer()
+    async with running(replies, answerer) as worker:
+        await replies.until_asked(1)
+        claim = claim_of("m1")
+        replies.waiting.append(claim)
+        worker.wakeup.hear()
+        await answerer.until(lambda: answerer.begun)
+        assert count("postbro_wakeup_to_claim_seconds_count") == before + 1
+        assert count("postbro_replies_in_flight") == 1
+        replies.lost = [claim]
+        await answerer.until(lambda: answerer.cancelled)
+
+    assert count("postbro_leases_lost_total") == lost + 1
+    assert count("postbro_replies_in_flight") == 0

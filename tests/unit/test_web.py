@@ -33,44 +33,44 @@ def _legacy_key(role: str) -> str:
 
 
 def test_a_living_process_is_healthy_even_when_degraded():
-    health = create_health_app(lambda: {"wakeup": "The Realtime subscription is down."}).test_client()
+    health = create_health_app(lambda: {"wakeup": "The Realtime subscription is down."}, lambda: True).test_client()
     answer = health.get("/healthz")
     assert (answer.status_code, answer.json) == (200, {"status": "ok"})
 
 
 def test_ready_without_problems():
-    answer = create_health_app(dict).test_client().get("/readyz")
+    answer = create_health_app(dict, lambda: True).test_client().get("/readyz")
     assert (answer.status_code, answer.json) == (200, {"status": "ready", "problems": {}})
 
 
 def test_not_ready_names_the_problems():
     problems = {"wakeup": "The Realtime subscription is down."}
-    answer = create_health_app(lambda: problems).test_client().get("/readyz")
+    answer = create_health_app(lambda: problems, lambda: True).test_client().get("/readyz")
     assert (answer.status_code, answer.json) == (503, {"status": "degraded", "problems": problems})
 
 
 def test_readiness_is_asked_at_every_request():
     problems: dict[str, str] = {}
-    health = create_health_app(lambda: problems).test_client()
+    health = create_health_app(lambda: problems, lambda: True).test_client()
     assert health.get("/readyz").status_code == 200
     problems["database"] = "The database does not answer."
     assert health.get("/readyz").status_code == 503
 
 
 def test_a_server_in_a_thread_answers_and_frees_its_port():
-    server = serve_in_thread(create_health_app(dict), "127.0.0.1", 0)
+    server = serve_in_thread(create_health_app(dict, lambda: True), "127.0.0.1", 0)
     with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/healthz") as answer:
         assert answer.status == 200
     server.close()
-    again = serve_in_thread(create_health_app(dict), "127.0.0.1", server.port)
+    again = serve_in_thread(create_health_app(dict, lambda: True), "127.0.0.1", server.port)
     again.close()
     again.close()
 
 
 def test_a_taken_port_is_named():
-    server = serve_in_thread(create_health_app(dict), "127.0.0.1", 0)
+    server = serve_in_thread(create_health_app(dict, lambda: True), "127.0.0.1", 0)
     with pytest.raises(OSError, match=rf"Cannot listen on 127\.0\.0\.1:{server.port}: .* Choose another port"):
-        serve_in_thread(create_health_app(dict), "127.0.0.1", server.port)
+        serve_in_thread(create_health_app(dict, lambda: True), "127.0.0.1", server.port)
     server.close()
 
 

@@ -73,6 +73,7 @@ _FOR_THE_WORKER = (
     "fail_reply",
     "release_replies",
     "ops_report",
+    "ops_queue",
     "check_installation",
 )
 _FOR_USERS = ("retry_reply", "cancel_reply", "regenerate_reply")

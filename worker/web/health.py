@@ -10,16 +10,19 @@ from worker.web.serving import Server, serve_in_thread
 __all__ = ["Server", "create_health_app", "serve_in_thread"]
 
 
-def create_health_app(report: Callable[[], dict[str, str]]) -> Flask:
+def create_health_app(report: Callable[[], dict[str, str]], is_alive: Callable[[], bool]) -> Flask:
     """The app of `/healthz` and `/readyz`.
 
-    `report` gives what is wrong now, by name: {"wakeup": "The Realtime subscription is down."}, or nothing.
-    It is called from another thread, at every request.
+    `is_alive` says whether the process is worth keeping, however badly its surroundings do. `report` gives what
+    is wrong now, by name: {"realtime": "Not subscribed to wake-ups for 12 s: …"}, or nothing. Both are called
+    from other threads, at every request.
     """
     app = Flask(__name__, static_folder=None)
 
     @app.get("/healthz")
     def healthz() -> ResponseReturnValue:
+        if not is_alive():
+            return jsonify(status="stuck", problem="The event loop stands still: start the worker again."), 503
         return jsonify(status="ok")
 
     @app.get("/readyz")

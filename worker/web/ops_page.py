@@ -55,7 +55,7 @@ def add_ops_page(
     def page() -> ResponseReturnValue:
         if not (built / "index.html").is_file():
             return Response("The page is not built: run make build.\n", 503, mimetype="text/plain")
-        if not _may_enter(token):
+        if not may_enter(token):
             return _sign_in(token)
         return _fresh(send_from_directory(built, "index.html"))
 
@@ -70,7 +70,7 @@ def add_ops_page(
 
     @ops.get("/report.json")
     def report() -> ResponseReturnValue:
-        if not _may_enter(token):
+        if not may_enter(token):
             return jsonify(message="Sign in at /ops, or send the token as a bearer."), 401
         try:
             figures = read_figures()
@@ -107,7 +107,8 @@ def add_ops_page(
     app.register_blueprint(ops)
 
 
-def _may_enter(token: str | None) -> bool:
+def may_enter(token: str | None) -> bool:
+    """Whether the request at hand may see figures: it knows the token, or comes by a name of this machine."""
     if token is None:
         # Another site can point a name of its own at 127.0.0.1, and then read what a browser here may read.
         return is_loopback(urlsplit(f"//{request.host}").hostname or "")

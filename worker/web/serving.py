@@ -1,9 +1,9 @@
 """Waitress around an app: in the foreground for the page, in a thread beside the worker for health."""
 
-import logging
 import socket
 import threading
 
+import structlog
 from flask import Flask
 from waitress import create_server, wasyncore
 
@@ -12,7 +12,7 @@ CONNECTIONS = 1000  # open at the same time
 STOP_CHECK = 0.2  # seconds: the longest that closing waits for the loop to look up
 HEALTH_THREADS = 2
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 
 class Server:
@@ -47,7 +47,7 @@ def serve_in_thread(app: Flask, host: str, port: int) -> Server:
 def serve(app: Flask, host: str, port: int, threads: int) -> None:
     """Serve `app` until SIGINT. Raises OSError if the port is not to be had."""
     listener = listen(host, port)
-    log.info("Serving on http://%s:%d", host, listener.getsockname()[1])
+    log.info("Serving the page.", action="serving", host=host, port=listener.getsockname()[1])
     sockets: dict[int, object] = {}
     server = create_server(
         app,

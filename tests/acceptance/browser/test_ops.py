@@ -65,7 +65,7 @@ def serve_ops(worker: Stack) -> Iterator[ServeOps]:
         servers.callback(figures.close)
 
         def served(token: str | None) -> str:
-            app = create_health_app(dict)
+            app = create_health_app(dict, lambda: True)
             add_ops_page(app, figures.read, dict, token)
             server = serve_in_thread(app, "127.0.0.1", 0)
             servers.callback(server.close)

@@ -307,6 +307,9 @@ isOneToOne: false
         isOneToOne: true
         isSetofReturn: false
       } },
+"ops_queue":
+{ Args: Record<PropertyKey, never>; Returns: Json
+                           },
 "ops_report":
 { Args: Record<PropertyKey, never>; Returns: Json
                            },

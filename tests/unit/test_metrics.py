@@ -1,0 +1,235 @@
+"""What is counted: each kind of news moves its own figure, and no label is an id."""
+
+import asyncio
+import re
+
+import pytest
+
+from tests.unit.test_answer import FakeReplies, FakeStream, answerer_of, claimed, now, told
+from tests.unit.test_broadcast import sending
+from worker import metrics
+from worker.breakers import LEAST_CALLS, Breakers
+from worker.errors import ContentBlocked, DatabaseAway, ModelOverloaded
+from worker.models import Call, Usage
+from worker.vitals import measure_queue
+from worker.web.health import create_health_app
+from worker.web.metrics_endpoint import add_metrics
+
+ENDINGS = {"counter": r"_total$", "gauge": r".", "histogram": r"_seconds$"}
+
+
+def value(name, **labels):
+    return metrics.REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+@pytest.fixture
+def grown():
+    """`grown(name, **labels)`: by how much, since the test began."""
+    before = {}
+    for family in metrics.REGISTRY.collect():
+        for sample in family.samples:
+            before[sample.name, frozenset(sample.labels.items())] = sample.value
+    return lambda name, **labels: value(name, **labels) - before.get((name, frozenset(labels.items())), 0.0)
+
+
+def own_families():
+    return [family for family in metrics.REGISTRY.collect() if family.name.startswith("postbro_")]
+
+
+def test_names_have_units_and_help():
+    assert own_families()
+    for family in own_families():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        assert re.fullmatch(r"postbro(_[a-z]+)+", name)
+        assert re.search(ENDINGS[family.type], name), f"{name} says its unit"
+        assert family.documentation.endswith("."), f"{name} has a sentence"
+
+
+async def test_an_answer(grown):
+    usage = Usage(prompt=10, cached=4, candidates=5, thoughts=3)
+    claim = claimed()
+
+    await told(FakeStream("x", usage=usage), claim=claim)
+
+    assert grown("postbro_replies_total", outcome="completed") == 1
+    assert grown("postbro_reply_duration_seconds_count") == 1
+    assert grown("postbro_reply_wait_seconds_count") == 1
+    assert grown("postbro_model_calls_total", model="first", outcome="stop") == 1
+    assert grown("postbro_model_first_token_seconds_sum", model="first") == pytest.approx(0.001)
+    assert grown("postbro_model_call_duration_seconds_sum", model="first") == pytest.approx(0.002)
+    kinds = ("prompt", "cached", "candidates", "thoughts")
+    assert [grown("postbro_model_tokens_total", model="first", kind=kind) for kind in kinds] == [6, 4, 5, 3]
+    assert value("postbro_model_cost_usd_total", model="first") == 0
+
+
+def test_what_a_call_cost(grown):
+    metrics.call_ended(Call("chat-1", model_requested="first", cost_usd=0.25), "stop")
+    metrics.call_ended(Call("chat-1"), "model_overloaded")
+
+    assert grown("postbro_model_cost_usd_total", model="first") == 0.25
+    assert grown("postbro_model_calls_total", model="None", outcome="model_overloaded") == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "tries_left", "outcome"),
+    [(ContentBlocked("x"), 2, "failed"), (ModelOverloaded("x", retry_after=60.0), 2, "postponed")],
+)
+async def test_a_failure(grown, error, tries_left, outcome):
+    await told(FakeStream(error), claim=claimed(tries_left=tries_left), models=("first",))
+
+    assert grown("postbro_replies_total", outcome=outcome) == 1
+    assert grown("postbro_model_calls_total", model="first", outcome=error.error_code) == 1
+
+
+async def test_a_retry_is_two_calls_and_one_reply(grown):
+    await told(FakeStream(now(ModelOverloaded)), FakeStream("x"), models=("first",))
+
+    assert grown("postbro_replies_total", outcome="completed") == 1
+    assert grown("postbro_model_calls_total", model="first", outcome="model_overloaded") == 1
+    assert grown("postbro_model_calls_total", model="first", outcome="stop") == 1
+
+
+@pytest.mark.parametrize(
+    ("replies", "outcome"), [(FakeReplies(held=False), "claim_lost"), (FakeReplies(refused=True), "refused")]
+)
+async def test_an_answer_that_is_not_stored(grown, replies, outcome):
+    await told(FakeStream("x"), replies=replies)
+
+    assert grown("postbro_replies_total", outcome=outcome) == 1
+
+
+async def test_a_stopped_reply(grown):
+    claim = claimed()
+    claim.cancel_requested.set()
+
+    await told(FakeStream("half", asyncio.Event()), claim=claim)
+
+    assert grown("postbro_replies_total", outcome="cancelled") == 1
+    assert grown("postbro_model_calls_total", model="first", outcome="cancelled") == 1
+
+
+async def test_a_call_whose_claim_is_given_up_is_lost(grown):
+    from tests.unit.test_answer import FakeBroadcaster, FakeGemini
+
+    broadcaster = FakeBroadcaster()
+    gemini = FakeGemini(FakeStream("half", asyncio.Event()))
+    answering = asyncio.create_task(answerer_of(FakeReplies(), gemini, broadcaster).answer(claimed()))
+    await asyncio.wait_for(broadcaster.something.wait(), 5)
+    answering.cancel()
+    await asyncio.gather(answering, return_exceptions=True)
+
+    assert grown("postbro_model_calls_total", model="first", outcome="lost") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "counted"),
+    [(202, "sent"), (429, "held_back"), (500, "dropped")],
+)
+async def test_deltas(grown, status, counted):
+    async def answers(exchange):
+        await exchange.answer(status, {})
+
+    async with sending(answers) as (_, broadcaster):
+        broadcaster.send("s1", "m1", 1, 0, "x")
+        broadcaster.send("s2", "m2", 1, 0, "y")
+        await broadcaster.flush()
+
+    names = ("sent", "held_back", "dropped")
+    assert [grown(f"postbro_deltas_{name}_total") for name in names] == [2 * (name == counted) for name in names]
+
+
+def test_breakers_show_their_state():
+    breakers = Breakers(["breaking"])
+
+    def states():
+        return [
+            value("postbro_model_breaker_state", model="breaking", state=state)
+            for state in ("closed", "open", "half_open")
+        ]
+
+    assert states() == [1, 0, 0]
+    for _ in range(LEAST_CALLS):
+        with pytest.raises(ModelOverloaded), breakers.watch("breaking"):
+            raise ModelOverloaded("x")
+    assert states() == [0, 1, 0]
+
+
+class Queue:
+    """Answers what it is given; an error among it is raised. `dry` is set when there is no more."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.dry = asyncio.Event()
+
+    async def queue(self):
+        if not self.answers:
+            self.dry.set()
+            await asyncio.Event().wait()
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("answers", "wanted"),
+    [
+        ([{"pending": 3, "oldest_pending_seconds": 40}], (3, 40)),
+        ([{"pending": 0, "oldest_pending_seconds": None}], (0, 0)),
+        ([{"pending": 3, "oldest_pending_seconds": 40}, DatabaseAway("x")], "unknown"),
+    ],
+)
+async def test_the_queue_is_known_or_said_to_be_unknown(monkeypatch, answers, wanted):
+    monkeypatch.setattr("worker.vitals.QUEUE_SECONDS", 0)
+    queue = Queue(*answers)
+    measuring = asyncio.create_task(measure_queue(queue))
+    await asyncio.wait_for(queue.dry.wait(), 5)
+    measuring.cancel()
+
+    pending, oldest = value("postbro_queue_pending_replies"), value("postbro_queue_oldest_pending_age_seconds")
+    if wanted == "unknown":
+        assert str((pending, oldest)) == "(nan, nan)", "an old figure is not shown as if it were true"
+    else:
+        assert (pending, oldest) == wanted
+
+
+TOKEN = "a-long-token-7f3a"
+
+
+@pytest.fixture
+def serving():
+    def serve(token):
+        app = create_health_app(dict, lambda: True)
+        add_metrics(app, token)
+        return app.test_client()
+
+    return serve
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [("text/plain", "text/plain"), ("application/openmetrics-text; version=1.0.0", "application/openmetrics-text")],
+)
+def test_it_is_served_as_prometheus_asks(serving, accept, kind):
+    answer = serving(None).get("/metrics", headers={"Accept": accept})
+
+    assert answer.status_code == 200
+    assert answer.content_type.startswith(kind)
+    assert "# TYPE postbro_replies_in_flight gauge" in answer.text
+    assert "process_resident_memory_bytes" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("token", "headers", "status"),
+    [
+        (None, {"Host": "evil.example:8001"}, 403),
+        (TOKEN, {}, 401),
+        (TOKEN, {"Authorization": "Bearer wrong"}, 401),
+        (TOKEN, {"Authorization": f"Bearer {TOKEN}"}, 200),
+    ],
+)
+def test_it_is_guarded_like_the_operators_page(serving, token, headers, status):
+    answer = serving(token).get("/metrics", headers=headers)
+
+    assert answer.status_code == status
+    assert ("postbro_" in answer.text) is (status == 200)

@@ -1,0 +1,37 @@
+"""What keeps the worker from working as it should, in words: what is wrong, since when, and what to do."""
+
+import time
+
+from worker.breakers import Breakers
+from worker.config import WorkerSettings
+from worker.runner import Runner
+from worker.wakeup import WakeUp
+
+
+def problems(settings: WorkerSettings, runner: Runner, wakeup: WakeUp, breakers: Breakers) -> dict[str, str]:
+    """By name; nothing if all is well. For any thread."""
+    found = {}
+    if not runner.api_answers:
+        found["api"] = (
+            f"The Supabase API has not answered for {_since(runner.api_changed_at)}: no question is claimed. "
+            "See that SUPABASE_URL is reached from here and that the project is not paused; "
+            "`python -m worker check` tells more."
+        )
+    if not wakeup.subscribed:
+        found["realtime"] = (
+            f"Not subscribed to wake-ups for {_since(wakeup.changed_at)}: "
+            f"the queue is asked every {settings.degraded_sweep_seconds:g} s instead, and answers come later. "
+            "See that Realtime is up and that SUPABASE_SECRET_KEY is of this project."
+        )
+    states = breakers.states()
+    if states and all(state == "open" for state in states.values()):
+        found["models"] = (
+            f"No model is asked just now, since most calls failed: {', '.join(states)}. Questions wait in the queue. "
+            "See Gemini's status and the key's quota, or name another model in GEMINI_MODELS."
+        )
+    return found
+
+
+def _since(moment: float) -> str:
+    seconds = round(time.monotonic() - moment)
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
