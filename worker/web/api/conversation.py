@@ -8,9 +8,10 @@ from worker.web.api.project import Caller, Row
 from worker.web.api.requests import Page
 
 # One row for each turn, with all that belongs to it: read in one request, it is of one moment.
+# The answers by way of the reply: from a view, PostgREST cannot tell a message's answers from what it answers.
 TURN = (
-    "*,answers:chat_messages!reply_to(*),"
-    "reply:chat_replies(status,error_code,version,draft:chat_reply_drafts(attempt,content))"
+    "*,reply:chat_replies(status,error_code,version,draft:chat_reply_drafts(attempt,content),"
+    "question:chat_messages!message_id(answers:chat_messages!reply_to(*)))"
 )
 SUMMARY = "id,post_analysis_id,status,message_count,updated_at"
 UNFINISHED = ("pending", "answering")
@@ -39,11 +40,11 @@ def summaries(caller: Caller, query: dict[str, str]) -> list[Row]:
 
 
 def turns(caller: Caller, session_id: str, page: Page) -> list[Row]:
-    """Oldest first."""
+    """Oldest first, without the questions that were replaced."""
     query = {"session_id": f"eq.{session_id}", "role": "eq.user", "select": TURN, "order": "turn.desc"}
     if page.before is not None:
         query["turn"] = f"lt.{page.before}"
-    return caller.read("chat_messages", limit=str(page.limit), **query)[::-1]
+    return caller.read("current_chat_messages", limit=str(page.limit), **query)[::-1]
 
 
 def turn(caller: Caller, message_id: str) -> Row | None:
@@ -74,7 +75,8 @@ def assistant_message(row: Row) -> Row:
 
 
 def current_answer(row: Row) -> Row | None:
-    answers: list[Row] = row.get("answers") or []
+    question = (row.get("reply") or {}).get("question") or {}
+    answers: list[Row] = question.get("answers") or []
     return max(answers, key=lambda answer: int(answer["version"]), default=None)
 
 
