@@ -39,12 +39,15 @@ def summaries(caller: Caller, query: dict[str, str]) -> list[Row]:
     return sorted(rows, key=lambda row: datetime.fromisoformat(row["updated_at"]), reverse=True)
 
 
-def turns(caller: Caller, session_id: str, page: Page) -> list[Row]:
-    """Oldest first, without the questions that were replaced."""
+def turns(caller: Caller, session_id: str, page: Page) -> tuple[list[Row], int | None]:
+    """Oldest first, without the questions that were replaced; and `before` for the page before this one, if any."""
     query = {"session_id": f"eq.{session_id}", "role": "eq.user", "select": TURN, "order": "turn.desc"}
     if page.before is not None:
         query["turn"] = f"lt.{page.before}"
-    return caller.read("current_chat_messages", limit=str(page.limit), **query)[::-1]
+    # One more than is shown: it tells whether there is a page before this one.
+    found = caller.read("current_chat_messages", limit=str(page.limit + 1), **query)
+    rows = found[: page.limit][::-1]
+    return rows, rows[0]["turn"] if len(found) > page.limit else None
 
 
 def turn(caller: Caller, message_id: str) -> Row | None:
