@@ -29,7 +29,7 @@ def read(file: Path) -> str:
 
 @pytest.mark.parametrize(
     ("name", "suffix", "answer"),
-    [("Text", "txt", PLAIN), ("Markdown", "md", ANSWER), ("JSON", "json", ANSWER), ("PDF", "pdf", PLAIN)],
+    [("Text", "txt", ANSWER), ("Markdown", "md", ANSWER), ("JSON", "json", ANSWER), ("PDF", "pdf", PLAIN)],
 )
 async def test_the_chat_is_downloaded_as_it_is_seen(
     chat_page: ChatPage, faulty_model: FaultyModel, tmp_path: Path, name: str, suffix: str, answer: str

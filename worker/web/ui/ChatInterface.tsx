@@ -1090,7 +1090,8 @@ const CSS = `
 .chat-answer > footer { margin-top: .4rem; }
 .chat-answer > :last-child:not(header) { padding-bottom: .6rem; }
 .chat-versions { display: flex; align-items: center; gap: .3rem; margin: 0; padding: 0; border: 0; min-width: 0; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.chat-versions button { min-width: 2rem; padding: 0; border-color: transparent; background: none; line-height: 1; }
+.chat-versions button { min-width: 2rem; padding: 0 0 .2rem; border-color: transparent; background: none; line-height: 1; }
+.chat .chat-versions button { font-size: 1.3rem; }
 .chat-note { margin: .7rem 0 0; color: var(--chat-soft); font-size: .9rem; }
 .chat-turn[data-state="sending"] .chat-question { opacity: .7; }
 
