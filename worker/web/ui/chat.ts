@@ -392,7 +392,6 @@ class Conversation {
       }
       this.#lastRead = Math.max(this.#lastRead, row.turn);
       if (row.replaces) this.replace(row.replaces);
-      if (this.#replaced.has(row.id)) continue; // it was read before that happened
       this.#unwanted.delete(row.id); // its page is shown now
       this.thread(row.id).take(row, { withReply: !heardMeanwhile.has(row.id) });
     }
@@ -423,7 +422,8 @@ class Conversation {
     let thread = this.#threads.get(id);
     if (!thread) {
       thread = new Thread(id);
-      if (!this.#unwanted.has(id) && !this.#replaced.has(id)) this.#threads.set(id, thread);
+      const isShown = !this.#unwanted.has(id) && !this.#replaced.has(id); // not even by a read that began before
+      if (isShown) this.#threads.set(id, thread);
     }
     return thread;
   }

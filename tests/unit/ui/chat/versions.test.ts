@@ -114,3 +114,10 @@ test("where the very first question was replaced there is none before the second
   expect(numbers(watcher)).toEqual([2]);
   expect(watcher.hasEarlier).toBe(false);
 });
+
+test("late news of a question add nothing, once the one that replaced it was read", async () => {
+  const { project, watcher } = await watch(answeredRow(1), answeredRow(2), replacingRow(3, 2));
+  project.realtime.broadcast("message", { record: messageRow(2) });
+  await pass();
+  expect(numbers(watcher)).toEqual([1, 3]);
+});
