@@ -221,8 +221,8 @@ function useChat(chat: Chat, postAnalysisId: string, listener: () => void = noth
     try {
       await command();
     } catch (error) {
-      // 409: it was settled meanwhile. What is shown next says so.
-      if (asChatError(error).status !== 409) setRefusal(asChatError(error));
+      // It was settled meanwhile: what is shown next says so.
+      if (asChatError(error).hint !== "reply_state") setRefusal(asChatError(error));
     }
     await subscription.current?.heal();
   }, []);
