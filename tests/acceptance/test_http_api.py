@@ -88,6 +88,24 @@ def test_a_chat_is_opened_once_asked_and_read_again(house: Stack, people: People
         assert (listed["id"], listed["message_count"]) == (session, 2)
 
 
+def test_the_history_has_what_is_current(house: Stack, people: People, api: httpx.Client, chat: Chat) -> None:
+    old = api.post(path(chat), json={"message": "How many lkies did it get?"}).json()["user_message"]["id"]
+    owner, new = people.signed_in(chat.user), str(uuid4())
+    row = {"id": new, "session_id": str(chat.session), "role": "user", "content": "How many likes did it get?"}
+    owner.post("/chat_messages", json={**row, "replaces": old}).raise_for_status()
+
+    def shown() -> list[dict[str, Any]]:
+        return api.get(path(chat)).json()["messages"]
+
+    wait_for(lambda: len(shown()) == 2, "the answer to the second question")
+    first = shown()[1]["id"]
+    owner.post("/rpc/regenerate_reply", json={"message_id": new}).raise_for_status()
+    wait_for(lambda: [each["id"] for each in shown()][1:] not in ([], [first]), "the second version")
+    question, _ = shown()
+    assert question["id"] == new
+    assert api.get(path(chat), params={"limit": 1}).json()["earlier"] is None
+
+
 def test_whoever_does_not_wait_is_told_the_status(api: httpx.Client, chat: Chat) -> None:
     answer = api.post(path(chat), json={"message": "How many likes?"}, headers={"Prefer": "respond-async"})
     assert answer.status_code == 202

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from uuid import uuid4
 
 import httpx
 
@@ -46,6 +47,37 @@ def test_a_chat_is_read_with_post_analysis_and_answers(
         (3, "Still there?", None, "pending", None),
     ]
     assert json.loads(render("json", transcript)[0])["session_id"] == str(chat.session)
+
+
+def test_replaced_questions_and_earlier_versions_are_left_out(
+    people: People, quiet: None, make_holder: Callable[[], Holder]
+):
+    chat = people.make_chat()
+    holder, owner = make_holder(), people.signed_in(chat.user)
+
+    def answer(content: str) -> None:
+        [reply] = holder.claim()
+        assert holder.complete(reply, content)
+
+    old = people.ask(chat, "How many lkies?")
+    answer("What are lkies?")
+    new = str(uuid4())
+    row = {"id": new, "session_id": str(chat.session), "role": "user", "content": "How many likes?"}
+    owner.post("/chat_messages", json={**row, "replaces": str(old)}).raise_for_status()
+    answer("Many.")
+    owner.post("/rpc/regenerate_reply", json={"message_id": new}).raise_for_status()
+    answer("It got 48,210.")
+    # And one more version, which fails.
+    owner.post("/rpc/regenerate_reply", json={"message_id": new}).raise_for_status()
+    [reply] = holder.claim()
+    assert holder.fail(reply, "timed_out")
+
+    transcript = read_transcript(door(owner), str(chat.session))
+
+    assert transcript is not None
+    assert [(turn.number, turn.question, turn.answer, turn.note) for turn in transcript.turns] == [
+        (2, "How many likes?", "It got 48,210.", None)
+    ]
 
 
 def test_a_long_chat_is_read_whole(people: People, database: Connection):

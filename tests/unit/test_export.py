@@ -61,9 +61,10 @@ HARMFUL = '<script>alert("x")</script> #panic("x") #read("/etc/passwd") $1 / 0$ 
 
 def message(turn: int, question: str, answer: str | None = None, **reply: str) -> dict:
     at = f"2026-10-03T09:{turn % 60:02}:00.5+00:00"
-    answers = [{"content": answer, "version": 1, "created_at": at}] if answer is not None else []
-    state = {"status": "completed", "error_code": None, **reply}
-    return {"turn": turn, "content": question, "created_at": at, "answers": answers, "reply": state}
+    answered = {"content": answer, "version": 1, "finish_reason": "stop", "created_at": at}
+    answers = [answered] if answer is not None else []
+    state = {"status": "completed", "version": 1, "error_code": None, "question": {"answers": answers}, **reply}
+    return {"turn": turn, "content": question, "created_at": at, "reply": state}
 
 
 def session(**post: object) -> dict:
@@ -143,9 +144,28 @@ def test_a_chat_that_is_not_there_is_none():
 
 def test_the_newest_answer_counts():
     row = message(1, "why", "old")
-    row["answers"].insert(0, {**row["answers"][0], "content": "new", "version": 2})
+    answers = row["reply"]["question"]["answers"]
+    answers.insert(0, {**answers[0], "content": "new", "version": 2})
 
     assert exported(row).turns[0].answer == "new"
+
+
+@pytest.mark.parametrize("status", ["pending", "failed", "cancelled"])
+def test_where_the_next_version_is_not_there_the_one_before_counts(status: str):
+    row = message(1, "why", "because", status=status, error_code="timed_out" if status == "failed" else None)
+    row["reply"]["version"] = 2
+
+    [turn] = exported(row).turns
+
+    assert (turn.answer, turn.note, turn.state, turn.error_code) == ("because", None, "completed", None)
+
+
+@pytest.mark.parametrize(("reason", "word"), [("max_tokens", "cut"), ("cancelled", "stopped")])
+def test_an_answer_that_is_not_whole_says_so(reason: str, word: str):
+    row = message(1, "why", "because")
+    row["reply"]["question"]["answers"][0]["finish_reason"] = reason
+
+    assert word in text_of("txt", exported(row))
 
 
 # ------------------------------------------------------------------ every format
@@ -175,7 +195,7 @@ def test_every_format_holds_post_analysis_and_messages(format):
 def test_every_format_says_what_became_of_a_question(format):
     transcript = exported(
         message(1, "first", status="failed", error_code="timed_out"),
-        message(2, "second", "so far", status="cancelled"),
+        message(2, "second", status="cancelled"),
         message(3, "third", status="pending"),
     )
 

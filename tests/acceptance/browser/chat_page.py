@@ -135,6 +135,11 @@ class ChatPage:
         return self.chat.get_by_role("textbox", name="Your question")
 
     @property
+    def editor(self) -> Locator:
+        """Of a question that is there already."""
+        return self.chat.get_by_role("textbox", name="Edit your question")
+
+    @property
     def send_button(self) -> Locator:
         return self.chat.get_by_role("button", name="Send", exact=True)
 
@@ -166,6 +171,28 @@ class ChatPage:
         """Typed into the composer, and sent with Enter."""
         await self.composer.fill(text)
         await self.composer.press("Enter")
+
+    async def edit(self, text: str) -> None:
+        """The newest question, put like this instead, and sent with Enter."""
+        await self.turn().get_by_role("button", name="Edit this question").click()
+        await self.editor.fill(text)
+        await self.editor.press("Enter")
+
+    async def regenerate(self) -> None:
+        await self.turn().get_by_role("button", name="Regenerate").click()
+
+    async def show_version(self, which: str) -> None:
+        """Previous or Next."""
+        await self.turn().get_by_role("button", name=f"{which} version").click()
+
+    async def expect_version(self, count: str | None, text: str) -> None:
+        """Of the newest answer: "2 of 3", or None where there is one; and what is read of it."""
+        versions = self.turn().get_by_role("group", name="Versions of this answer")
+        if count is None:
+            await expect(versions).to_have_count(0)
+        else:
+            await expect(versions).to_contain_text(count)
+        await expect(self.answer().locator(".chat-text")).to_have_text(text)
 
     async def choose(self, action: str) -> None:
         """From the chat's options."""

@@ -60,8 +60,9 @@ async def test_from_the_sign_in_to_an_answer(make_page: MakePage, member: Member
 
     # Ready for the next question; and back to the answer, which can be copied.
     await expect(tab.composer).to_be_focused()
-    await keyboard.press("Shift+Tab")
-    await expect(tab.answer().get_by_role("button", name="Copy")).to_be_focused()
+    for name in ("Regenerate", "Copy this answer", "Edit this question"):
+        await keyboard.press("Shift+Tab")
+        await expect(tab.turn().get_by_role("button", name=name)).to_be_focused()
     await keyboard.press("Shift+Tab")
     await expect(tab.scroller).to_be_focused()
     assert (await page.evaluate(_FOCUSED))["outline"]

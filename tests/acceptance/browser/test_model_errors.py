@@ -1,5 +1,6 @@
 """An answer that fails: why, in words, and the way on from there."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -7,9 +8,13 @@ from playwright.async_api import expect
 
 from tests.acceptance.browser.chat_page import ChatPage
 from tests.acceptance.faulty_model import FaultyModel
+from worker.local.processes import Service
 
 QUESTION = "How many likes did it get?"
 TRIES = 4  # of the worker, before it gives up what may pass
+ALL_TRIES_MS = 60_000  # with the pauses between them
+
+WorkerWith = Callable[..., Service]
 
 
 @pytest.mark.parametrize(
@@ -48,9 +53,12 @@ async def test_a_failure_is_told_and_a_retry_answers(
     ("fault", "words"),
     [
         ({"fault": "blocked_prompt"}, "The model declined to answer this. Try to ask it differently."),
-        (
-            {"fault": "finish", "reason": "RECITATION", "after": 3},
-            "The model declined to answer this. Try to ask it differently.",
+        *(
+            (
+                {"fault": "finish", "reason": reason, "after": 3},
+                "The model declined to answer this. Try to ask it differently.",
+            )
+            for reason in ("SAFETY", "RECITATION", "PROHIBITED_CONTENT", "BLOCKLIST", "SPII", "LANGUAGE")
         ),
         (
             {"fault": "refuse", "status": 413},
@@ -65,9 +73,53 @@ async def test_what_would_fail_again_has_no_retry_and_the_chat_goes_on(
     await chat_page.ask(QUESTION)
     await chat_page.expect_state("failed")
     await expect(chat_page.turn().get_by_text(words)).to_be_visible()
-    await expect(chat_page.turn().get_by_role("button")).to_have_count(0)
+    await expect(chat_page.turn().get_by_role("button", name="Retry")).to_have_count(0)
     assert (await chat_page.seen())[0].answer == ""
 
     await chat_page.ask("What are the key insights?")
     await chat_page.expect_state("completed", 1)
     assert [turn.state for turn in await chat_page.seen()] == ["failed", "completed"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"fault": "finish", "reason": "MAX_TOKENS", "after": 0}, "The model gave no answer."),
+        ({"fault": "empty_text"}, "The model gave no answer."),
+        ({"fault": "no_candidates"}, "The answer broke off before its end."),
+        ({"fault": "finish", "reason": None, "after": 3}, "The answer broke off before its end."),
+        ({"fault": "finish", "reason": "OTHER", "after": 3}, "The answer broke off before its end."),
+    ],
+)
+async def test_what_may_pass_is_tried_again_before_it_is_told(
+    chat_page: ChatPage, faulty_model: FaultyModel, fault: dict[str, Any], words: str
+) -> None:
+    number = faulty_model.add(**fault, question=QUESTION, times=TRIES)
+    await chat_page.ask(QUESTION)
+    await chat_page.expect_state("failed", timeout_ms=ALL_TRIES_MS)
+    await expect(chat_page.turn().get_by_text(words)).to_be_visible()
+    assert faulty_model.used(number) == TRIES
+    assert (await chat_page.seen())[0].answer == ""
+
+    await chat_page.turn().get_by_role("button", name="Retry").click()
+    await chat_page.expect_answers(1)
+
+
+@pytest.mark.parametrize(
+    ("setting", "fault"),
+    [
+        ("REPLY_DEADLINE_SECONDS", {"fault": "slow", "pace_ms": 900}),
+        ("MODEL_FIRST_TOKEN_SECONDS", {"fault": "stall"}),
+        ("MODEL_IDLE_SECONDS", {"fault": "stall", "after": 3}),
+    ],
+)
+async def test_an_answer_that_takes_too_long_is_told(
+    chat_page: ChatPage, worker_with: WorkerWith, faulty_model: FaultyModel, setting: str, fault: dict[str, Any]
+) -> None:
+    worker_with(**{setting: 2})
+    number = faulty_model.add(**fault, question=QUESTION, times=TRIES)
+    await chat_page.ask(QUESTION)
+    await chat_page.expect_state("failed", timeout_ms=ALL_TRIES_MS)
+    await expect(chat_page.turn().get_by_text("The answer took too long.")).to_be_visible()
+    await expect(chat_page.turn().get_by_role("button", name="Retry")).to_be_visible()
+    assert faulty_model.used(number) == TRIES

@@ -75,6 +75,22 @@ export function answeredRow(turn: number, content = `Answer ${turn}`): TurnRow {
   return { ...turnRow(turn, "completed"), answers: [answerRow(turn, content)] };
 }
 
+/** A question in the place of another, answered. */
+export function replacingRow(turn: number, replaces: number): TurnRow {
+  return { ...answeredRow(turn), replaces: idOf(replaces) };
+}
+
+/** An answered question of whose answer the next version has got this far. */
+export function regeneratedRow(turn: number, status: string, attempt: number, ...answers: string[]): TurnRow {
+  const rows = answers.map((content, index) => answerRow(turn, content, { version: index + 1 }));
+  const version = status === "completed" ? rows.length : rows.length + 1;
+  return {
+    ...messageRow(turn),
+    answers: rows,
+    reply: { ...replyRow(turn, status, attempt, { version }), draft: null },
+  };
+}
+
 export function sessionRow(over: Partial<ChatSession> = {}): ChatSession {
   return {
     id: SESSION,

@@ -75,10 +75,9 @@ def create_api(supabase_url: str, publishable_key: str, threads: int, wait_secon
     @api.get("/chat/sessions/<uuid:session_id>/messages/")
     def get_messages(session_id: object) -> ResponseReturnValue:
         asked, page = caller(), requests.page(request)
-        rows = conversation.turns(asked, str(session_id), page)
+        rows, earlier = conversation.turns(asked, str(session_id), page)
         if not rows:
             conversation.session(asked, str(session_id))  # an empty chat is none that is missing
-        earlier = rows[0]["turn"] if len(rows) == page.limit and rows[0]["turn"] > 1 else None
         return jsonify(session_id=str(session_id), messages=conversation.messages(rows), earlier=earlier)
 
     @api.get("/chat/sessions/<uuid:session_id>/export")
@@ -116,7 +115,7 @@ def create_api(supabase_url: str, publishable_key: str, threads: int, wait_secon
 
 
 def _session(caller: Caller, row: dict[str, object]) -> dict[str, object]:
-    turns = conversation.turns(caller, str(row["id"]), requests.Page(100, None))
+    turns, _ = conversation.turns(caller, str(row["id"]), requests.Page(100, None))
     return {
         "session_id": row["id"],
         "post_analysis_id": row["post_analysis_id"],

@@ -8,9 +8,10 @@ from worker.web.api.project import Caller, Row
 from worker.web.api.requests import Page
 
 # One row for each turn, with all that belongs to it: read in one request, it is of one moment.
+# The answers by way of the reply: from a view, PostgREST cannot tell a message's answers from what it answers.
 TURN = (
-    "*,answers:chat_messages!reply_to(*),"
-    "reply:chat_replies(status,error_code,version,draft:chat_reply_drafts(attempt,content))"
+    "*,reply:chat_replies(status,error_code,version,draft:chat_reply_drafts(attempt,content),"
+    "question:chat_messages!message_id(answers:chat_messages!reply_to(*)))"
 )
 SUMMARY = "id,post_analysis_id,status,message_count,updated_at"
 UNFINISHED = ("pending", "answering")
@@ -38,12 +39,15 @@ def summaries(caller: Caller, query: dict[str, str]) -> list[Row]:
     return sorted(rows, key=lambda row: datetime.fromisoformat(row["updated_at"]), reverse=True)
 
 
-def turns(caller: Caller, session_id: str, page: Page) -> list[Row]:
-    """Oldest first."""
+def turns(caller: Caller, session_id: str, page: Page) -> tuple[list[Row], int | None]:
+    """Oldest first, without the questions that were replaced; and `before` for the page before this one, if any."""
     query = {"session_id": f"eq.{session_id}", "role": "eq.user", "select": TURN, "order": "turn.desc"}
     if page.before is not None:
         query["turn"] = f"lt.{page.before}"
-    return caller.read("chat_messages", limit=str(page.limit), **query)[::-1]
+    # One more than is shown: it tells whether there is a page before this one.
+    found = caller.read("current_chat_messages", limit=str(page.limit + 1), **query)
+    rows = found[: page.limit][::-1]
+    return rows, rows[0]["turn"] if len(found) > page.limit else None
 
 
 def turn(caller: Caller, message_id: str) -> Row | None:
@@ -74,7 +78,8 @@ def assistant_message(row: Row) -> Row:
 
 
 def current_answer(row: Row) -> Row | None:
-    answers: list[Row] = row.get("answers") or []
+    question = (row.get("reply") or {}).get("question") or {}
+    answers: list[Row] = question.get("answers") or []
     return max(answers, key=lambda answer: int(answer["version"]), default=None)
 
 

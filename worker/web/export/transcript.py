@@ -11,7 +11,12 @@ from worker.context import as_line
 Ask = Callable[[str, Mapping[str, str]], list[dict[str, Any]]]
 
 PAGE = 200  # turns in one answer of the API, whose own limit may be 1,000 rows
-_TURN = "turn,content,created_at,answers:chat_messages!reply_to(content,version,created_at),reply:chat_replies(*)"
+# The answers by way of the reply: from a view, PostgREST cannot tell a message's answers from what it answers.
+_ANSWERS = (
+    "question:chat_messages!message_id(answers:chat_messages!reply_to(content,version,finish_reason,created_at))"
+)
+_TURN = f"turn,content,created_at,reply:chat_replies(*,{_ANSWERS})"
+_ENDS = {"cancelled": "The answer was stopped.", "max_tokens": "The answer was cut at its greatest length."}
 
 
 @dataclass(frozen=True)
@@ -59,24 +64,29 @@ class Analysis:
 
 @dataclass(frozen=True)
 class Turn:
-    """A question, and its newest answer if it has one. `state` is the reply's status."""
+    """A question, and its newest answer if it has one.
+
+    `state` is the reply's status; it is completed where another version of the answer failed or is still to come.
+    `finish_reason` is the answer's: stop, max_tokens or cancelled.
+    """
 
     number: int
     question: str
     asked_at: datetime
     answer: str | None
     answered_at: datetime | None
+    finish_reason: str | None
     state: str
     error_code: str | None
 
     @property
     def note(self) -> str | None:
         """What a reader must be told, beside question and answer."""
+        if self.answer is not None:
+            return _ENDS.get(self.finish_reason or "")
         if self.state == "failed":
             return f"This question was not answered ({self.error_code})."
-        if self.state == "cancelled":
-            return "The answer was stopped."
-        return None if self.answer is not None else "The answer was still to come."
+        return _ENDS["cancelled"] if self.state == "cancelled" else "The answer was still to come."
 
 
 @dataclass(frozen=True)
@@ -113,11 +123,12 @@ def read_transcript(ask: Ask, session_id: str) -> Transcript | None:
 
 
 def _rows(ask: Ask, session_id: str) -> Iterator[dict[str, Any]]:
+    # Without the questions that were replaced.
     # By the last turn seen and not by offset: a question asked meanwhile moves no row to another page.
     last = 0
     while True:
         page = ask(
-            "chat_messages",
+            "current_chat_messages",
             {
                 "session_id": f"eq.{session_id}",
                 "role": "eq.user",
@@ -157,15 +168,17 @@ def _analysis(row: dict[str, Any]) -> Analysis:
 
 def _turn(row: dict[str, Any]) -> Turn:
     reply = row["reply"]
-    answer = max(row["answers"], key=lambda one: one["version"], default=None)
+    answer = max(reply["question"]["answers"], key=lambda one: one["version"], default=None)
+    is_older = answer is not None and answer["version"] < reply["version"]
     return Turn(
         number=row["turn"],
         question=row["content"],
         asked_at=_time(row["created_at"]),
         answer=answer["content"] if answer else None,
         answered_at=_time(answer["created_at"]) if answer else None,
-        state=reply["status"],
-        error_code=reply["error_code"],
+        finish_reason=answer["finish_reason"] if answer else None,
+        state="completed" if is_older else reply["status"],
+        error_code=None if is_older else reply["error_code"],
     )
 
 

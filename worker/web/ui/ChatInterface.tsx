@@ -13,6 +13,7 @@ import {
   memo,
   useCallback,
   useEffect,
+  useId,
   useInsertionEffect,
   useLayoutEffect,
   useRef,
@@ -22,7 +23,7 @@ import {
 import type { Components } from "react-markdown";
 import ReactMarkdown from "react-markdown";
 import remarkGfm from "remark-gfm";
-import type { Chat, ChatError, ChatSubscription, Turn } from "./chat";
+import type { Chat, ChatError, ChatMessage, ChatSubscription, Turn } from "./chat";
 import { asChatError, timeAgo } from "./chat";
 
 interface Props {
@@ -43,6 +44,8 @@ function Conversation({ chat, postAnalysisId, onActivity }: Props) {
   const composer = useRef<HTMLTextAreaElement>(null);
   const [draft, setDraft] = useStored(`postbro-chat:${postAnalysisId}:draft`, "");
   const isEmpty = talk.hasLooked && talk.turns.length === 0 && talk.outbox.length === 0;
+  // What is on its way comes after it, and would make it an older one.
+  const newest = talk.outbox.length === 0 ? talk.turns.at(-1) : undefined;
 
   const ask = useCallback(
     (text: string) => {
@@ -51,13 +54,19 @@ function Conversation({ chat, postAnalysisId, onActivity }: Props) {
     },
     [talk.send],
   );
-  const edit = useCallback(
+  const toComposer = useCallback(
+    (text: string) => setDraft((written) => (written.trim() ? `${text}\n\n${written}` : text)),
+    [setDraft],
+  );
+  const { edit, begin } = useEdit(talk, toComposer, composer);
+  const takeBack = useCallback(
     (letter: Letter) => {
       talk.takeBack(letter.id);
-      setDraft((written) => (written.trim() ? `${letter.content}\n\n${written}` : letter.content));
+      if (letter.replaces && talk.isNewest(letter.replaces)) return begin(letter.replaces, letter.content);
+      toComposer(letter.content);
       composer.current?.focus();
     },
-    [talk.takeBack, setDraft],
+    [talk.takeBack, talk.isNewest, toComposer, begin],
   );
 
   return (
@@ -70,10 +79,19 @@ function Conversation({ chat, postAnalysisId, onActivity }: Props) {
         {isEmpty && <Empty chat={chat} postAnalysisId={postAnalysisId} onAsk={ask} />}
         <ol className="chat-turns">
           {talk.turns.map((turn) => (
-            <TurnView key={turn.question.id} turn={turn} onStop={talk.stop} onRetry={talk.retry} />
+            <TurnView
+              key={turn.question.id}
+              turn={turn}
+              isNewest={turn === newest && !talk.isArchived}
+              edit={edit?.id === turn.question.id ? edit : null}
+              onEdit={begin}
+              onStop={talk.stop}
+              onRetry={talk.retry}
+              onRegenerate={talk.regenerate}
+            />
           ))}
           {talk.outbox.map((letter) => (
-            <Unsent key={letter.id} letter={letter} onResend={talk.resend} onEdit={edit} />
+            <Unsent key={letter.id} letter={letter} onResend={talk.resend} onEdit={takeBack} />
           ))}
         </ol>
       </Scroller>
@@ -87,18 +105,52 @@ function Conversation({ chat, postAnalysisId, onActivity }: Props) {
           </button>
         </div>
       ) : (
-        <Composer field={composer} text={draft} onText={setDraft} onSend={ask} />
+        <Composer field={composer} label="Your question" text={draft} onText={setDraft} onSend={ask} />
       )}
     </section>
   );
 }
 
+/** A question that is being put in other words. */
+interface Edit {
+  id: string;
+  text: string;
+  onText: (text: string) => void;
+  onSend: (text: string) => void;
+  onCancel: () => void;
+}
+
+function useEdit(talk: Talk, toComposer: (text: string) => void, composer: RefObject<HTMLTextAreaElement | null>) {
+  const [edited, setEdited] = useState<{ id: string; text: string } | null>(null);
+  const begin = useCallback((id: string, text: string) => setEdited({ id, text }), []);
+  const isGone = edited !== null && talk.hasLooked && !talk.turns.some(({ question }) => question.id === edited.id);
+  // Replaced or deleted elsewhere. What was written is not lost.
+  useEffect(() => {
+    if (!isGone) return;
+    toComposer(edited.text);
+    setEdited(null);
+  }, [isGone, edited, toComposer]);
+  const edit: Edit | null = edited && {
+    id: edited.id,
+    text: edited.text,
+    onText: (text) => setEdited({ id: edited.id, text }),
+    onSend: (text) => {
+      setEdited(null);
+      talk.send(text, edited.id);
+      composer.current?.focus();
+    },
+    onCancel: () => setEdited(null),
+  };
+  return { edit, begin };
+}
+
 // ---------------------------------------------------------------- state
 
-/** A question on its way to the database. `problem`: why it is not there yet. */
+/** A question on its way to the database, perhaps in the place of another. `problem`: why it is not there yet. */
 interface Letter {
   id: string;
   content: string;
+  replaces?: string;
   problem: ChatError | null;
 }
 
@@ -158,6 +210,7 @@ function useChat(chat: Chat, postAnalysisId: string, listener: () => void = noth
     return row.id;
   }, [chat, postAnalysisId, setSession]);
   const outbox = useOutbox(chat, postAnalysisId, sessionId, open, turns);
+  const shown = turns?.filter(({ question }) => !outbox.replaced.has(question.id)) ?? [];
   const { resendAll } = outbox;
   useEffect(() => {
     if (isLive) resendAll();
@@ -168,13 +221,17 @@ function useChat(chat: Chat, postAnalysisId: string, listener: () => void = noth
     try {
       await command();
     } catch (error) {
-      // 409: it was settled meanwhile. What is shown next says so.
-      if (asChatError(error).status !== 409) setRefusal(asChatError(error));
+      // It was settled meanwhile: what is shown next says so.
+      if (asChatError(error).hint !== "reply_state") setRefusal(asChatError(error));
     }
     await subscription.current?.heal();
   }, []);
   const stop = useCallback((id: string) => attempt(() => chat.cancelReply(id)), [attempt, chat]);
   const retry = useCallback((id: string) => attempt(() => chat.retryReply(id)), [attempt, chat]);
+  const regenerate = useCallback((id: string) => attempt(() => chat.regenerateReply(id)), [attempt, chat]);
+  const latest = useRef(turns);
+  latest.current = turns;
+  const isNewest = useCallback((id: string) => latest.current?.at(-1)?.question.id === id, []);
   const readEarlier = useCallback(() => attempt(async () => subscription.current?.readEarlier()), [attempt]);
   const reopen = useCallback(
     () =>
@@ -189,7 +246,8 @@ function useChat(chat: Chat, postAnalysisId: string, listener: () => void = noth
 
   return {
     ...outbox,
-    turns: turns ?? [],
+    turns: shown,
+    isNewest,
     hasEarlier,
     hasLooked: hasLooked && (!session || turns !== null),
     isArchived: session?.isArchived ?? false,
@@ -197,6 +255,7 @@ function useChat(chat: Chat, postAnalysisId: string, listener: () => void = noth
     problem: refusal ?? problem ?? trouble,
     stop,
     retry,
+    regenerate,
     readEarlier,
     reopen,
   };
@@ -266,7 +325,7 @@ function useOutbox(
   const post = useRef({ underWay: new Set<string>(), line: Promise.resolve() }).current;
 
   const resend = useCallback(
-    ({ id, content }: Letter) => {
+    ({ id, content, replaces }: Letter) => {
       if (post.underWay.has(id)) return;
       post.underWay.add(id);
       const mark = (problem: ChatError | null) =>
@@ -276,7 +335,7 @@ function useOutbox(
         try {
           const session = latest.current.sessionId ?? (await open());
           latest.current.sessionId = session; // for the next in line, which may come before the next render
-          await chat.sendChatMessage(session, content, id);
+          await chat.sendChatMessage(session, content, id, replaces);
         } catch (error) {
           mark(asChatError(error));
         }
@@ -286,8 +345,8 @@ function useOutbox(
     [chat, open, post, setLetters],
   );
   const send = useCallback(
-    (content: string) => {
-      const letter = { id: crypto.randomUUID(), content, problem: null };
+    (content: string, replaces?: string) => {
+      const letter = { id: crypto.randomUUID(), content, replaces, problem: null };
       setLetters((all) => [...all, letter]);
       setLastSent(letter.id);
       resend(letter);
@@ -308,12 +367,16 @@ function useOutbox(
     return on(window, "online", resendAll);
   }, [resendAll]);
 
-  const stored = new Set(turns?.map(({ question }) => question.id));
+  // One that was replaced already was stored before.
+  const stored = new Set(turns?.flatMap(({ question }) => [question.id, question.replaces]));
   const outbox = letters.filter(({ id }) => !stored.has(id));
   useEffect(() => {
     if (outbox.length < letters.length) setLetters(outbox);
   });
-  return { outbox, lastSent, send, resend, resendAll, takeBack };
+  // A question makes room for the one that is to take its place, until that is refused.
+  const replacing = outbox.filter(({ problem }) => problem?.isTemporary !== false);
+  const replaced = new Set(replacing.map(({ replaces }) => replaces));
+  return { outbox, replaced, lastSent, send, resend, resendAll, takeBack };
 }
 
 /** The same function at each drawing, whatever the callback is by then: a new one is no reason to subscribe again. */
@@ -353,73 +416,180 @@ function remember(key: string, value: string | null): void {
 
 interface TurnProps {
   turn: Turn;
+  /** Only the newest question can be edited, and only its answer regenerated. */
+  isNewest: boolean;
+  edit: Edit | null;
+  onEdit: (id: string, text: string) => void;
   onStop: (id: string) => void;
   onRetry: (id: string) => void;
+  onRegenerate: (id: string) => void;
 }
 
 // Drawn anew only when its turn has changed: the others stay as they are while one streams.
-const TurnView = memo(function TurnView({ turn, onStop, onRetry }: TurnProps) {
-  const { question, state, text } = turn;
+const TurnView = memo(function TurnView({ turn, isNewest, edit, onEdit, onStop, onRetry, onRegenerate }: TurnProps) {
+  const { question, state, versions } = turn;
+  const [version, setVersion] = useVersion(turn);
   const isUnderWay = state === "waiting" || state === "writing";
-  const note = state === "completed" ? wordsFor(turn) : null;
+  const stored = versions.at(version);
+  const text = stored ? stored.content : turn.text;
+  const note = stored ? wordsAfter(stored) : null;
+  const again = (command: (id: string) => void) => {
+    setVersion(null);
+    command(question.id);
+  };
   return (
     <li className="chat-turn" data-state={state}>
-      <article className="chat-question" aria-label="You">
-        <p dir="auto">{question.content}</p>
-        <Time of={question.created_at} />
-      </article>
-      <article className="chat-answer" aria-label="Assistant" aria-busy={isUnderWay}>
+      <Question question={question} edit={edit} onEdit={isNewest ? onEdit : null} />
+      <article className="chat-answer" aria-label="Assistant" aria-busy={isUnderWay && !stored}>
         {/* Above the text, so that nothing moves while it grows. */}
-        <header data-failed={state === "failed" || undefined}>
-          <Status turn={turn} onStop={onStop} onRetry={onRetry} />
+        <header data-failed={(state === "failed" && !stored) || undefined}>
+          {stored ? <Time of={stored.created_at} /> : <Status turn={turn} />}
+          <Versions shown={version} of={countOf(turn)} onShow={setVersion} />
+          {stored && <Copy text={stored.content} />}
+          {!stored && isUnderWay && (
+            <button type="button" onClick={() => onStop(question.id)}>
+              Stop
+            </button>
+          )}
+          {!stored && !isUnderWay && <Again turn={turn} onRetry={() => again(onRetry)} />}
         </header>
         {text && (
           <div className="chat-text">
             <Markdown text={text} />
           </div>
         )}
-        {note && <p className="chat-note">{note.sentence}</p>}
+        {note && <p className="chat-note">{note}</p>}
+        {stored && !isUnderWay && (
+          <Next
+            turn={turn}
+            onRetry={() => again(onRetry)}
+            onRegenerate={isNewest ? () => again(onRegenerate) : null}
+          />
+        )}
       </article>
     </li>
   );
 });
 
-function Status({ turn, onStop, onRetry }: TurnProps) {
-  const { id } = turn.question;
-  if (turn.answer) {
+/** Which answer is shown, counted from 0: the newest until another is chosen, and again when one more begins. */
+function useVersion(turn: Turn): [version: number, setVersion: (version: number | null) => void] {
+  const count = countOf(turn);
+  const [chosen, setChosen] = useState<{ version: number; of: number } | null>(null);
+  const version = chosen && count <= chosen.of ? Math.min(chosen.version, count - 1) : count - 1;
+  return [version, (wanted) => setChosen(wanted === null ? null : { version: wanted, of: count })];
+}
+
+/** With the one that is on its way, and at least the place where it would be. */
+function countOf({ versions, state }: Turn): number {
+  const isUnderWay = state === "waiting" || state === "writing";
+  return Math.max(1, versions.length + (isUnderWay ? 1 : 0));
+}
+
+function Versions({ shown, of, onShow }: { shown: number; of: number; onShow: (version: number) => void }) {
+  if (of === 1) return null;
+  // A button that is at its end stays in the order of Tab: whoever pressed it last is still there.
+  const turn = (label: string, sign: string, version: number) => {
+    const isOver = version < 0 || version >= of;
     return (
-      <>
-        <Time of={turn.answer.created_at} />
-        <Copy text={turn.answer.content} />
-      </>
+      <button type="button" aria-label={label} aria-disabled={isOver} onClick={() => isOver || onShow(version)}>
+        {sign}
+      </button>
     );
-  }
-  if (turn.state === "waiting" || turn.state === "writing") {
-    return (
-      <>
-        <span className="chat-typing" aria-hidden="true">
-          <i />
-          <i />
-          <i />
-        </span>
-        <span>{turn.state === "waiting" ? "Thinking…" : "Writing…"}</span>
-        <button type="button" onClick={() => onStop(id)}>
-          Stop
-        </button>
-      </>
-    );
-  }
-  const words = wordsFor(turn);
+  };
   return (
-    <>
-      <span>{words?.sentence}</span>
-      {words?.canRetry && (
-        <button type="button" onClick={() => onRetry(id)}>
-          {turn.state === "cancelled" ? "Ask again" : "Retry"}
+    <fieldset className="chat-versions" aria-label="Versions of this answer">
+      {turn("Previous version", "‹", shown - 1)}
+      <span aria-live="polite">
+        {shown + 1} of {of}
+      </span>
+      {turn("Next version", "›", shown + 1)}
+    </fieldset>
+  );
+}
+
+/** What may be done with an answer that is there; or what became of the one that was to follow it. */
+function Next({ turn, onRetry, onRegenerate }: NextProps) {
+  const words = wordsFor(turn);
+  if (!words && !onRegenerate) return null;
+  return (
+    <footer data-failed={turn.state === "failed" || undefined}>
+      {words && <span>{words.sentence}</span>}
+      {words?.canRetry && <Again turn={turn} onRetry={onRetry} />}
+      {!words?.canRetry && onRegenerate && (
+        <button type="button" onClick={onRegenerate}>
+          Regenerate
         </button>
       )}
+    </footer>
+  );
+}
+
+interface NextProps {
+  turn: Turn;
+  onRetry: () => void;
+  onRegenerate: (() => void) | null;
+}
+
+function Again({ turn, onRetry }: { turn: Turn; onRetry: () => void }) {
+  if (!wordsFor(turn)?.canRetry) return null;
+  return (
+    <button type="button" onClick={onRetry}>
+      {turn.state === "cancelled" ? "Ask again" : "Retry"}
+    </button>
+  );
+}
+
+function Status({ turn }: { turn: Turn }) {
+  if (turn.state !== "waiting" && turn.state !== "writing") return <span>{wordsFor(turn)?.sentence}</span>;
+  return (
+    <>
+      <span className="chat-typing" aria-hidden="true">
+        <i />
+        <i />
+        <i />
+      </span>
+      <span>{turn.state === "waiting" ? "Thinking…" : "Writing…"}</span>
     </>
   );
+}
+
+function Question({ question, edit, onEdit }: QuestionProps) {
+  const button = useRef<HTMLButtonElement>(null);
+  const field = useRef<HTMLTextAreaElement>(null);
+  const isEdited = edit !== null;
+  const wasEdited = useRef(isEdited);
+  useEffect(() => {
+    if (isEdited) {
+      field.current?.focus();
+      field.current?.setSelectionRange(field.current.value.length, field.current.value.length);
+    } else if (wasEdited.current) button.current?.focus();
+    wasEdited.current = isEdited;
+  }, [isEdited]);
+  if (edit) return <Composer field={field} label="Edit your question" {...edit} />;
+  return (
+    <article className="chat-question" aria-label="You">
+      <p dir="auto">{question.content}</p>
+      <footer>
+        {onEdit && (
+          <button
+            ref={button}
+            type="button"
+            aria-label="Edit this question"
+            onClick={() => onEdit(question.id, question.content)}
+          >
+            Edit
+          </button>
+        )}
+        <Time of={question.created_at} />
+      </footer>
+    </article>
+  );
+}
+
+interface QuestionProps {
+  question: ChatMessage;
+  edit: Edit | null;
+  onEdit: ((id: string, text: string) => void) | null;
 }
 
 function Unsent({ letter, onResend, onEdit }: UnsentProps) {
@@ -698,28 +868,36 @@ const FAILURES: Record<string, [sentence: string, canRetry: boolean]> = {
   internal: ["Something went wrong on our side.", true],
 };
 
+/** Why the answer that was asked for is not there. */
 function wordsFor({ state, errorCode, answer }: Turn): { sentence: string; canRetry: boolean } | null {
-  if (state === "cancelled") return { sentence: "You stopped this answer.", canRetry: true };
-  if (state === "failed") {
-    const [sentence, canRetry] = FAILURES[errorCode ?? "internal"] ?? FAILURES.internal;
-    return { sentence, canRetry };
+  if (state === "cancelled") {
+    return { sentence: answer ? "You stopped the new version." : "You stopped this answer.", canRetry: true };
   }
-  if (answer?.finish_reason === "max_tokens")
-    return { sentence: "The answer was cut at its greatest length.", canRetry: false };
-  if (answer?.finish_reason === "cancelled") return { sentence: "You stopped this answer.", canRetry: false };
-  return null;
+  if (state !== "failed") return null;
+  const [sentence, canRetry] = FAILURES[errorCode ?? "internal"] ?? FAILURES.internal;
+  return { sentence: answer ? `There is no new version. ${sentence}` : sentence, canRetry };
+}
+
+/** What is to be known of a stored answer beside its text. */
+function wordsAfter({ finish_reason }: ChatMessage): string | null {
+  if (finish_reason === "max_tokens") return "The answer was cut at its greatest length.";
+  return finish_reason === "cancelled" ? "You stopped this answer." : null;
 }
 
 // ---------------------------------------------------------------- writing
 
 interface ComposerProps {
   field: RefObject<HTMLTextAreaElement | null>;
+  label: string;
   text: string;
   onText: (text: string) => void;
   onSend: (text: string) => void;
+  /** What is written here may be given up. */
+  onCancel?: () => void;
 }
 
-function Composer({ field, text, onText, onSend }: ComposerProps) {
+function Composer({ field, label, text, onText, onSend, onCancel }: ComposerProps) {
+  const keys = useId();
   const length = [...text].length;
   const canSend = text.trim() !== "" && length <= LONGEST;
   const submit = (event?: FormEvent) => {
@@ -729,15 +907,17 @@ function Composer({ field, text, onText, onSend }: ComposerProps) {
     onSend(text);
   };
   const press = (event: KeyboardEvent) => {
-    // While an input method composes a character, Enter belongs to it.
-    if (event.key !== "Enter" || event.shiftKey || isComposing(event.nativeEvent)) return;
+    // While an input method composes a character, the keys belong to it.
+    if (isComposing(event.nativeEvent)) return;
+    if (event.key === "Escape") onCancel?.();
+    if (event.key !== "Enter" || event.shiftKey) return;
     event.preventDefault();
     submit();
   };
   return (
-    <form className="chat-composer" onSubmit={submit}>
+    <form className={onCancel ? "chat-composer chat-editor" : "chat-composer"} onSubmit={submit}>
       <label>
-        <span className="chat-unseen">Your question</span>
+        <span className="chat-unseen">{label}</span>
         <textarea
           ref={field}
           rows={Math.min(6, text.split("\n").length)}
@@ -745,17 +925,22 @@ function Composer({ field, text, onText, onSend }: ComposerProps) {
           dir="auto"
           placeholder="Ask about this post"
           enterKeyHint="send"
-          aria-describedby="chat-keys"
+          aria-describedby={keys}
           aria-invalid={length > LONGEST}
           onChange={(event) => onText(event.target.value)}
           onKeyDown={press}
         />
       </label>
+      {onCancel && (
+        <button type="button" onClick={onCancel}>
+          Cancel
+        </button>
+      )}
       <button type="submit" disabled={!canSend}>
         Send
       </button>
       <p
-        id="chat-keys"
+        id={keys}
         className={length > NEARLY ? "chat-count" : "chat-unseen"}
         role={length > LONGEST ? "alert" : undefined}
       >
@@ -872,7 +1057,7 @@ const CSS = `
   font: inherit; font-size: .9rem; padding: .3rem .75rem; min-height: 2rem; cursor: pointer;
   border: 1px solid var(--chat-line); border-radius: .6rem; background: var(--chat-surface); color: var(--chat-accent);
 }
-.chat button:disabled { opacity: .55; cursor: default; }
+.chat button:is(:disabled, [aria-disabled="true"]) { opacity: .55; cursor: default; }
 .chat-unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .chat-hint { color: var(--chat-soft); text-align: center; }
 
@@ -893,14 +1078,20 @@ const CSS = `
 .chat-question p { margin: 0; white-space: pre-wrap; }
 .chat-answer { width: min(100%, 42rem); padding-block: 0; background: var(--chat-surface); border: 1px solid var(--chat-line); }
 .chat-turn time { color: var(--chat-soft); font-size: .8rem; }
-.chat-question time { display: block; text-align: end; }
+.chat-question footer { display: flex; align-items: center; justify-content: flex-end; gap: .6rem; }
+.chat-question button { min-height: 1.5rem; padding: 0 .3rem; border-color: transparent; background: none; font-size: .8rem; }
 .chat-answer > header {
-  position: sticky; top: -1rem; display: flex; align-items: center; gap: .6rem; min-height: 2.75rem; padding-block: .4rem;
-  background: inherit; color: var(--chat-soft); font-size: .9rem;
+  position: sticky; top: -1rem; min-height: 2.75rem; padding-block: .4rem; background: inherit;
 }
-.chat-answer > header[data-failed] { color: var(--chat-warning); }
-.chat-answer > header button { margin-inline-start: auto; font-size: .85rem; }
+.chat-answer > :is(header, footer) { display: flex; flex-wrap: wrap; align-items: center; gap: .3rem .6rem; color: var(--chat-soft); font-size: .9rem; }
+.chat-answer > :is(header, footer)[data-failed] { color: var(--chat-warning); }
+.chat-answer > :is(header, footer) button { font-size: .85rem; }
+.chat-answer > header > button { margin-inline-start: auto; }
+.chat-answer > footer { margin-top: .4rem; }
 .chat-answer > :last-child:not(header) { padding-bottom: .6rem; }
+.chat-versions { display: flex; align-items: center; gap: .3rem; margin: 0; padding: 0; border: 0; min-width: 0; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.chat-versions button { min-width: 2rem; padding: 0 0 .2rem; border-color: transparent; background: none; line-height: 1; }
+.chat .chat-versions button { font-size: 1.3rem; }
 .chat-note { margin: .7rem 0 0; color: var(--chat-soft); font-size: .9rem; }
 .chat-turn[data-state="sending"] .chat-question { opacity: .7; }
 
@@ -946,6 +1137,11 @@ const CSS = `
   padding: .55rem .75rem; border: 1px solid var(--chat-soft); border-radius: .6rem; background: var(--chat-surface); color: inherit;
 }
 .chat .chat-composer button { font-size: 1rem; padding: .55rem 1.1rem; border-color: transparent; background: var(--chat-accent); color: var(--chat-on-accent); }
+.chat-editor { grid-template-columns: minmax(0, 1fr) auto auto; padding: .5rem; border: 1px solid var(--chat-line); border-radius: 1rem; }
+.chat-editor label { grid-column: 1 / -1; }
+.chat-editor button:first-of-type { grid-column: 2; }
+.chat .chat-editor button { font-size: .9rem; padding: .3rem .75rem; }
+.chat .chat-editor button[type="button"] { border-color: var(--chat-line); background: var(--chat-surface); color: var(--chat-accent); }
 .chat-count { grid-column: 1 / -1; margin: 0; font-size: .85rem; color: var(--chat-soft); }
 .chat-count[role="alert"] { color: var(--chat-warning); }
 

@@ -15,16 +15,19 @@ export type ChatSessionSummary = Present<Tables<"chat_session_summaries">> & {
 };
 type Present<Row> = { [Column in keyof Row]: NonNullable<Row[Column]> };
 
-/** waiting: no text yet; writing: `text` grows; the others are final, though a user may retry the last two. */
+/** waiting: no text yet; writing: `text` grows; the others are final, though a user may retry the last two. All
+ * of them are of the version that is asked for: a failed one may have earlier answers. */
 export type TurnState = "waiting" | "writing" | "completed" | "failed" | "cancelled";
 
 /** A question and what has become of it. The same object as before, unless something of it changed. */
 export interface Turn {
   question: ChatMessage;
-  /** The stored answer, in its current version. */
+  /** The newest stored answer: while the next version is made, and when it fails, the one before it. */
   answer: ChatMessage | null;
+  /** All stored answers, oldest first. While it waits or is written, one more is on its way. */
+  versions: ChatMessage[];
   state: TurnState;
-  /** The answer so far: the stored one, once there is one. */
+  /** What to show: the answer so far while it waits or is written, and else the newest stored one. */
   text: string;
   /** Why it failed, one of a fixed list. */
   errorCode: string | null;
@@ -77,7 +80,9 @@ export class ChatError extends Error {
 
 export type Chat = ReturnType<typeof createChat>;
 
-const TURN = "*, answers:chat_messages!reply_to(*), reply:chat_replies(*, draft:chat_reply_drafts(attempt, content))";
+// The answers by way of the reply: from a view, PostgREST cannot tell a message's answers from what it answers.
+const ANSWERS = "question:chat_messages!message_id(answers:chat_messages!reply_to(*))";
+const TURN = `*, reply:chat_replies(*, draft:chat_reply_drafts(attempt, content), ${ANSWERS})` as const;
 const PAGE = 30; // turns
 const MOST_ROWS = 200; // turns in one answer of the API, whose own limit may be 1000 rows
 const TICK = 1_000; // milliseconds: how often a gap is looked at
@@ -106,24 +111,29 @@ export function createChat(supabase: SupabaseClient<Database>) {
       return must(await wanted.overrideTypes<ChatSessionSummary[], { merge: false }>());
     },
 
-    /** Sends a question. With the id of an earlier call, sending again is harmless: it is stored once. */
-    async sendChatMessage(sessionId: string, text: string, id: string = crypto.randomUUID()): Promise<string> {
+    /** Sends a question. With the id of an earlier call, sending again is harmless: it is stored once.
+     * `replaces`: the chat's newest question, when this one takes its place. */
+    async sendChatMessage(
+      sessionId: string,
+      text: string,
+      id: string = crypto.randomUUID(),
+      replaces?: string,
+    ): Promise<string> {
+      const named = { id, session_id: sessionId, role: "user", content: text, ...(replaces && { replaces }) };
       // The database fills in the turn and the owner; its types do not know that.
-      const row = { id, session_id: sessionId, role: "user", content: text } as TablesInsert<"chat_messages">;
+      const row = named as TablesInsert<"chat_messages">;
       accept(await supabase.from("chat_messages").upsert(row, { onConflict: "id", ignoreDuplicates: true }));
       return id;
     },
 
-    /** A page of the conversation, the newest one unless `before` names a turn. `limit` counts turns. */
+    /** A page of the conversation, the newest one unless `before` names a turn. `limit` counts turns.
+     * Replaced questions are on none. */
     async getChatHistory(
       sessionId: string,
       page: { before?: number | null; limit?: number } = {},
     ): Promise<HistoryPage> {
-      const rows = await readPage(supabase, sessionId, page.before ?? null, page.limit ?? PAGE);
-      return {
-        turns: rows.map((row) => new Thread(row.id).take(row).turn),
-        earlier: earlierThan(rows, page.limit ?? PAGE),
-      };
+      const { rows, earlier } = await readPage(supabase, sessionId, page.before ?? null, page.limit ?? PAGE);
+      return { turns: rows.map((row) => new Thread(row.id).take(row).turn), earlier };
     },
 
     /** Keeps `handlers` informed until it is closed. One subscription for each session at a time. */
@@ -134,6 +144,11 @@ export function createChat(supabase: SupabaseClient<Database>) {
     /** Answers a failed or cancelled question again, in place. */
     async retryReply(messageId: string): Promise<ChatReply> {
       return must(await supabase.rpc("retry_reply", { message_id: messageId }).single());
+    },
+
+    /** Asks for another version of the answer to the chat's newest question. The earlier ones stay. */
+    async regenerateReply(messageId: string): Promise<ChatReply> {
+      return must(await supabase.rpc("regenerate_reply", { message_id: messageId }).single());
     },
 
     /** Stops an answer: at once while it waits, shortly after while it is written; what was shown is kept. */
@@ -204,24 +219,29 @@ export function asChatError(error: unknown): ChatError {
 // ---------------------------------------------------------------- history
 
 interface TurnRow extends ChatMessage {
-  answers: ChatMessage[] | null;
-  reply: (ChatReply & { draft: { attempt: number; content: string } | null }) | null;
+  reply: ReplyRow | null;
 }
 
+interface ReplyRow extends ChatReply {
+  draft: { attempt: number; content: string } | null;
+  question: { answers: ChatMessage[] } | null;
+}
+
+// Without the questions that were replaced.
 function turnsOf(supabase: SupabaseClient<Database>, sessionId: string) {
-  const turns = supabase.from("chat_messages").select(TURN).eq("session_id", sessionId).eq("role", "user");
+  const turns = supabase.from("current_chat_messages").select(TURN).eq("session_id", sessionId).eq("role", "user");
   return turns.retry(false); // the client's own attempts take seconds, and a subscription reads again each second
 }
 
 async function readPage(supabase: SupabaseClient<Database>, sessionId: string, before: number | null, limit: number) {
-  const turns = turnsOf(supabase, sessionId).order("turn", { ascending: false }).limit(limit);
+  // One more than is shown: it tells whether there is a page before this one.
+  const turns = turnsOf(supabase, sessionId)
+    .order("turn", { ascending: false })
+    .limit(limit + 1);
   const wanted = before === null ? turns : turns.lt("turn", before);
-  return must(await wanted.overrideTypes<TurnRow[], { merge: false }>()).reverse();
-}
-
-// Turns are numbered from 1 without gaps.
-function earlierThan(rows: TurnRow[], limit: number): number | null {
-  return rows.length === limit && rows[0].turn > 1 ? rows[0].turn : null;
+  const found = must(await wanted.overrideTypes<TurnRow[], { merge: false }>());
+  const rows = found.slice(0, limit).reverse();
+  return { rows, earlier: found.length > limit ? rows[0].turn : null };
 }
 
 // ---------------------------------------------------------------- one turn
@@ -264,7 +284,7 @@ class Thread {
   readonly id: string;
   question: ChatMessage | null = null;
   #reply: ChatReply | null = null;
-  #answer: ChatMessage | null = null;
+  #versions: ChatMessage[] = []; // the stored answers, oldest first
   #draft = new Draft();
   #shown: Turn | null = null;
 
@@ -275,7 +295,7 @@ class Thread {
   take(row: TurnRow, { withReply = true } = {}): this {
     this.question = row;
     if (row.reply && withReply) this.takeReply(row.reply);
-    for (const answer of row.answers ?? []) this.takeMessage(answer);
+    for (const answer of row.reply?.question?.answers ?? []) this.takeMessage(answer);
     if (row.reply?.draft) this.takeDelta({ ...row.reply.draft, offset: 0, text: row.reply.draft.content });
     this.#shown = null;
     return this;
@@ -283,8 +303,13 @@ class Thread {
 
   takeMessage(row: ChatMessage): void {
     if (row.role === "user") this.question = row;
-    else if (version(row) >= version(this.#answer)) this.#answer = row;
+    else this.#takeAnswer(row);
     this.#shown = null;
+  }
+
+  #takeAnswer(row: ChatMessage): void {
+    const others = this.#versions.filter(({ version }) => version !== row.version);
+    this.#versions = [...others, row].sort((one, other) => version(one) - version(other));
   }
 
   takeReply(row: ChatReply): void {
@@ -319,22 +344,23 @@ class Thread {
   }
 
   #show(): Turn {
-    const turn = { question: this.question!, answer: null, errorCode: null, text: "" };
-    if (this.#answer && this.#isAnswered) {
-      return { ...turn, state: "completed", answer: this.#answer, text: this.#answer.content };
-    }
+    const answer = this.#versions.at(-1) ?? null;
+    const text = answer?.content ?? "";
+    const turn = { question: this.question!, answer, versions: this.#versions, errorCode: null, text };
+    if (this.#isAnswered) return { ...turn, state: "completed" };
     const status = this.#reply?.status;
     const isAhead = this.#draft.attempt > (this.#reply?.attempt ?? 0);
     if (!isAhead && (status === "failed" || status === "cancelled")) {
       return { ...turn, state: status, errorCode: this.#reply?.error_code ?? null };
     }
     // Between two attempts nothing is shown: the next one starts afresh.
-    const text = status === "pending" && !isAhead ? "" : this.#draft.text;
-    return { ...turn, state: text ? "writing" : "waiting", text };
+    const draft = status === "pending" && !isAhead ? "" : this.#draft.text;
+    return { ...turn, state: draft ? "writing" : "waiting", text: draft };
   }
 
   get #isAnswered(): boolean {
-    return this.#answer !== null && version(this.#answer) >= (this.#reply?.version ?? 1);
+    const newest = this.#versions.at(-1);
+    return newest !== undefined && version(newest) >= (this.#reply?.version ?? 1);
   }
 
   // Text of an attempt that is settled already, by its status or by its stored row.
@@ -344,8 +370,8 @@ class Thread {
   }
 }
 
-function version(answer: ChatMessage | null): number {
-  return answer?.version ?? 0;
+function version(answer: ChatMessage): number {
+  return answer.version ?? 0;
 }
 
 // ---------------------------------------------------------------- all turns of a session
@@ -354,6 +380,8 @@ class Conversation {
   earlier: number | null = null;
   #threads = new Map<string, Thread>();
   #unwanted = new Set<string>(); // questions of pages that are not shown
+  #replaced = new Set<string>();
+  #lastRead = 1; // the newest turn that was read, and not only heard of
 
   take(rows: TurnRow[], heardMeanwhile: Set<string>): void {
     const first = this.earlier ?? 1;
@@ -362,8 +390,26 @@ class Conversation {
         this.#discard(row.id);
         continue;
       }
+      this.#lastRead = Math.max(this.#lastRead, row.turn);
+      if (row.replaces) this.replace(row.replaces);
       this.#unwanted.delete(row.id); // its page is shown now
       this.thread(row.id).take(row, { withReply: !heardMeanwhile.has(row.id) });
+    }
+  }
+
+  /** Another question took its place: it is not shown again, whatever is still said of it. */
+  replace(id: string): void {
+    this.#threads.delete(id);
+    this.#replaced.add(id);
+  }
+
+  /** `rows` are all turns from `from` on. One that was `shown` before they were asked for and is not among them
+   * was replaced, by a question that came after it. */
+  replaceMissing(shown: Turn[], rows: TurnRow[], from: number): void {
+    const found = new Set(rows.map(({ id }) => id));
+    const last = rows.at(-1)?.turn ?? 0;
+    for (const { question } of shown) {
+      if (question.turn >= from && question.turn < last && !found.has(question.id)) this.replace(question.id);
     }
   }
 
@@ -376,7 +422,8 @@ class Conversation {
     let thread = this.#threads.get(id);
     if (!thread) {
       thread = new Thread(id);
-      if (!this.#unwanted.has(id)) this.#threads.set(id, thread);
+      const isShown = !this.#unwanted.has(id) && !this.#replaced.has(id); // not even by a read that began before
+      if (isShown) this.#threads.set(id, thread);
     }
     return thread;
   }
@@ -397,11 +444,11 @@ class Conversation {
     return [...this.#threads.values()].filter((thread) => !thread.question).map((thread) => thread.id);
   }
 
-  /** The turn from which rows may be missing. What lies before is settled, and messages are append-only. */
+  /** The turn from which rows may be missing or new. Only the newest question is replaced or gets another
+   * version, so what lies before is settled: before the newest one read, for there may be more than were heard of. */
   get firstOpenTurn(): number {
-    const known = this.#known;
-    const open = known.find((thread) => thread.isUnderWay || thread.hasGap) ?? known.at(-1);
-    return open?.question?.turn ?? this.earlier ?? 1;
+    const open = this.#known.find((thread) => thread.isUnderWay || thread.hasGap);
+    return Math.min(open?.question?.turn ?? this.#lastRead, this.#lastRead);
   }
 
   get #known(): Thread[] {
@@ -462,9 +509,9 @@ class Subscription implements ChatSubscription {
   async readEarlier(): Promise<void> {
     const before = this.#conversation.earlier;
     if (before === null) return;
-    const rows = await readPage(this.#supabase, this.#sessionId, before, PAGE);
+    const { rows, earlier } = await readPage(this.#supabase, this.#sessionId, before, PAGE);
     if (this.#conversation.earlier !== before) return; // asked twice at once
-    this.#conversation.earlier = earlierThan(rows, PAGE);
+    this.#conversation.earlier = earlier;
     this.#conversation.take(rows, new Set());
     this.#show();
   }
@@ -551,6 +598,7 @@ class Subscription implements ChatSubscription {
   }
 
   #hearMessage({ record, truncated }: { record: ChatMessage; truncated?: boolean }): void {
+    if (record.replaces) this.#conversation.replace(record.replaces);
     if (truncated) this.#mustRead = true;
     else this.#conversation.thread(record.reply_to ?? record.id).takeMessage(record);
   }
@@ -586,14 +634,15 @@ class Subscription implements ChatSubscription {
   }
 
   async #readRows(): Promise<void> {
-    const unknown = this.#conversation.unknown;
+    const { unknown, turns: shown, firstOpenTurn } = this.#conversation;
     const [session, rows] = await Promise.all([
       this.#supabase.from("chat_sessions").select().eq("id", this.#sessionId).retry(false).maybeSingle(),
-      this.#hasRead ? this.#rowsSince(unknown) : this.#newestRows(),
+      this.#hasRead ? this.#rowsSince(firstOpenTurn, unknown) : this.#newestRows(),
     ]);
     if (this.#isClosed) return;
     this.#tellSession(must(session));
     this.#conversation.take(rows, this.#heardMeanwhile);
+    this.#conversation.replaceMissing(shown, rows, Math.max(firstOpenTurn, this.#conversation.earlier ?? 1));
     this.#conversation.discardUnknown(unknown);
     // What was heard meanwhile may be newer than what was read: read once more instead of guessing.
     if (rows.some((row) => this.#heardMeanwhile.has(row.id))) this.#mustRead = true;
@@ -601,15 +650,15 @@ class Subscription implements ChatSubscription {
   }
 
   async #newestRows(): Promise<TurnRow[]> {
-    const rows = await readPage(this.#supabase, this.#sessionId, null, PAGE);
+    const { rows, earlier } = await readPage(this.#supabase, this.#sessionId, null, PAGE);
     this.#hasRead = true;
-    this.#conversation.earlier = earlierThan(rows, PAGE);
+    this.#conversation.earlier = earlier;
     return rows;
   }
 
-  async #rowsSince(unknown: string[]): Promise<TurnRow[]> {
+  async #rowsSince(first: number, unknown: string[]): Promise<TurnRow[]> {
     const rows: TurnRow[] = [];
-    let from = this.#conversation.firstOpenTurn;
+    let from = first;
     for (;;) {
       const named = unknown.length > 0 && rows.length === 0 ? `,id.in.(${unknown.slice(0, 100).join()})` : "";
       const page = turnsOf(this.#supabase, this.#sessionId)

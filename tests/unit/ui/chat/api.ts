@@ -44,7 +44,7 @@ export class Api {
   }
 
   get reads(): Asked[] {
-    return this.asked.filter(({ method, path }) => method === "GET" && path === "chat_messages");
+    return this.asked.filter(({ method, path }) => method === "GET" && path === "current_chat_messages");
   }
 
   fetch = async (input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> => {
@@ -60,14 +60,14 @@ export class Api {
     const request = `${asked.method} ${asked.path}`;
     const said = this.#scripts.get(request) ?? this.#answer(request, asked);
     if (!said) throw new Error(`The test has no answer to ${request}`);
-    if (request === "GET chat_messages") await this.#gate;
+    if (request === "GET current_chat_messages") await this.#gate;
     if (said === "unreachable") throw new TypeError("fetch failed");
     const body = said.body === undefined ? null : JSON.stringify(said.body);
     return new Response(body, { status: said.status, headers: { "content-type": "application/json" } });
   };
 
   #answer(request: string, asked: Asked): Said | "unreachable" | undefined {
-    if (request === "GET chat_messages") return this.#read(asked);
+    if (request === "GET current_chat_messages") return this.#read(asked);
     if (request === "GET chat_sessions")
       return this.trouble ?? { status: 200, body: this.session ? [this.session] : [] };
   }
@@ -77,14 +77,21 @@ export class Api {
     const [, before] = /^lt\.(\d+)$/.exec(query.get("turn") ?? "lt.999999") ?? fail(query, "turn");
     const or = query.get("or") ?? "(turn.gte.0)";
     const [, from, ids] = /^\(turn\.gte\.(\d+)(?:,id\.in\.\((.*)\))?\)$/.exec(or) ?? fail(query, "or");
+    const replaced = this.turns.map(({ replaces }) => replaces);
     const found = this.turns
+      .filter(({ id }) => !replaced.includes(id))
       .filter((row) => query.get("session_id") === `eq.${row.session_id}`)
       .filter(({ turn }) => turn < Number(before))
       .filter(({ turn, id }) => turn >= Number(from) || ids?.split(",").includes(id))
       .sort((one, other) => one.turn - other.turn);
     if (query.get("order") === "turn.desc") found.reverse();
-    return { status: 200, body: structuredClone(found.slice(0, Number(query.get("limit")))) };
+    return { status: 200, body: structuredClone(found.slice(0, Number(query.get("limit"))).map(asRead)) };
   }
+}
+
+/** The answers come by way of the reply. */
+function asRead({ answers, reply, ...question }: TurnRow) {
+  return { ...question, reply: reply && { ...reply, question: { answers } } };
 }
 
 function fail(query: URLSearchParams, name: string): never {

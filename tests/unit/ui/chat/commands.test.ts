@@ -25,6 +25,15 @@ test("a question that is sent again goes under the same id", async () => {
   expect(api.asked[0].body.id).toBe(idOf(1));
 });
 
+test("a question that takes another's place names it, under the same id each time", async () => {
+  const { chat, api } = begin();
+  api.script("POST chat_messages", { status: 201 });
+  await chat.sendChatMessage(SESSION, "Why so many?", idOf(2), idOf(1));
+  await chat.sendChatMessage(SESSION, "Why so many?", idOf(2), idOf(1));
+  const row = { id: idOf(2), session_id: SESSION, role: "user", content: "Why so many?", replaces: idOf(1) };
+  expect(api.asked.map(({ body }) => body)).toEqual([row, row]);
+});
+
 test("a chat is opened by its function", async () => {
   const { chat, api } = begin();
   api.script("POST rpc/open_chat_session", { status: 200, body: sessionRow() });
@@ -35,6 +44,7 @@ test("a chat is opened by its function", async () => {
 test.each([
   ["retryReply", "retry_reply"],
   ["cancelReply", "cancel_reply"],
+  ["regenerateReply", "regenerate_reply"],
 ] as const)("%s calls %s and gives the reply's row", async (command, name) => {
   const { chat, api } = begin();
   api.script(`POST rpc/${name}`, { status: 200, body: replyRow(1, "pending") });

@@ -145,16 +145,17 @@ test("an answer that was stopped is read, since its text may have been kept", as
   expect(watcher.turns).toMatchObject([{ state: "completed", text: "Lists" }]);
 });
 
-test("an older version of the answer does not replace a newer one, nor stand in for it", async () => {
+test("an older version of the answer does not replace a newer one, nor stand in for its text", async () => {
   const { project, watcher } = await watch(answeredRow(1, "First"));
   project.realtime.broadcast("reply", { record: replyRow(1, "answering", 2, { version: 2 }) });
   await pass();
-  expect(watcher.turns).toMatchObject([{ state: "waiting", answer: null, text: "" }]);
+  expect(watcher.turns).toMatchObject([{ state: "waiting", answer: { content: "First" }, text: "" }]);
 
   project.realtime.broadcast("message", { record: answerRow(1, "Second", { version: 2 }) });
   project.realtime.broadcast("message", { record: answerRow(1, "First") });
   await pass();
   expect(watcher.turns).toMatchObject([{ state: "completed", text: "Second" }]);
+  expect(watcher.turns[0].versions.map(({ content }) => content)).toEqual(["First", "Second"]);
 });
 
 test("texts of different questions are kept apart, and a turn that did not change is the same object", async () => {

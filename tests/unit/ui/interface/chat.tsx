@@ -44,6 +44,7 @@ export class ScriptedChat implements Chat {
   sendChatMessage = vi.fn<Chat["sendChatMessage"]>(async (_, __, id) => id ?? "an id");
   getChatHistory = vi.fn<Chat["getChatHistory"]>(async () => ({ turns: [], earlier: null }));
   retryReply = vi.fn<Chat["retryReply"]>(async () => replyRow(1, "pending"));
+  regenerateReply = vi.fn<Chat["regenerateReply"]>(async () => replyRow(1, "pending"));
   cancelReply = vi.fn<Chat["cancelReply"]>(async () => replyRow(1, "cancelled"));
   archiveChatSession = vi.fn<Chat["archiveChatSession"]>(async () => undefined);
   reopenChatSession = vi.fn<Chat["reopenChatSession"]>(async () => undefined);
@@ -88,8 +89,9 @@ export function turnOf(
   over: Partial<Turn> & { question?: Turn["question"] } = {},
 ): Turn {
   const text = over.text ?? (state === "completed" ? `Answer ${turn}` : "");
-  const answer = state === "completed" ? answerRow(turn, text) : null;
-  return { question: messageRow(turn), answer, state, errorCode: null, ...over, text };
+  const answer = over.answer ?? (state === "completed" ? answerRow(turn, text) : null);
+  const versions = answer ? [answer] : [];
+  return { question: messageRow(turn), versions, state, errorCode: null, ...over, answer, text };
 }
 
 /** A chat that is there, drawn, live, and with these turns. */

@@ -40,7 +40,12 @@ test("a question is shown at once, and the field is free for the next", async ()
   expect(screen.getByText("Sending…")).toBeTruthy();
   expect(field().value).toBe("");
   expect(document.activeElement).toBe(field());
-  expect(chat.sendChatMessage).toHaveBeenCalledWith(SESSION, "Why?", expect.stringMatching(/^[0-9a-f-]{36}$/));
+  expect(chat.sendChatMessage).toHaveBeenCalledWith(
+    SESSION,
+    "Why?",
+    expect.stringMatching(/^[0-9a-f-]{36}$/),
+    undefined,
+  );
 });
 
 test("it gives way to its own turn", async () => {

@@ -44,7 +44,7 @@ test("an empty chat suggests questions, and one click asks", async () => {
   expect(lines()).toEqual(["What are the key insights?"]);
   expect(document.activeElement).toBe(field());
   expect(chat.sendChatMessage.mock.calls).toMatchObject([
-    [SESSION, "What are the key insights?", expect.any(String)],
+    [SESSION, "What are the key insights?", expect.any(String), undefined],
   ]);
   expect(screen.queryByText("Ask about this post")).toBeNull();
 });

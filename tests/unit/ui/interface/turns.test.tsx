@@ -83,6 +83,14 @@ test("a command that is refused says why", async () => {
   expect(screen.queryByRole("alert")).toBeNull();
 });
 
+test("one that an archived chat refuses says why", async () => {
+  const { chat } = await drawn(turnOf(1, "failed"));
+  const words = "This chat is archived. Reopen it to ask more.";
+  chat.retryReply.mockRejectedValueOnce(new ChatError(words, "PT409", "session_archived", 409));
+  await press("Retry");
+  expect(screen.getByRole("alert").textContent).toBe(words);
+});
+
 test("one that came too late says nothing: what is read next does", async () => {
   const { chat } = await drawn(turnOf(1, "writing", { text: "Li" }));
   chat.cancelReply.mockRejectedValueOnce(new ChatError("It is answered.", "PT409", "reply_state", 409));
