@@ -8,6 +8,8 @@ import httpx
 
 # These are no failures of the model: a worker's breakers count none of them.
 HARMLESS = {"say", "slow", "blocked_prompt"}
+BLOCKED = {"SAFETY", "RECITATION", "PROHIBITED_CONTENT", "BLOCKLIST", "SPII", "LANGUAGE"}
+TOO_LONG = 413
 
 
 class FaultyModel:
@@ -36,7 +38,9 @@ class FaultyModel:
         assert answer.status_code == 201, answer.text
         number: int = answer.json()["id"]
         self._added.append(number)
-        self.has_hurt |= fault not in HARMLESS
+        self.has_hurt |= not (
+            fault in HARMLESS or parameters.get("reason") in BLOCKED or parameters.get("status") == TOO_LONG
+        )
         return number
 
     def used(self, number: int) -> int:
