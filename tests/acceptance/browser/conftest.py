@@ -130,8 +130,8 @@ async def diary(tab: ChatPage) -> Diary:
     return await Diary(tab.page).keep()
 
 
-@pytest.fixture
-def ear(tab: ChatPage) -> Ear:
+@pytest_asyncio.fixture(loop_scope="session")
+async def ear(tab: ChatPage) -> Ear:
     return Ear(tab.page)
 
 

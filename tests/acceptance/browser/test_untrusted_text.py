@@ -1,6 +1,6 @@
 """What strangers wrote, in a question or in an answer, is text: it runs nothing and calls nobody."""
 
-import pytest
+import pytest_asyncio
 from playwright.async_api import BrowserContext, Request, expect
 
 from tests.acceptance.browser.chat_page import ChatPage, Database, Member
@@ -33,8 +33,8 @@ MARKDOWN = f"""## A heading
 """
 
 
-@pytest.fixture
-def requests(context: BrowserContext) -> list[str]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def requests(context: BrowserContext) -> list[str]:
     """The addresses that were asked for."""
     addresses: list[str] = []
 
