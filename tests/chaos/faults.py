@@ -1,16 +1,21 @@
-"""What goes wrong. Each fault is a function that hurts the house, and returns when it is whole again."""
+"""What goes wrong. Each fault is a function that hurts the house, and returns when it is whole again.
+
+It answers the id of the worker that it hit, for the diary; None: it hit no single one.
+"""
 
 import random
 import signal
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import psycopg
 
+from tests.chaos.crowd import AT_LENGTH, Crowd
 from tests.chaos.house import LEASE_SECONDS, Worker
+from tests.chaos.watch import LONGEST, SLACK
 from worker.local.stack import Stack
 
 MODEL_FAULTS: list[dict[str, Any]] = [
@@ -30,42 +35,101 @@ MODEL_FAULTS: list[dict[str, Any]] = [
     {"fault": "empty_text"},
     {"fault": "blocked_prompt"},
 ]
+LONG_TEXT = "The hook asks a question, and the answer comes late. " * 10  # 67 pieces
+LONG_PACE_MS = 130
+SLOW_PACE_MS = 350
+NOTICE_SECONDS = 2.0  # in which a worker sees that its subscription is lost
+HUSH_SECONDS = 30.0
 
 
 @dataclass
 class Scene:
     stack: Stack
     workers: list[Worker]
+    crowd: Crowd
     random: random.Random
+    findings: list[str] = field(default_factory=list)
+    """What must not be, and is seen while a fault happens."""
 
-    def any_worker(self) -> Worker:
-        return self.random.choice(self.workers)
+    @property
+    def mortal(self) -> list[Worker]:
+        """Of three or more workers one is never ended: whatever it leaks, it gathers through the whole run."""
+        return self.workers[1:] if len(self.workers) > 2 else self.workers
+
+    def ask_model(self, fault: dict[str, Any]) -> int:
+        answer = httpx.post(f"{self.stack.environment['GEMINI_BASE_URL']}/faults", json=fault, timeout=5)
+        number: int = answer.raise_for_status().json()["id"]
+        return number
+
+    def is_met(self, fault: int) -> bool:
+        answer = httpx.get(f"{self.stack.environment['GEMINI_BASE_URL']}/faults", timeout=5)
+        return any(each["id"] == fault and each["used"] for each in answer.json())
+
+    def holder_of_newest_call(self, among: list[Worker]) -> Worker:
+        """Who has just begun to answer; anyone, if nobody does."""
+        ids = {worker.id: worker for worker in among}
+        row = self._row(
+            "select worker_id::text from public.external_api_call_logs"
+            " where outcome = 'started' and worker_id::text = any (%s) order by started_at desc limit 1",
+            list(ids),
+        )
+        return ids[row[0]] if row else self.random.choice(among)
+
+    def nothing_is_under_way(self) -> bool:
+        return self._row("select from private.reply_queue limit 1") is None
+
+    def _row(self, query: str, *parameters: object) -> tuple[Any, ...] | None:
+        with psycopg.connect(self.stack.environment["DATABASE_URL"]) as connection:
+            return connection.execute(query, parameters).fetchone()
 
 
-def kill_worker(scene: Scene) -> None:
-    worker = scene.any_worker()
+def kill_worker(scene: Scene) -> str:
+    worker = scene.holder_of_newest_call(scene.mortal)
+    hit = worker.id
     worker.kill()
     time.sleep(scene.random.uniform(0, 2))
     worker.start()
+    return hit
 
 
-def drain_worker(scene: Scene) -> None:
-    worker = scene.any_worker()
-    worker.stop()
+def drain_worker(scene: Scene) -> str:
+    worker = scene.holder_of_newest_call(scene.mortal)
+    hit = worker.id
+    status = worker.drain()
+    if status != 0:
+        scene.findings.append(f"{worker.name}: after SIGTERM its exit status was {status}")
     worker.start()
+    return hit
 
 
-def freeze_worker(scene: Scene) -> None:
-    """Longer than its lease: it wakes up with claims that are somebody else's by now."""
-    worker = scene.any_worker()
+def freeze_worker(scene: Scene) -> str:
+    """In mid-stream, for longer than its lease: it wakes up with a claim that is somebody else's by now."""
+    slow = scene.ask_model({"fault": "say", "text": LONG_TEXT, "pace_ms": SLOW_PACE_MS})
+    _wait(lambda: scene.is_met(slow), seconds=10)
+    worker = scene.holder_of_newest_call(scene.workers)
     worker.signal(signal.SIGSTOP)
     time.sleep(LEASE_SECONDS * scene.random.uniform(1.2, 1.8))
     worker.signal(signal.SIGCONT)
+    return worker.id
 
 
 def kill_realtime(scene: Scene) -> None:
     scene.stack.realtime.kill()
     time.sleep(scene.random.uniform(0.5, 6))
+    scene.stack.realtime.start()
+
+
+def deafen_in_silence(scene: Scene) -> None:
+    """Realtime is away, and no answer that ends makes a worker look: only the sweep finds what is asked now."""
+    scene.crowd.hush()
+    try:
+        _wait(scene.nothing_is_under_way, HUSH_SECONDS)
+        scene.stack.realtime.kill()
+        time.sleep(NOTICE_SECONDS)
+        scene.crowd.speak()
+        time.sleep(LONGEST + SLACK + 4)
+    finally:
+        scene.crowd.speak()
     scene.stack.realtime.start()
 
 
@@ -91,26 +155,38 @@ def cut_connections(scene: Scene) -> None:
 
 
 def confuse_model(scene: Scene) -> None:
-    fault = {**scene.random.choice(MODEL_FAULTS), "times": scene.random.randint(1, 4)}
-    httpx.post(f"{scene.stack.environment['GEMINI_BASE_URL']}/faults", json=fault, timeout=5).raise_for_status()
+    scene.ask_model({**scene.random.choice(MODEL_FAULTS), "times": scene.random.randint(1, 4)})
 
 
-Fault = Callable[[Scene], None]
+Fault = Callable[[Scene], str | None]
 # How often each is drawn, by its weight.
 FAULTS: dict[Fault, int] = {
     kill_worker: 5,
     drain_worker: 3,
     freeze_worker: 3,
     kill_realtime: 3,
+    deafen_in_silence: 1,
     kill_api: 3,
     restart_postgres: 2,
     cut_connections: 2,
     confuse_model: 10,
 }
+# Through which all leases may be lost, and the queue may stand still, whoever lives.
+STANDSTILL: set[Fault] = {kill_api, restart_postgres, cut_connections}
 
 
-def draw(scene: Scene) -> Fault:
-    return scene.random.choices(list(FAULTS), weights=list(FAULTS.values()))[0]
+def deck(chance: random.Random) -> Iterator[Fault]:
+    """Each once, so that a short run misses none; then for ever by their weights."""
+    once = list(FAULTS)
+    chance.shuffle(once)
+    yield from once
+    while True:
+        yield from chance.choices(list(FAULTS), weights=list(FAULTS.values()))
+
+
+def set_the_scene(scene: Scene) -> None:
+    long = {"fault": "say", "text": LONG_TEXT, "pace_ms": LONG_PACE_MS, "question": AT_LENGTH, "times": None}
+    scene.ask_model(long)
 
 
 def mend(scene: Scene) -> None:
@@ -121,3 +197,10 @@ def mend(scene: Scene) -> None:
         worker.signal(signal.SIGCONT)
         worker.start()
     httpx.delete(f"{scene.stack.environment['GEMINI_BASE_URL']}/faults", timeout=5)
+
+
+def _wait(condition: Callable[[], bool], seconds: float) -> None:
+    """Or until the time is over: under faults, not every wish comes true."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.1)

@@ -3,11 +3,17 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import pairwise
 from typing import Any
+
+from tests.chaos.diary import Entry
 
 Row = dict[str, Any]
 
 OVER = ("completed", "failed", "cancelled")
+# A claim's clock starts before it sees what the answer before it has stored.
+CLOCKS = timedelta(seconds=0.5)
 
 
 @dataclass(frozen=True)
@@ -21,12 +27,15 @@ class Evidence:
     ledger: list[Row]
     calls: list[Row]
     queue: list[Row] = field(default_factory=list)
+    diary: list[Entry] = field(default_factory=list)
 
 
 def violations(evidence: Evidence) -> list[str]:
     return [
         *_accepted_questions_are_over(evidence),
         *_turns_are_in_order(evidence),
+        *_one_at_a_time(evidence),
+        *_an_answer_has_one_attempt(evidence),
         *_the_ledger_knows_every_call(evidence),
         *_pages_show_what_is_stored(evidence),
         *(f"{row['message_id']}: still in the queue" for row in evidence.queue),
@@ -59,6 +68,28 @@ def _turns_are_in_order(evidence: Evidence) -> Iterator[str]:
         times = [finished[question] for question in asked if finished.get(question)]
         if times != sorted(times):
             yield f"session {talk['session']}: answered out of order"
+
+
+def _one_at_a_time(evidence: Evidence) -> Iterator[str]:
+    """In each session. A lost attempt may have been cut off long before the ledger is told."""
+    sessions: dict[str, list[Row]] = {}
+    for row in evidence.ledger:
+        if row["outcome"] != "lost" and row["finished_at"]:
+            sessions.setdefault(str(row["session_id"]), []).append(row)
+    for session, rows in sessions.items():
+        rows.sort(key=lambda row: row["started_at"])
+        for before, after in pairwise(rows):
+            if before["finished_at"] - after["started_at"] > CLOCKS:
+                yield f"session {session}: {before['message_id']} and {after['message_id']} at the same time"
+
+
+def _an_answer_has_one_attempt(evidence: Evidence) -> Iterator[str]:
+    """What was stored is what the ledger calls ok: a lost attempt has stored nothing."""
+    good = Counter(str(row["message_id"]) for row in evidence.ledger if row["outcome"] == "ok")
+    for row in evidence.replies:
+        question = str(row["message_id"])
+        if good[question] != (row["status"] == "completed"):
+            yield f"{question}: {row['status']}, and {good[question]} attempts were ok"
 
 
 def _the_ledger_knows_every_call(evidence: Evidence) -> Iterator[str]:
