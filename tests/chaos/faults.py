@@ -9,13 +9,16 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import psycopg
+from psycopg.rows import dict_row
 
 from tests.chaos.crowd import AT_LENGTH, Crowd
 from tests.chaos.house import LEASE_SECONDS, Worker
 from tests.chaos.watch import LONGEST, SLACK
+from tests.people import People
 from worker.local.stack import Stack
 
 MODEL_FAULTS: list[dict[str, Any]] = [
@@ -35,9 +38,10 @@ MODEL_FAULTS: list[dict[str, Any]] = [
     {"fault": "empty_text"},
     {"fault": "blocked_prompt"},
 ]
-LONG_TEXT = "The hook asks a question, and the answer comes late. " * 10  # 67 pieces
+LONG_TEXT = "The hook asks a question, and the answer comes late. " * 10
+LONG_TEXT_PIECES = 67
 LONG_PACE_MS = 130
-SLOW_PACE_MS = 350
+FREEZE_STREAM_SECONDS = 15.0
 NOTICE_SECONDS = 2.0  # in which a worker sees that its subscription is lost
 HUSH_SECONDS = 30.0
 
@@ -50,30 +54,49 @@ class Scene:
     random: random.Random
     findings: list[str] = field(default_factory=list)
     """What must not be, and is seen while a fault happens."""
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    """What the harness has asked itself, as talks of the crowd, without pages."""
 
     @property
     def mortal(self) -> list[Worker]:
         """Of three or more workers one is never ended: whatever it leaks, it gathers through the whole run."""
         return self.workers[1:] if len(self.workers) > 2 else self.workers
 
-    def ask_model(self, fault: dict[str, Any]) -> int:
-        answer = httpx.post(f"{self.stack.environment['GEMINI_BASE_URL']}/faults", json=fault, timeout=5)
-        number: int = answer.raise_for_status().json()["id"]
-        return number
+    def ask_model(self, fault: dict[str, Any]) -> None:
+        url = f"{self.stack.environment['GEMINI_BASE_URL']}/faults"
+        httpx.post(url, json=fault, timeout=5).raise_for_status()
 
-    def is_met(self, fault: int) -> bool:
-        answer = httpx.get(f"{self.stack.environment['GEMINI_BASE_URL']}/faults", timeout=5)
-        return any(each["id"] == fault and each["used"] for each in answer.json())
-
-    def holder_of_newest_call(self, among: list[Worker]) -> Worker:
-        """Who has just begun to answer; anyone, if nobody does."""
+    def holder_of_newest_call(self, among: list[Worker], question: str | None = None) -> Worker:
+        """Who has just begun to answer, this question or any; anyone, if nobody does."""
         ids = {worker.id: worker for worker in among}
         row = self._row(
             "select worker_id::text from public.external_api_call_logs"
-            " where outcome = 'started' and worker_id::text = any (%s) order by started_at desc limit 1",
+            " where outcome = 'started' and worker_id::text = any (%s) and message_id = coalesce(%s, message_id)"
+            " order by started_at desc limit 1",
             list(ids),
+            question,
         )
         return ids[row[0]] if row else self.random.choice(among)
+
+    def worker_that_streams(self, seconds: float) -> Worker:
+        """Who has begun to answer a question of the harness itself, for which the model takes so long, once."""
+        with (
+            psycopg.connect(
+                self.stack.environment["DATABASE_URL"], autocommit=True, row_factory=dict_row
+            ) as connection,
+            People(self.stack.environment, connection) as people,
+        ):
+            chat, question = people.make_chat(), str(uuid4())
+            pace_ms = int(seconds * 1000 / LONG_TEXT_PIECES)
+            self.ask_model({"fault": "say", "text": LONG_TEXT, "pace_ms": pace_ms, "question": question})
+            connection.execute(
+                "insert into public.chat_messages (id, session_id, content) values (%s, %s, %s)",
+                [question, chat.session, f"How can I improve this post? {question}"],
+            )
+            self.asked.append({"session": str(chat.session), "accepted": [question]})
+            begun = "select from public.chat_reply_drafts where message_id = %s"
+            _wait(lambda: connection.execute(begun, [question]).fetchone() is not None, seconds)
+        return self.holder_of_newest_call(self.workers, question)
 
     def nothing_is_under_way(self) -> bool:
         return self._row("select from private.reply_queue limit 1") is None
@@ -103,14 +126,18 @@ def drain_worker(scene: Scene) -> str:
 
 
 def freeze_worker(scene: Scene) -> str:
-    """In mid-stream, for longer than its lease: it wakes up with a claim that is somebody else's by now."""
-    slow = scene.ask_model({"fault": "say", "text": LONG_TEXT, "pace_ms": SLOW_PACE_MS})
-    _wait(lambda: scene.is_met(slow), seconds=10)
-    worker = scene.holder_of_newest_call(scene.workers)
+    """In mid-stream, for longer than its lease: it wakes up with a claim that is somebody else's by now.
+
+    Nothing else happens until its stream would have come to its end, so that it is seen if it does.
+    """
+    begun = time.monotonic()
+    worker = scene.worker_that_streams(FREEZE_STREAM_SECONDS)
     worker.signal(signal.SIGSTOP)
-    time.sleep(LEASE_SECONDS * scene.random.uniform(1.2, 1.8))
+    time.sleep(LEASE_SECONDS * scene.random.uniform(1.2, 1.5))
     worker.signal(signal.SIGCONT)
-    return worker.id
+    woken = worker.id
+    time.sleep(max(0.0, begun + FREEZE_STREAM_SECONDS + 2 - time.monotonic()))
+    return woken
 
 
 def kill_realtime(scene: Scene) -> None:

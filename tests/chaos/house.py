@@ -31,6 +31,9 @@ class Footprint:
     threads: int
     memory: int
 
+    def __str__(self) -> str:
+        return f"{self.files} files, {self.threads} threads, {self.memory} kB"
+
 
 class Worker(Service):
     """`python -m worker run`, on a port of its own; or, without one of its guards, its sabotaged like."""

@@ -40,13 +40,14 @@ def run(plan: Plan, directory: Path) -> Report:
         begun = datetime.now(UTC)
         watch = QueueWatch(stack.postgres.url("supabase_admin"))
         try:
-            diary = _hurt(plan, faults.Scene(stack, workers, crowd, random.Random(plan.seed)), watch, report)  # noqa: S311
-            _wait_for_quiet(stack, crowd)
+            scene = faults.Scene(stack, workers, crowd, random.Random(plan.seed))  # noqa: S311
+            diary = _hurt(plan, scene, watch, report)
+            _wait_for_quiet(stack, crowd, crowd.asks + len(scene.asked))
             talks = crowd.end()
         finally:
             watch.stop()
             crowd.kill()
-        evidence = _evidence(stack, talks, directory / "calls.jsonl", [*diary, *watch.starved])
+        evidence = _evidence(stack, [*talks, *scene.asked], directory / "calls.jsonl", [*diary, *watch.starved])
         _count(report, evidence, begun)
         report.starved, report.worst_overdue = len(watch.starved), round(watch.worst, 1)
         report.violations += [*violations(evidence), *losses(evidence), *watch.violations]
@@ -76,7 +77,7 @@ def _hurt(plan: Plan, scene: faults.Scene, watch: QueueWatch, report: Report) ->
     return diary
 
 
-def _wait_for_quiet(stack: Stack, crowd: Crowd) -> None:
+def _wait_for_quiet(stack: Stack, crowd: Crowd, asked: int) -> None:
     """Everything asked, and nothing unfinished; or long enough: the verdict names what is left."""
     deadline = time.monotonic() + QUIET_SECONDS
     while time.monotonic() < deadline and crowd.is_alive:
@@ -84,7 +85,7 @@ def _wait_for_quiet(stack: Stack, crowd: Crowd) -> None:
             row = connection.execute(
                 "select count(*), count(*) filter (where status in ('pending', 'answering')) from public.chat_replies"
             ).fetchone()
-        if row == (crowd.asks, 0):
+        if row == (asked, 0):
             return
         time.sleep(0.5)
 
@@ -110,8 +111,8 @@ def _count(report: Report, evidence: Evidence, begun: datetime) -> None:
     report.attempts = Counter(row["outcome"] for row in evidence.ledger)
     report.retries = len(evidence.ledger) - len({row["message_id"] for row in evidence.ledger})
     report.outcomes = Counter(row["error_code"] or row["status"] for row in evidence.replies)
-    report.resent = sum(talk["retries"] for talk in evidence.talks)
-    report.reconnects = sum(talk["reconnects"] for talk in evidence.talks)
+    report.resent = sum(talk.get("retries", 0) for talk in evidence.talks)
+    report.reconnects = sum(talk.get("reconnects", 0) for talk in evidence.talks)
     report.asked_at = _quantiles([(row["created_at"] - begun).total_seconds() for row in evidence.questions])
     waits = {
         str(row["message_id"]): (row["finished_at"] - row["created_at"]).total_seconds()
@@ -137,7 +138,7 @@ def _leaks(report: Report, workers: list[Worker], fresh: list[Footprint]) -> lis
     found = []
     for worker in workers:
         has = _settled_footprint(worker, most)
-        report.footprints[worker.name] = f"{has}; at first at most {files} files, {threads} threads, {memory} kB"
+        report.footprints[worker.name] = f"{has}; at most {most}"
         for name in ("files", "threads", "memory"):
             if getattr(has, name) > getattr(most, name):
                 found.append(f"{worker.name}: {has}, and that is more than {most}")

@@ -18,7 +18,10 @@ CLOCKS = timedelta(seconds=0.5)
 
 @dataclass(frozen=True)
 class Evidence:
-    """`talks` is the crowd's report; `calls` the model's log; the others are rows of the tables."""
+    """`talks` is the crowd's report (what was asked without a page has no turns); `calls` is the model's log.
+
+    The others are rows of the tables, and the diary of what was done.
+    """
 
     talks: list[Row]
     questions: list[Row]
@@ -118,6 +121,8 @@ def _pages_show_what_is_stored(evidence: Evidence) -> Iterator[str]:
     stored = {str(row["reply_to"]): row["content"] for row in evidence.answers}
     replies = {str(row["message_id"]): row for row in evidence.replies}
     for talk in evidence.talks:
+        if "turns" not in talk:
+            continue
         shown = [turn["id"] for turn in talk["turns"]]
         if shown != talk["accepted"]:
             count = f"{len(shown)} of {len(talk['accepted'])}"
