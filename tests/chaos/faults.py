@@ -52,6 +52,8 @@ class Scene:
     workers: list[Worker]
     crowd: Crowd
     random: random.Random
+    peace_until: float = 0.0
+    """No other fault before this, by the monotonic clock."""
     findings: list[str] = field(default_factory=list)
     """What must not be, and is seen while a fault happens."""
     asked: list[dict[str, Any]] = field(default_factory=list)
@@ -126,18 +128,14 @@ def drain_worker(scene: Scene) -> str:
 
 
 def freeze_worker(scene: Scene) -> str:
-    """In mid-stream, for longer than its lease: it wakes up with a claim that is somebody else's by now.
-
-    Nothing else happens until its stream would have come to its end, so that it is seen if it does.
-    """
-    begun = time.monotonic()
+    """In mid-stream, for longer than its lease: it wakes up with a claim that is somebody else's by now."""
+    # It is left alone until its stream would have come to its end, so that it is seen if it does.
+    scene.peace_until = time.monotonic() + FREEZE_STREAM_SECONDS + 2
     worker = scene.worker_that_streams(FREEZE_STREAM_SECONDS)
     worker.signal(signal.SIGSTOP)
     time.sleep(LEASE_SECONDS * scene.random.uniform(1.2, 1.5))
     worker.signal(signal.SIGCONT)
-    woken = worker.id
-    time.sleep(max(0.0, begun + FREEZE_STREAM_SECONDS + 2 - time.monotonic()))
-    return woken
+    return worker.id
 
 
 def kill_realtime(scene: Scene) -> None:

@@ -62,7 +62,8 @@ def _hurt(plan: Plan, scene: faults.Scene, watch: QueueWatch, report: Report) ->
     for number, fault in enumerate(faults.deck(scene.random)):
         if number >= len(faults.FAULTS) and time.monotonic() > deadline:
             break
-        time.sleep(scene.random.uniform(0, LONGEST_PAUSE))
+        pause = scene.random.uniform(0, LONGEST_PAUSE)
+        time.sleep(max(pause, scene.peace_until - time.monotonic()))
         report.faults[fault.__name__] += 1
         begun = datetime.now(UTC)
         if fault in faults.STANDSTILL or (len(scene.workers) == 1 and fault is not faults.confuse_model):
@@ -71,6 +72,7 @@ def _hurt(plan: Plan, scene: faults.Scene, watch: QueueWatch, report: Report) ->
         else:
             hit = fault(scene)
         diary.append(Entry(fault.__name__, begun, datetime.now(UTC), hit))
+    time.sleep(max(0.0, scene.peace_until - time.monotonic()))
     with watch.disturbed():
         faults.mend(scene)
     report.violations += scene.findings
