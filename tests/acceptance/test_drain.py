@@ -18,10 +18,12 @@ from worker.local.stack import Stack
 Database = psycopg.Connection[dict[str, Any]]
 CHATS = 8
 CONCURRENCY = 6
-GRACE_SECONDS = 4
+GRACE_SECONDS = 10
 GOODBYE_SECONDS = 5.0  # for what follows the grace period, on a busy machine
 LATE = 3  # chats whose answers would outlast the grace period
-SHORT, LONG = "A short answer. " * 5, "An answer that takes its time. " * 40
+PACE_MS = 300
+SHORT = "A short answer. " * 10  # six seconds: it is under way at the signal, and over within the grace period
+LONG = "An answer that takes its time. " * 40
 
 
 def test_sigterm_under_load(
@@ -37,7 +39,7 @@ def test_sigterm_under_load(
     for number, marker in enumerate(markers):
         # Slow for the first call alone: the next worker has done soon.
         text = LONG if number < LATE else SHORT
-        faulty_model.add("say", question=marker, text=text, pace_ms=150)
+        faulty_model.add("say", question=marker, text=text, pace_ms=PACE_MS)
         faulty_model.add("say", question=marker, text=SHORT, pace_ms=0, times=None)
     chats = [people.make_chat() for _ in markers]
     rows = [(chat, people.ask(chat, f"Why? {marker}")) for chat, marker in zip(chats, markers, strict=True)]
