@@ -14,6 +14,7 @@ const { url, key, people, pauseMs, seed } = JSON.parse((await lines.next()).valu
 let mayAsk = Promise.resolve();
 const ended = listen();
 const random = randomFrom(seed);
+const begun = Date.now();
 
 const report = await Promise.all(people.flatMap((person) => person.sessions.map((session) => talk(person, session))));
 process.stdout.write(`${JSON.stringify(report)}\n`);
@@ -49,8 +50,9 @@ async function talk({ token }, session) {
   });
   const accepted = [];
   let retries = 0;
-  for (const question of session.questions) {
-    await sleep(random() * 2 * pauseMs);
+  for (const [number, question] of session.questions.entries()) {
+    // Each has its time of the run; who was kept from it, asks as soon as it can.
+    await sleep(Math.max(0, begun + (number + random()) * pauseMs - Date.now()));
     await mayAsk;
     retries += await send(chat, session.id, question);
     accepted.push(question.id);

@@ -80,24 +80,29 @@ class Scene:
         )
         return ids[row[0]] if row else self.random.choice(among)
 
-    def worker_that_streams(self, seconds: float) -> Worker:
-        """Who has begun to answer a question of the harness itself, for which the model takes so long, once."""
+    def ask(self, question: str) -> None:
+        """A question of the harness itself, in a chat of its own. `question` is its id."""
         with (
             psycopg.connect(
                 self.stack.environment["DATABASE_URL"], autocommit=True, row_factory=dict_row
             ) as connection,
             People(self.stack.environment, connection) as people,
         ):
-            chat, question = people.make_chat(), str(uuid4())
-            pace_ms = int(seconds * 1000 / LONG_TEXT_PIECES)
-            self.ask_model({"fault": "say", "text": LONG_TEXT, "pace_ms": pace_ms, "question": question})
+            session = people.make_chat().session
             connection.execute(
                 "insert into public.chat_messages (id, session_id, content) values (%s, %s, %s)",
-                [question, chat.session, f"How can I improve this post? {question}"],
+                [question, session, f"How can I improve this post? {question}"],
             )
-            self.asked.append({"session": str(chat.session), "accepted": [question]})
-            begun = "select from public.chat_reply_drafts where message_id = %s"
-            _wait(lambda: connection.execute(begun, [question]).fetchone() is not None, seconds)
+        self.asked.append({"session": str(session), "accepted": [question]})
+
+    def worker_that_streams(self, seconds: float) -> Worker:
+        """Who has begun to answer a question for which the model takes so long, the first time."""
+        question = str(uuid4())
+        pace_ms = int(seconds * 1000 / LONG_TEXT_PIECES)
+        self.ask_model({"fault": "say", "text": LONG_TEXT, "pace_ms": pace_ms, "question": question})
+        self.ask(question)
+        has_draft = "select from public.chat_reply_drafts where message_id = %s"
+        _wait(lambda: self._row(has_draft, question) is not None, seconds)
         return self.holder_of_newest_call(self.workers, question)
 
     def nothing_is_under_way(self) -> bool:
@@ -151,6 +156,7 @@ def deafen_in_silence(scene: Scene) -> None:
         _wait(scene.nothing_is_under_way, HUSH_SECONDS)
         scene.stack.realtime.kill()
         time.sleep(NOTICE_SECONDS)
+        scene.ask(str(uuid4()))
         scene.crowd.speak()
         time.sleep(LONGEST + SLACK + 4)
     finally:
