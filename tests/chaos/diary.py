@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+DIED = "died by itself"
+
 
 @dataclass(frozen=True)
 class Entry:

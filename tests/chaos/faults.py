@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -16,8 +17,9 @@ import psycopg
 from psycopg.rows import dict_row
 
 from tests.chaos.crowd import AT_LENGTH, Crowd
+from tests.chaos.diary import DIED, Entry
 from tests.chaos.house import LEASE_SECONDS, Worker
-from tests.chaos.watch import LONGEST, SLACK
+from tests.chaos.watch import LONGEST, SLACK, QueueWatch
 from tests.people import People
 from worker.local.stack import Stack
 
@@ -52,12 +54,35 @@ class Scene:
     workers: list[Worker]
     crowd: Crowd
     random: random.Random
+    watch: QueueWatch
+    diary: list[Entry] = field(default_factory=list)
     peace_until: float = 0.0
     """No other fault before this, by the monotonic clock."""
     findings: list[str] = field(default_factory=list)
     """What must not be, and is seen while a fault happens."""
     asked: list[dict[str, Any]] = field(default_factory=list)
     """What the harness has asked itself, as talks of the crowd, without pages."""
+
+    def rest(self, seconds: float) -> None:
+        """Sleep, and start again what died by itself meanwhile, as `make run` does: the API's stand-in is one to."""
+        deadline = time.monotonic() + seconds
+        looked = datetime.now(UTC)
+        while True:
+            for service in (self.stack.postgres, self.stack.realtime, self.stack.api, self.stack.model):
+                if service.died:
+                    with self.watch.disturbed():
+                        service.start()
+                    self.diary.append(Entry(DIED, looked, datetime.now(UTC)))
+            looked = datetime.now(UTC)
+            if time.monotonic() >= deadline:
+                return
+            time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
+
+    def wait(self, condition: Callable[[], bool], seconds: float) -> None:
+        """Or until the time is over: under faults, not every wish comes true."""
+        deadline = time.monotonic() + seconds
+        while not condition() and time.monotonic() < deadline:
+            self.rest(0.1)
 
     @property
     def mortal(self) -> list[Worker]:
@@ -102,7 +127,7 @@ class Scene:
         self.ask_model({"fault": "say", "text": LONG_TEXT, "pace_ms": pace_ms, "question": question})
         self.ask(question)
         has_draft = "select from public.chat_reply_drafts where message_id = %s"
-        _wait(lambda: self._row(has_draft, question) is not None, seconds)
+        self.wait(lambda: self._row(has_draft, question) is not None, seconds)
         return self.holder_of_newest_call(self.workers, question)
 
     def nothing_is_under_way(self) -> bool:
@@ -117,7 +142,7 @@ def kill_worker(scene: Scene) -> str:
     worker = scene.holder_of_newest_call(scene.mortal)
     hit = worker.id
     worker.kill()
-    time.sleep(scene.random.uniform(0, 2))
+    scene.rest(scene.random.uniform(0, 2))
     worker.start()
     return hit
 
@@ -138,14 +163,14 @@ def freeze_worker(scene: Scene) -> str:
     scene.peace_until = time.monotonic() + FREEZE_STREAM_SECONDS + 2
     worker = scene.worker_that_streams(FREEZE_STREAM_SECONDS)
     worker.signal(signal.SIGSTOP)
-    time.sleep(LEASE_SECONDS * scene.random.uniform(1.2, 1.5))
+    scene.rest(LEASE_SECONDS * scene.random.uniform(1.2, 1.5))
     worker.signal(signal.SIGCONT)
     return worker.id
 
 
 def kill_realtime(scene: Scene) -> None:
     scene.stack.realtime.kill()
-    time.sleep(scene.random.uniform(0.5, 6))
+    scene.rest(scene.random.uniform(0.5, 6))
     scene.stack.realtime.start()
 
 
@@ -153,12 +178,12 @@ def deafen_in_silence(scene: Scene) -> None:
     """Realtime is away, and no answer that ends makes a worker look: only the sweep finds what is asked now."""
     scene.crowd.hush()
     try:
-        _wait(scene.nothing_is_under_way, HUSH_SECONDS)
+        scene.wait(scene.nothing_is_under_way, HUSH_SECONDS)
         scene.stack.realtime.kill()
-        time.sleep(NOTICE_SECONDS)
+        scene.rest(NOTICE_SECONDS)
         scene.ask(str(uuid4()))
         scene.crowd.speak()
-        time.sleep(LONGEST + SLACK + 4)
+        scene.rest(LONGEST + SLACK + 4)
     finally:
         scene.crowd.speak()
     scene.stack.realtime.start()
@@ -228,10 +253,3 @@ def mend(scene: Scene) -> None:
         worker.signal(signal.SIGCONT)
         worker.start()
     httpx.delete(f"{scene.stack.environment['GEMINI_BASE_URL']}/faults", timeout=5)
-
-
-def _wait(condition: Callable[[], bool], seconds: float) -> None:
-    """Or until the time is over: under faults, not every wish comes true."""
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.1)

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from tests.chaos.diary import DIED
 from tests.chaos.verdict import Evidence, Row
 
-WHAT_HITS_ALL = {"kill_api", "restart_postgres", "cut_connections", "starved"}
+WHAT_HITS_ALL = {"kill_api", "restart_postgres", "cut_connections", "starved", DIED}
 # In which workers, the API and Postgres find together again on a busy machine.
 RECOVERY = timedelta(seconds=5)
 # In which a worker that is awake sees that a lease is lost: it looks each second, and a look is bounded.

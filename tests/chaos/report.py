@@ -32,6 +32,7 @@ class Report:
     resent: int = 0
     reconnects: int = 0
     starved: int = 0
+    died: int = 0
     asked_at: dict[str, float] = field(default_factory=dict)
     waits: dict[str, float] = field(default_factory=dict)
     longest_waits: dict[str, float] = field(default_factory=dict)
@@ -56,7 +57,7 @@ class Report:
             f" {self.retries} retries",
             f"Waits        {_seconds(self.waits)}; longest: {_seconds(self.longest_waits)}",
             f"Queue        overdue for {self.worst_overdue:g} s at most",
-            f"Machine      stood still {self.starved} times",
+            f"Machine      stood still {self.starved} times; a service died by itself {self.died} times",
             f"Pages        subscribed {self.reconnects} times",
             *(f"Footprint    {worker}: {words}" for worker, words in self.footprints.items()),
             f"Violations   {len(self.violations) or 'none'}",

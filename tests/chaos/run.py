@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 
 from tests.chaos import faults
 from tests.chaos.crowd import Crowd
-from tests.chaos.diary import Entry
+from tests.chaos.diary import DIED, Entry
 from tests.chaos.house import Footprint, Worker, house
 from tests.chaos.losses import losses
 from tests.chaos.report import Plan, Report
@@ -40,14 +40,14 @@ def run(plan: Plan, directory: Path) -> Report:
         begun = datetime.now(UTC)
         watch = QueueWatch(stack.postgres.url("supabase_admin"))
         try:
-            scene = faults.Scene(stack, workers, crowd, random.Random(plan.seed))  # noqa: S311
-            diary = _hurt(plan, scene, watch, report)
-            _wait_for_quiet(stack, crowd, crowd.asks + len(scene.asked))
+            scene = faults.Scene(stack, workers, crowd, random.Random(plan.seed), watch)  # noqa: S311
+            _hurt(plan, scene, report)
+            _wait_for_quiet(scene)
             talks = crowd.end()
         finally:
             watch.stop()
             crowd.kill()
-        evidence = _evidence(stack, [*talks, *scene.asked], directory / "calls.jsonl", [*diary, *watch.starved])
+        evidence = _evidence(stack, [*talks, *scene.asked], directory / "calls.jsonl", [*scene.diary, *watch.starved])
         _count(report, evidence, begun)
         report.starved, report.worst_overdue = len(watch.starved), round(watch.worst, 1)
         report.violations += [*violations(evidence), *losses(evidence), *watch.violations]
@@ -55,41 +55,40 @@ def run(plan: Plan, directory: Path) -> Report:
     return report
 
 
-def _hurt(plan: Plan, scene: faults.Scene, watch: QueueWatch, report: Report) -> list[Entry]:
+def _hurt(plan: Plan, scene: faults.Scene, report: Report) -> None:
     faults.set_the_scene(scene)
-    diary: list[Entry] = []
     deadline = time.monotonic() + plan.seconds
     for number, fault in enumerate(faults.deck(scene.random)):
         if number >= len(faults.FAULTS) and time.monotonic() > deadline:
             break
         pause = scene.random.uniform(0, LONGEST_PAUSE)
-        time.sleep(max(pause, scene.peace_until - time.monotonic()))
+        scene.rest(max(pause, scene.peace_until - time.monotonic()))
         report.faults[fault.__name__] += 1
         begun = datetime.now(UTC)
         if fault in faults.STANDSTILL or (len(scene.workers) == 1 and fault is not faults.confuse_model):
-            with watch.disturbed():
+            with scene.watch.disturbed():
                 hit = fault(scene)
         else:
             hit = fault(scene)
-        diary.append(Entry(fault.__name__, begun, datetime.now(UTC), hit))
-    time.sleep(max(0.0, scene.peace_until - time.monotonic()))
-    with watch.disturbed():
+        scene.diary.append(Entry(fault.__name__, begun, datetime.now(UTC), hit))
+    scene.rest(max(0.0, scene.peace_until - time.monotonic()))
+    with scene.watch.disturbed():
         faults.mend(scene)
     report.violations += scene.findings
-    return diary
 
 
-def _wait_for_quiet(stack: Stack, crowd: Crowd, asked: int) -> None:
+def _wait_for_quiet(scene: faults.Scene) -> None:
     """Everything asked, and nothing unfinished; or long enough: the verdict names what is left."""
     deadline = time.monotonic() + QUIET_SECONDS
-    while time.monotonic() < deadline and crowd.is_alive:
-        with psycopg.connect(stack.environment["DATABASE_URL"]) as connection:
+    asked = scene.crowd.asks + len(scene.asked)
+    while time.monotonic() < deadline and scene.crowd.is_alive:
+        with psycopg.connect(scene.stack.environment["DATABASE_URL"]) as connection:
             row = connection.execute(
                 "select count(*), count(*) filter (where status in ('pending', 'answering')) from public.chat_replies"
             ).fetchone()
         if row == (asked, 0):
             return
-        time.sleep(0.5)
+        scene.rest(0.5)
 
 
 def _evidence(stack: Stack, talks: list[dict[str, Any]], log: Path, diary: list[Entry]) -> Evidence:
@@ -109,6 +108,7 @@ def _evidence(stack: Stack, talks: list[dict[str, Any]], log: Path, diary: list[
 
 def _count(report: Report, evidence: Evidence, begun: datetime) -> None:
     report.messages = len(evidence.questions)
+    report.died = sum(entry.fault == DIED for entry in evidence.diary)
     report.calls = len(evidence.calls)
     report.attempts = Counter(row["outcome"] for row in evidence.ledger)
     report.retries = len(evidence.ledger) - len({row["message_id"] for row in evidence.ledger})
