@@ -64,7 +64,10 @@ class Scene:
     """What the harness has asked itself, as talks of the crowd, without pages."""
 
     def rest(self, seconds: float) -> None:
-        """Sleep, and start again what died by itself meanwhile, as `make run` does: the API's stand-in is one to."""
+        """Sleep, and start again what died by itself meanwhile, as `make run` does: the API's stand-in is one to.
+
+        A worker that ends is a finding.
+        """
         deadline = time.monotonic() + seconds
         looked = datetime.now(UTC)
         while True:
@@ -73,6 +76,10 @@ class Scene:
                     with self.watch.disturbed():
                         service.start()
                     self.diary.append(Entry(DIED, looked, datetime.now(UTC)))
+            for worker in self.workers:
+                if worker.died:
+                    self.findings.append(f"{worker.name}: ended by itself, with exit status {worker.exit_code}")
+                    worker.start()
             looked = datetime.now(UTC)
             if time.monotonic() >= deadline:
                 return

@@ -50,7 +50,7 @@ def run(plan: Plan, directory: Path) -> Report:
         evidence = _evidence(stack, [*talks, *scene.asked], directory / "calls.jsonl", [*scene.diary, *watch.starved])
         _count(report, evidence, begun)
         report.starved, report.worst_overdue = len(watch.starved), round(watch.worst, 1)
-        report.violations += [*violations(evidence), *losses(evidence), *watch.violations]
+        report.violations += [*scene.findings, *violations(evidence), *losses(evidence), *watch.violations]
         report.violations += _leaks(report, workers, fresh)
     return report
 
@@ -58,7 +58,7 @@ def run(plan: Plan, directory: Path) -> Report:
 def _hurt(plan: Plan, scene: faults.Scene, report: Report) -> None:
     faults.set_the_scene(scene)
     deadline = time.monotonic() + plan.seconds
-    for number, fault in enumerate(faults.deck(scene.random)):
+    for number, fault in enumerate(faults.deck(random.Random(plan.seed))):  # noqa: S311
         if number >= len(faults.FAULTS) and time.monotonic() > deadline:
             break
         pause = scene.random.uniform(0, LONGEST_PAUSE)
@@ -74,7 +74,6 @@ def _hurt(plan: Plan, scene: faults.Scene, report: Report) -> None:
     scene.rest(max(0.0, scene.peace_until - time.monotonic()))
     with scene.watch.disturbed():
         faults.mend(scene)
-    report.violations += scene.findings
 
 
 def _wait_for_quiet(scene: faults.Scene) -> None:
