@@ -1,8 +1,9 @@
 // The users: real supabase-js clients on the real chat.ts. Each asks its questions whatever breaks, sends again
 // with the same id until it is accepted, and says at the end what was accepted and what its page shows.
 //
-// Standard input: one JSON line {url, key, people: [{token, sessions: [{id, questions: [{id, text}]}]}], seed},
-// then, when the house is whole again, a line "end". Standard output: one JSON line, the report.
+// Standard input: one JSON line {url, key, people: [{token, sessions: [{id, questions: [{id, text}]}]}], pauseMs, seed},
+// then any number of lines "hush" and "speak", and "end" when the house is whole again. Standard output: one JSON
+// line, the report.
 import { setTimeout as sleep } from "node:timers/promises";
 import { createInterface } from "node:readline";
 import { createClient } from "@supabase/supabase-js";
@@ -10,12 +11,27 @@ import { createChat } from "../../worker/web/ui/chat.ts";
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const { url, key, people, pauseMs, seed } = JSON.parse((await lines.next()).value);
-const ended = lines.next();
+let mayAsk = Promise.resolve();
+const ended = listen();
 const random = randomFrom(seed);
+const begun = Date.now();
 
 const report = await Promise.all(people.flatMap((person) => person.sessions.map((session) => talk(person, session))));
-process.stdout.write(`${JSON.stringify(report)}\n`);
-process.exit(0);
+// More than a pipe holds: whoever exits at once leaves half of it unsaid.
+process.stdout.write(`${JSON.stringify(report)}\n`, () => process.exit(0));
+
+async function listen() {
+  let speak = () => {};
+  for await (const word of { [Symbol.asyncIterator]: () => lines }) {
+    if (word === "end") return;
+    if (word === "speak") speak();
+    if (word === "hush") {
+      mayAsk = new Promise((resolve) => {
+        speak = resolve;
+      });
+    }
+  }
+}
 
 async function talk({ token }, session) {
   const supabase = createClient(url, key, { accessToken: async () => token });
@@ -34,8 +50,10 @@ async function talk({ token }, session) {
   });
   const accepted = [];
   let retries = 0;
-  for (const question of session.questions) {
-    await sleep(random() * 2 * pauseMs);
+  for (const [number, question] of session.questions.entries()) {
+    // Each has its time of the run; who was kept from it, asks as soon as it can.
+    await sleep(Math.max(0, begun + (number + random()) * pauseMs - Date.now()));
+    await mayAsk;
     retries += await send(chat, session.id, question);
     accepted.push(question.id);
   }

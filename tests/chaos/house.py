@@ -1,39 +1,90 @@
 """A stack with several workers, each of which can be hurt alone."""
 
+import json
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psycopg
 
+from tests.chaos import sabotage
+from tests.waiting import wait_for
 from worker.local.processes import Service, http_ready, python_module
 from worker.local.settings import Ports
 from worker.local.stack import ROOT, Stack
 
 LEASE_SECONDS = 5.0
-SWEEP_SECONDS = 5.0
+SWEEP_SECONDS = 3.0
+STOP_SECONDS = 15.0  # the worker's grace period, and what it takes on a busy machine to say good-bye
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a process has of the machine. Sockets are open files; memory is what is resident, in kB."""
+
+    files: int
+    threads: int
+    memory: int
+
+    def __str__(self) -> str:
+        return f"{self.files} files, {self.threads} threads, {self.memory} kB"
 
 
 class Worker(Service):
-    """`python -m worker run`, on a port of its own."""
+    """`python -m worker run`, on a port of its own; or, without one of its guards, its sabotaged like."""
 
-    def __init__(self, number: int, stack: Stack, port: int, environment: dict[str, str]) -> None:
+    def __init__(
+        self, number: int, stack: Stack, port: int, environment: dict[str, str], missing: str | None = None
+    ) -> None:
         self.port = port
-        self.number = number
+        self.log = stack.directory / "logs" / f"worker-{number}.log"
+        self._id: str | None = None
+        is_whole = missing not in sabotage.IN_THE_WORKER
         super().__init__(
             f"worker {number}",
-            python_module("worker", "run"),
-            log=stack.directory / "logs" / f"worker-{number}.log",
+            python_module("worker", "run") if is_whole else python_module("tests.chaos.sabotage", str(missing)),
+            log=self.log,
             ready=http_ready(port, "/healthz"),
             environment={**stack.environment, **environment, "HEALTH_PORT": str(port)},
             working_directory=ROOT,
         )
 
+    def launch(self) -> None:
+        if not self.running:
+            self._id = None
+            self._first_byte = self.log.stat().st_size if self.log.exists() else 0
+        super().launch()
+
+    @property
+    def id(self) -> str:
+        """Of the process that runs, by its own first words: the worker_id of its claims."""
+        self._id = self._id or wait_for(self._read_id, f"the first words of {self.name}")
+        return self._id
+
+    def _read_id(self) -> str | None:
+        with self.log.open("rb") as log:
+            log.seek(self._first_byte)
+            words = next((line for line in log if b'"action": "started"' in line and line.endswith(b"\n")), None)
+        return json.loads(words)["worker_id"] if words else None
+
     def signal(self, number: signal.Signals) -> None:
         if self.pid:
             os.kill(self.pid, number)
+
+    def drain(self) -> int | None:
+        """SIGTERM: its exit status; None, and it is killed, if it does not come in time."""
+        self.ask_to_stop()
+        try:
+            return self._process.wait(STOP_SECONDS) if self._process else 0
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            self.kill()
 
     @property
     def is_subscribed(self) -> bool:
@@ -42,28 +93,38 @@ class Worker(Service):
         except httpx.HTTPError:
             return False
 
-    def footprint(self) -> tuple[int, int]:
-        """Open files, sockets among them, and resident memory in kB."""
+    def footprint(self) -> Footprint:
         process = Path(f"/proc/{self.pid}")
-        resident = next(line for line in (process / "status").read_text().splitlines() if line.startswith("VmRSS"))
-        return len(list((process / "fd").iterdir())), int(resident.split()[1])
+        status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
+        return Footprint(
+            files=len(list((process / "fd").iterdir())),
+            threads=int(status["Threads"]),
+            memory=int(status["VmRSS"].split()[0]),
+        )
 
 
 @contextmanager
-def house(directory: Path, workers: int, environment: dict[str, str]) -> Iterator[tuple[Stack, list[Worker]]]:
+def house(directory: Path, workers: int, missing: str | None = None) -> Iterator[tuple[Stack, list[Worker]]]:
+    """`missing`: the guard that is taken away, one of sabotage.NAMES."""
     log = directory / "calls.jsonl"
     options = ("--pace-ms", "10", "--log", str(log), "--faults")
     with Stack(
         directory, ports=Ports.free(), worker=False, web=False, durable=True, model_arguments=options
     ) as stack:
-        limits = {"LEASE_SECONDS": str(LEASE_SECONDS), "SWEEP_SECONDS": str(SWEEP_SECONDS)}
-        share = {"REALTIME_MESSAGES_PER_SECOND": str(80 / workers)}
-        free = Ports.free()
-        ports = [getattr(free, name) for name in Ports.model_fields]
-        crew = [Worker(n, stack, ports[n], {**limits, **share, **environment}) for n in range(workers)]
+        if missing in sabotage.IN_THE_DATABASE:
+            with psycopg.connect(stack.environment["DATABASE_URL"], autocommit=True) as connection:
+                connection.execute(sabotage.IN_THE_DATABASE[missing])
+        settings = {
+            "LEASE_SECONDS": str(LEASE_SECONDS),
+            "SWEEP_SECONDS": str(SWEEP_SECONDS),
+            "REALTIME_MESSAGES_PER_SECOND": str(80 / workers),
+        }
+        free = [getattr(ports, name) for ports in (Ports.free(), Ports.free()) for name in Ports.model_fields]
+        crew = [Worker(n, stack, port, settings, missing) for n, port in zip(range(workers), free, strict=False)]
         try:
             for worker in crew:
                 worker.start()
+                wait_for(lambda worker=worker: worker.is_subscribed, f"{worker.name} to be subscribed", 30)
             yield stack, crew
         finally:
             for worker in crew:

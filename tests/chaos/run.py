@@ -2,186 +2,153 @@
 
 import json
 import random
-import subprocess
+import statistics
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
 
 from tests.chaos import faults
-from tests.chaos.house import Worker, house
+from tests.chaos.crowd import Crowd
+from tests.chaos.diary import DIED, Entry
+from tests.chaos.house import Footprint, Worker, house
+from tests.chaos.losses import losses
+from tests.chaos.report import Plan, Report
 from tests.chaos.verdict import Evidence, violations
 from tests.chaos.watch import QueueWatch
-from tests.people import People
-from worker.local.stack import NODE, Stack
+from worker.local.stack import Stack
 
-CROWD = Path(__file__).with_name("crowd.mjs")
+LONGEST_PAUSE = 2.0  # seconds between two faults
 QUIET_SECONDS = 180.0
+SETTLE_SECONDS = 20.0
+# More than a worker that has just started has, after what may be kept for the next call.
 MORE_FILES = 20
+MORE_THREADS = 10
 MORE_MEMORY_KB = 80_000
-# Faults through which the queue stands still, whoever lives.
-STANDSTILL = {faults.kill_api, faults.restart_postgres, faults.cut_connections}
-
-
-@dataclass(frozen=True)
-class Plan:
-    seconds: float
-    workers: int
-    users: int
-    messages: int
-    seed: int
-    quiet: float = 2.0
-    """Longest pause between two faults, in seconds."""
-    environment: dict[str, str] = field(default_factory=dict)
-    """More settings for the workers."""
-
-
-@dataclass
-class Report:
-    plan: Plan
-    faults: Counter[str] = field(default_factory=Counter)
-    outcomes: Counter[str] = field(default_factory=Counter)
-    calls: int = 0
-    lost: int = 0
-    resent: int = 0
-    reconnects: int = 0
-    worst_overdue_seconds: float = 0.0
-    violations: list[str] = field(default_factory=list)
-
-    def as_text(self) -> str:
-        return json.dumps({**asdict(self), "faults": dict(self.faults), "outcomes": dict(self.outcomes)}, indent=2)
 
 
 def run(plan: Plan, directory: Path) -> Report:
+    """The house is built in `directory`; its logs stay there."""
     report = Report(plan)
-    with house(directory, plan.workers, plan.environment) as (stack, workers):
-        baseline = {worker.pid: worker.footprint() for worker in workers}
-        crowd = _start_crowd(plan, stack)
+    with house(directory, plan.workers, plan.sabotage) as (stack, workers):
+        fresh = [worker.footprint() for worker in workers]
+        crowd = Crowd(stack, plan.users, plan.messages, plan.seconds, plan.seed)
+        begun = datetime.now(UTC)
         watch = QueueWatch(stack.postgres.url("supabase_admin"))
         try:
-            _hurt(plan, stack, workers, watch, report)
-            _wait_for_quiet(stack, crowd, plan)
-            talks = _end(crowd)
+            scene = faults.Scene(stack, workers, crowd, random.Random(plan.seed), watch)  # noqa: S311
+            _hurt(plan, scene, report)
+            _wait_for_quiet(scene)
+            talks = crowd.end()
         finally:
             watch.stop()
             crowd.kill()
-        _judge(report, stack, talks, _calls(directory))
-        report.worst_overdue_seconds = round(watch.worst, 1)
-        report.violations += [*watch.violations, *_leaks(workers, baseline)]
+        evidence = _evidence(stack, [*talks, *scene.asked], directory / "calls.jsonl", [*scene.diary, *watch.starved])
+        _count(report, evidence, begun)
+        report.starved, report.worst_overdue = len(watch.starved), round(watch.worst, 1)
+        report.violations += [*scene.findings, *violations(evidence), *losses(evidence), *watch.violations]
+        report.violations += _leaks(report, workers, fresh)
     return report
 
 
-def _start_crowd(plan: Plan, stack: Stack) -> subprocess.Popen[str]:
-    chance = random.Random(plan.seed)  # noqa: S311
-    with (
-        psycopg.connect(stack.environment["DATABASE_URL"], autocommit=True, row_factory=dict_row) as connection,
-        People(stack.environment, connection) as people,
-    ):
-        chats = [people.make_chat() for _ in range(plan.users)]
-    told = {
-        "url": stack.environment["SUPABASE_URL"],
-        "key": stack.environment["SUPABASE_PUBLISHABLE_KEY"],
-        "seed": plan.seed,
-        "pauseMs": plan.seconds * 1000 / plan.messages,
-        "people": [
-            {
-                "token": chat.user.token,
-                "sessions": [{"id": str(chat.session), "questions": _questions(plan.messages, chance)}],
-            }
-            for chat in chats
-        ],
-    }
-    crowd = subprocess.Popen([str(NODE), str(CROWD)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert crowd.stdin
-    crowd.stdin.write(json.dumps(told) + "\n")
-    crowd.stdin.flush()
-    return crowd
-
-
-def _questions(number: int, chance: random.Random) -> list[dict[str, str]]:
-    asked = ("How many likes did it get?", "How can I improve this post?", "Why did it work?", "Sum it up.")
-    questions = []
-    for _ in range(number):
-        question = str(UUID(int=chance.getrandbits(128), version=4))
-        questions.append({"id": question, "text": f"{chance.choice(asked)} {question}"})
-    return questions
-
-
-def _hurt(plan: Plan, stack: Stack, workers: list[Worker], watch: QueueWatch, report: Report) -> None:
-    scene = faults.Scene(stack, workers, random.Random(plan.seed))  # noqa: S311
+def _hurt(plan: Plan, scene: faults.Scene, report: Report) -> None:
+    faults.set_the_scene(scene)
     deadline = time.monotonic() + plan.seconds
-    while time.monotonic() < deadline:
-        fault = faults.draw(scene)
+    for number, fault in enumerate(faults.deck(random.Random(plan.seed))):  # noqa: S311
+        if number >= len(faults.FAULTS) and time.monotonic() > deadline:
+            break
+        pause = scene.random.uniform(0, LONGEST_PAUSE)
+        scene.rest(max(pause, scene.peace_until - time.monotonic()))
         report.faults[fault.__name__] += 1
-        if fault in STANDSTILL or (len(workers) == 1 and fault is not faults.confuse_model):
-            with watch.disturbed():
-                fault(scene)
+        begun = datetime.now(UTC)
+        if fault in faults.STANDSTILL or (len(scene.workers) == 1 and fault is not faults.confuse_model):
+            with scene.watch.disturbed():
+                hit = fault(scene)
         else:
-            fault(scene)
-        time.sleep(scene.random.uniform(0, plan.quiet))
-    with watch.disturbed():
+            hit = fault(scene)
+        scene.diary.append(Entry(fault.__name__, begun, datetime.now(UTC), hit))
+    scene.rest(max(0.0, scene.peace_until - time.monotonic()))
+    with scene.watch.disturbed():
         faults.mend(scene)
 
 
-def _wait_for_quiet(stack: Stack, crowd: subprocess.Popen[str], plan: Plan) -> None:
+def _wait_for_quiet(scene: faults.Scene) -> None:
     """Everything asked, and nothing unfinished; or long enough: the verdict names what is left."""
     deadline = time.monotonic() + QUIET_SECONDS
-    asked = plan.users * plan.messages
-    while time.monotonic() < deadline and crowd.poll() is None:
-        with psycopg.connect(stack.environment["DATABASE_URL"]) as connection:
+    asked = scene.crowd.asks + len(scene.asked)
+    while time.monotonic() < deadline and scene.crowd.is_alive:
+        with psycopg.connect(scene.stack.environment["DATABASE_URL"]) as connection:
             row = connection.execute(
                 "select count(*), count(*) filter (where status in ('pending', 'answering')) from public.chat_replies"
             ).fetchone()
         if row == (asked, 0):
             return
-        time.sleep(0.5)
+        scene.rest(0.5)
 
 
-def _end(crowd: subprocess.Popen[str]) -> list[dict[str, Any]]:
-    out, _ = crowd.communicate("end\n", timeout=120)
-    talks: list[dict[str, Any]] = json.loads(out)
-    return talks
-
-
-def _calls(directory: Path) -> list[dict[str, Any]]:
-    log = directory / "calls.jsonl"
-    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-
-
-def _judge(report: Report, stack: Stack, talks: list[dict[str, Any]], calls: list[dict[str, Any]]) -> None:
+def _evidence(stack: Stack, talks: list[dict[str, Any]], log: Path, diary: list[Entry]) -> Evidence:
     with psycopg.connect(stack.environment["DATABASE_URL"], row_factory=dict_row) as connection:
         rows = lambda query: connection.execute(query).fetchall()  # noqa: E731
-        evidence = Evidence(
+        return Evidence(
             talks=talks,
-            questions=rows("select id, turn from public.chat_messages where role = 'user'"),
+            questions=rows("select id, turn, created_at from public.chat_messages where role = 'user'"),
             answers=rows("select reply_to, content from public.chat_messages where role = 'assistant'"),
-            replies=rows("select message_id, status, error_code, finished_at from public.chat_replies"),
-            ledger=rows("select message_id, attempt, outcome, model_requested from public.external_api_call_logs"),
+            replies=rows("select message_id, status, error_code, created_at, finished_at from public.chat_replies"),
+            ledger=rows("select * from public.external_api_call_logs"),
             queue=rows("select message_id from private.reply_queue"),
-            calls=calls,
+            calls=[json.loads(line) for line in log.read_text().splitlines()] if log.exists() else [],
+            diary=diary,
         )
-    report.violations += violations(evidence)
-    report.calls = len(calls)
-    report.lost = sum(row["outcome"] == "lost" for row in evidence.ledger)
+
+
+def _count(report: Report, evidence: Evidence, begun: datetime) -> None:
+    report.messages = len(evidence.questions)
+    report.died = sum(entry.fault == DIED for entry in evidence.diary)
+    report.calls = len(evidence.calls)
+    report.attempts = Counter(row["outcome"] for row in evidence.ledger)
+    report.retries = len(evidence.ledger) - len({row["message_id"] for row in evidence.ledger})
     report.outcomes = Counter(row["error_code"] or row["status"] for row in evidence.replies)
-    report.resent = sum(talk["retries"] for talk in talks)
-    report.reconnects = sum(talk["reconnects"] for talk in talks)
+    report.resent = sum(talk.get("retries", 0) for talk in evidence.talks)
+    report.reconnects = sum(talk.get("reconnects", 0) for talk in evidence.talks)
+    report.asked_at = _quantiles([(row["created_at"] - begun).total_seconds() for row in evidence.questions])
+    waits = {
+        str(row["message_id"]): (row["finished_at"] - row["created_at"]).total_seconds()
+        for row in evidence.replies
+        if row["finished_at"]
+    }
+    report.waits = _quantiles(list(waits.values()))
+    report.longest_waits = dict(sorted(waits.items(), key=lambda each: -each[1])[:3])
 
 
-def _leaks(workers: list[Worker], baseline: dict[int | None, tuple[int, int]]) -> list[str]:
-    """Of the workers that lived through it all."""
+def _quantiles(values: list[float]) -> dict[str, float]:
+    if len(values) < 2:
+        return {}
+    twentieths = statistics.quantiles(values, n=20)
+    return {"5 %": twentieths[0], "half": twentieths[9], "95 %": twentieths[18], "all": max(values)}
+
+
+def _leaks(report: Report, workers: list[Worker], fresh: list[Footprint]) -> list[str]:
+    """What each has more than workers that have just started; a while after the last reply."""
+    files, threads = (max(getattr(each, name) for each in fresh) for name in ("files", "threads"))
+    memory = max(each.memory for each in fresh)
+    most = Footprint(files + MORE_FILES, threads + MORE_THREADS, memory + MORE_MEMORY_KB)
     found = []
     for worker in workers:
-        if worker.pid not in baseline:
-            continue
-        files, memory = worker.footprint()
-        if files > baseline[worker.pid][0] + MORE_FILES:
-            found.append(f"{worker.name}: {baseline[worker.pid][0]} open files at first, {files} at the end")
-        if memory > baseline[worker.pid][1] + MORE_MEMORY_KB:
-            found.append(f"{worker.name}: {baseline[worker.pid][1]} kB at first, {memory} kB at the end")
+        has = _settled_footprint(worker, most)
+        report.footprints[worker.name] = f"{has}; at most {most}"
+        for name in ("files", "threads", "memory"):
+            if getattr(has, name) > getattr(most, name):
+                found.append(f"{worker.name}: {has}, and that is more than {most}")
+                break
     return found
+
+
+def _settled_footprint(worker: Worker, most: Footprint) -> Footprint:
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while (has := worker.footprint()).files > most.files and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return has

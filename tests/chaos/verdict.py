@@ -3,16 +3,25 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import pairwise
 from typing import Any
+
+from tests.chaos.diary import Entry
 
 Row = dict[str, Any]
 
 OVER = ("completed", "failed", "cancelled")
+# A claim's clock starts before it sees what the answer before it has stored.
+CLOCKS = timedelta(seconds=0.5)
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """`talks` is the crowd's report; `calls` the model's log; the others are rows of the tables."""
+    """`talks` is the crowd's report (what was asked without a page has no turns); `calls` is the model's log.
+
+    The others are rows of the tables, and the diary of what was done.
+    """
 
     talks: list[Row]
     questions: list[Row]
@@ -21,12 +30,15 @@ class Evidence:
     ledger: list[Row]
     calls: list[Row]
     queue: list[Row] = field(default_factory=list)
+    diary: list[Entry] = field(default_factory=list)
 
 
 def violations(evidence: Evidence) -> list[str]:
     return [
         *_accepted_questions_are_over(evidence),
         *_turns_are_in_order(evidence),
+        *_one_at_a_time(evidence),
+        *_an_answer_has_one_attempt(evidence),
         *_the_ledger_knows_every_call(evidence),
         *_pages_show_what_is_stored(evidence),
         *(f"{row['message_id']}: still in the queue" for row in evidence.queue),
@@ -61,6 +73,28 @@ def _turns_are_in_order(evidence: Evidence) -> Iterator[str]:
             yield f"session {talk['session']}: answered out of order"
 
 
+def _one_at_a_time(evidence: Evidence) -> Iterator[str]:
+    """In each session. A lost attempt may have been cut off long before the ledger is told."""
+    sessions: dict[str, list[Row]] = {}
+    for row in evidence.ledger:
+        if row["outcome"] != "lost" and row["finished_at"]:
+            sessions.setdefault(str(row["session_id"]), []).append(row)
+    for session, rows in sessions.items():
+        rows.sort(key=lambda row: row["started_at"])
+        for before, after in pairwise(rows):
+            if before["finished_at"] - after["started_at"] > CLOCKS:
+                yield f"session {session}: {before['message_id']} and {after['message_id']} at the same time"
+
+
+def _an_answer_has_one_attempt(evidence: Evidence) -> Iterator[str]:
+    """What was stored is what the ledger calls ok: a lost attempt has stored nothing."""
+    good = Counter(str(row["message_id"]) for row in evidence.ledger if row["outcome"] == "ok")
+    for row in evidence.replies:
+        question = str(row["message_id"])
+        if good[question] != (row["status"] == "completed"):
+            yield f"{question}: {row['status']}, and {good[question]} attempts were ok"
+
+
 def _the_ledger_knows_every_call(evidence: Evidence) -> Iterator[str]:
     rows: dict[str, list[Row]] = {}
     for row in evidence.ledger:
@@ -87,6 +121,8 @@ def _pages_show_what_is_stored(evidence: Evidence) -> Iterator[str]:
     stored = {str(row["reply_to"]): row["content"] for row in evidence.answers}
     replies = {str(row["message_id"]): row for row in evidence.replies}
     for talk in evidence.talks:
+        if "turns" not in talk:
+            continue
         shown = [turn["id"] for turn in talk["turns"]]
         if shown != talk["accepted"]:
             count = f"{len(shown)} of {len(talk['accepted'])}"
