@@ -60,9 +60,9 @@ def without_sweep() -> None:
     """While Realtime is down, nothing is looked for by the clock."""
     claim = Runner._claim
 
-    async def claim_when_told(self):
-        seconds = await claim(self)
-        return seconds if self._wakeup.subscribed else 86_400.0
+    async def claim_when_told(self, *why):
+        following = await claim(self, *why)
+        return following if self._wakeup.subscribed else following._replace(seconds=86_400.0)
 
     Runner._claim = claim_when_told
 
