@@ -106,6 +106,21 @@ def test_the_history_has_what_is_current(house: Stack, people: People, api: http
     assert api.get(path(chat), params={"limit": 1}).json()["earlier"] is None
 
 
+def test_a_question_that_is_sent_again_has_its_answer_though_another_version_failed(
+    people: People, api: httpx.Client, chat: Chat, faulty_model: FaultyModel
+) -> None:
+    key, body = {"Idempotency-Key": str(uuid4())}, {"message": f"How many likes did it get? {uuid4().hex}"}
+    first = api.post(path(chat), json=body, headers=key).json()
+    faulty_model.add("refuse", status=403, question=body["message"])
+    owner = people.signed_in(chat.user)
+    owner.post("/rpc/regenerate_reply", json={"message_id": key["Idempotency-Key"]}).raise_for_status()
+    wait_for(lambda: api.get(path(chat)).json()["messages"][0]["status"] == "failed", "the second version's failure")
+
+    again = api.post(path(chat), json=body, headers=key)
+    assert again.status_code == 200
+    assert again.json()["assistant_message"]["id"] == first["assistant_message"]["id"]
+
+
 def test_whoever_does_not_wait_is_told_the_status(api: httpx.Client, chat: Chat) -> None:
     answer = api.post(path(chat), json={"message": "How many likes?"}, headers={"Prefer": "respond-async"})
     assert answer.status_code == 202

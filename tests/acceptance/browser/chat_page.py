@@ -243,5 +243,15 @@ class ChatPage:
             [self.member.analysis],
         ).fetchall()
 
+    def ledger(self) -> list[str]:
+        """How the calls to the model ended, in their order."""
+        rows = self.database.execute(
+            """select l.outcome from public.external_api_call_logs l
+            join public.chat_sessions s on s.id = l.session_id
+            where s.post_analysis_id = %s order by l.started_at""",
+            [self.member.analysis],
+        ).fetchall()
+        return [row["outcome"] for row in rows]
+
     def stored_answers(self) -> list[str]:
         return [row["content"] for row in self.stored() if row["role"] == "assistant"]

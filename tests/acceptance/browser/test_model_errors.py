@@ -11,6 +11,17 @@ from tests.acceptance.faulty_model import FaultyModel
 from worker.local.processes import Service
 
 QUESTION = "How many likes did it get?"
+# What the page says, and what the ledger calls it.
+CODES = {
+    "The model could not be reached.": "model_unavailable",
+    "Something went wrong on our side.": "internal",
+    "The model is overloaded at the moment.": "model_overloaded",
+    "Too many questions are being asked at the moment.": "rate_limited",
+    "The model declined to answer this. Try to ask it differently.": "content_blocked",
+    "This is too long for the model. Try a shorter question.": "prompt_too_long",
+    "The model gave no answer.": "empty_reply",
+    "The answer broke off before its end.": "truncated",
+}
 TRIES = 4  # of the worker, before it gives up what may pass
 ALL_TRIES_MS = 60_000  # with the pauses between them
 
@@ -41,6 +52,7 @@ async def test_a_failure_is_told_and_a_retry_answers(
     await expect(chat_page.turn().get_by_text(words)).to_be_visible()
     await expect(chat_page.chat.get_by_role("status")).to_have_text(words)
     assert chat_page.stored_answers() == []
+    assert chat_page.ledger() == [CODES[words]] * fault.get("times", 1)
 
     await chat_page.turn().get_by_role("button", name="Retry").click()
     await chat_page.expect_answers(1)
@@ -75,6 +87,7 @@ async def test_what_would_fail_again_has_no_retry_and_the_chat_goes_on(
     await expect(chat_page.turn().get_by_text(words)).to_be_visible()
     await expect(chat_page.turn().get_by_role("button", name="Retry")).to_have_count(0)
     assert (await chat_page.seen())[0].answer == ""
+    assert chat_page.ledger() == [CODES[words]]
 
     await chat_page.ask("What are the key insights?")
     await chat_page.expect_state("completed", 1)
@@ -100,6 +113,7 @@ async def test_what_may_pass_is_tried_again_before_it_is_told(
     await expect(chat_page.turn().get_by_text(words)).to_be_visible()
     assert faulty_model.used(number) == TRIES
     assert (await chat_page.seen())[0].answer == ""
+    assert chat_page.ledger() == [CODES[words]] * TRIES
 
     await chat_page.turn().get_by_role("button", name="Retry").click()
     await chat_page.expect_answers(1)
@@ -123,3 +137,4 @@ async def test_an_answer_that_takes_too_long_is_told(
     await expect(chat_page.turn().get_by_text("The answer took too long.")).to_be_visible()
     await expect(chat_page.turn().get_by_role("button", name="Retry")).to_be_visible()
     assert faulty_model.used(number) == TRIES
+    assert chat_page.ledger() == ["timed_out"] * TRIES

@@ -9,16 +9,19 @@ STATUSES = {"timed_out": 504, "rate_limited": 503, "model_overloaded": 503}
 
 
 def of(row: Row) -> tuple[int, Row]:
-    """200 with both messages, or 202 with the question and its status. Raises Problem for a reply that failed."""
+    """200 with both messages, or 202 with the question and its status. Raises Problem for a reply that failed.
+
+    An answer that is there stays one, even if another version of it failed or was stopped.
+    """
     question = conversation.user_message(row)
     answer = conversation.current_answer(row)
     if conversation.is_under_way(row):
         return 202, {"user_message": question, "status": question["status"]}
+    if answer is not None:
+        return 200, {"user_message": question, "assistant_message": conversation.assistant_message(answer)}
     if question["status"] == "failed":
         raise failure(question)
-    if answer is None:
-        raise Problem(409, "reply_cancelled", "The answer was stopped before its first word.", user_message=question)
-    return 200, {"user_message": question, "assistant_message": conversation.assistant_message(answer)}
+    raise Problem(409, "reply_cancelled", "The answer was stopped before its first word.", user_message=question)
 
 
 def failure(question: Row) -> Problem:
