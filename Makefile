@@ -11,7 +11,7 @@ run: build ## start everything on this machine: database, API, Realtime, model, 
 
 test: build browser ## run every test
 	@$(BIN)/npm run --silent test
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 soak: install ## load the Realtime stand-in for a minute: 500 sockets, 50 broadcasts a second
 	@$(BIN)/python -m tests.bench.realtime_load

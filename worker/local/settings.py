@@ -90,9 +90,6 @@ def is_free(port: int) -> bool:
         return True
 
 
-_taken: list[socket.socket] = []
-
-
 def take(port: int) -> bool:
     """Keep the port for this process. Two stacks that start at the same moment both find it free otherwise.
 
@@ -104,5 +101,5 @@ def take(port: int) -> bool:
     except OSError:
         mark.close()
         return False
-    _taken.append(mark)
+    mark.detach()  # it stays open, and nobody closes it
     return True
