@@ -4,7 +4,12 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import supabase
+
+from tests.waiting import until
+
+Database = psycopg.Connection[dict[str, Any]]
 
 
 class Listener:
@@ -41,6 +46,13 @@ class Listener:
             if event == "message" and payload["record"]["reply_to"] == str(question):
                 return payload["record"]
         return None
+
+    async def stored_answer(self, question: UUID, database: Database, seconds: float = 10) -> dict[str, Any]:
+        """The same, once the database shows it: Realtime reads the log, and may tell of a commit a moment before."""
+        row = await until(lambda: self.answer(question), "the answer", seconds)
+        stored = "select from public.chat_messages where id = %s"
+        await until(lambda: database.execute(stored, [row["id"]]).rowcount == 1, "the answer in the database")
+        return row
 
     def statuses(self, question: UUID) -> list[str]:
         return [

@@ -49,7 +49,7 @@ async def test_a_worker_killed_in_mid_stream_costs_an_attempt_and_no_answer(
     assert listener.answer(question) is None
     worker.worker.start()
 
-    answer = await until(lambda: listener.answer(question), "the answer", seconds=30)
+    answer = await listener.stored_answer(question, database, seconds=30)
     assert answers(database, question) == [answer["content"]]
     assert outcomes(database, question) == ["lost", "ok"]
     # The page starts afresh with the new attempt, and ends with the stored text.
@@ -97,7 +97,7 @@ async def test_a_stopped_reply_keeps_what_was_shown(
     question = await ask(client, chat, LONG_QUESTION)
     await until(lambda: len(listener.streamed(question)) > 20, "the stream to be under way")
     await client.rpc("cancel_reply", {"message_id": str(question)}).execute()
-    answer = await until(lambda: listener.answer(question), "what was shown", seconds=5)
+    answer = await listener.stored_answer(question, database, seconds=5)
     await until(lambda: listener.statuses(question)[-1] == "cancelled", "the status")
     assert answer["finish_reason"] == "cancelled"
     assert listener.streamed(question) == answer["content"]
@@ -111,7 +111,7 @@ async def test_a_worker_asked_to_stop_gives_back_what_it_holds(
     question = await ask(client, chat, "How many likes did it get?")
     worker.worker.stop()
     worker.worker.start()
-    await until(lambda: listener.answer(question), "the answer", seconds=8)
+    await listener.stored_answer(question, database, seconds=8)
     assert len(answers(database, question)) == 1
 
 

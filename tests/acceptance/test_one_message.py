@@ -121,7 +121,7 @@ async def test_the_ledger_knows_the_call(
     database: psycopg.Connection[dict[str, Any]],
 ) -> None:
     question = await ask(client, chat, "How many likes did it get?")
-    answer = await until(lambda: listener.answer(question), "the answer")
+    answer = await listener.stored_answer(question, database)
     rows = database.execute(
         "select * from public.external_api_call_logs where message_id = %s", [question]
     ).fetchall()

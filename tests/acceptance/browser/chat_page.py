@@ -10,6 +10,7 @@ import psycopg
 from playwright.async_api import Locator, Page, expect
 
 from tests.people import People, User
+from tests.waiting import until
 from worker.local.stack import Stack
 
 Database = psycopg.Connection[dict[str, Any]]
@@ -207,6 +208,8 @@ class ChatPage:
         await expect(self.turns).to_have_count(count, timeout=timeout_ms)
         for number in range(count):
             await self.expect_state("completed", number, timeout_ms)
+        # Realtime reads the log: it may tell of a commit a moment before another connection sees it.
+        await until(lambda: len(self.stored_answers()) >= count, "the database to show what the page shows")
 
     async def ask_and_wait(self, text: str) -> str:
         """The answer as it is seen, word for word the stored one."""
