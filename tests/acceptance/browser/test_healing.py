@@ -64,7 +64,7 @@ async def test_a_worker_killed_in_mid_stream_costs_no_text_and_doubles_none(
         await enter(tab)
         faulty_model.add("stall", question=QUESTION, after=40)
         await tab.ask(QUESTION)
-        await until(lambda: draft(database, tab), "a draft")
+        await until(lambda: "hook" in draft(database, tab), "a draft that tells the attempts apart")
         worker.worker.kill()
         give_a_long_answer(database, tab, "colour")  # so that the second attempt writes something else
         await expect(tab.answer()).to_contain_text("hook")
