@@ -1,6 +1,6 @@
 """Each guard alone, on two connections that come at once: the second waits for the first, and is refused."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
@@ -122,6 +122,32 @@ def test_what_one_worker_is_claiming_no_other_sees(
         assert other.claim() == []
         first.commit()
         assert other.claim() == []
+
+
+@pytest.mark.parametrize("hold", [Holder.renew, lambda holder, *replies: holder.release()], ids=["renew", "release"])
+@pytest.mark.parametrize("asked_first", ["lower", "higher"])
+def test_a_worker_takes_hold_of_its_replies_in_the_order_of_their_sessions(
+    people: People,
+    database: Any,
+    database_url: str,
+    first: psycopg.Connection,
+    thread: ThreadPoolExecutor,
+    hold: Callable[..., object],
+    asked_first: str,
+) -> None:
+    """Who waits for the first holds none of the others: two workers cannot wait for each other."""
+    lower, higher = sorted((people.make_chat() for _ in range(2)), key=lambda chat: chat.session)
+    for chat in (lower, higher) if asked_first == "lower" else (higher, lower):
+        people.ask(chat)
+    lock = "select from private.reply_queue where session_id = %s for update"
+    with Holder(database_url) as worker:
+        replies = worker.claim()
+        first.execute(lock, [lower.session])
+        holding = thread.submit(hold, worker, *replies)
+        waits(holding, database)
+        assert database.execute(f"{lock} skip locked", [higher.session]).rowcount == 1
+        first.commit()
+        holding.result(10)
 
 
 @pytest.mark.parametrize("limit", ["of the session", "of the user"])
