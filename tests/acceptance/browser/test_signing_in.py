@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from tests.acceptance.browser.chat_page import PASSWORD, ChatPage, Member
@@ -34,6 +35,26 @@ async def test_an_address_that_is_taken_is_told(worker: Stack, page: Page, membe
     await expect(page.get_by_role("alert")).to_have_text(
         "There is an account with this e-mail address. Sign in instead."
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [
+        (400, "email_address_invalid", "This e-mail address is not accepted. Choose another."),
+        (422, "signup_disabled", "New accounts cannot be made at the moment."),
+        (422, "a_new_code", "This was not accepted. Check the e-mail address and the password."),
+        (429, "over_request_rate_limit", "Too many tries. Wait a minute, then try again."),
+        (503, "unexpected_failure", "The server could not be reached. Check the connection and try again."),
+    ],
+)
+async def test_why_there_is_no_account_is_told(
+    worker: Stack, page: Page, guard: Guard, status: int, code: str, words: str
+) -> None:
+    guard.allow(f"status of {status}")
+    refusal = {"code": status, "error_code": code, "msg": "For the log only"}
+    await page.route("**/auth/v1/signup*", lambda route: route.fulfill(status=status, json=refusal))
+    await fill_sign_up(page, worker, f"{uuid4()}@example.test")
+    await expect(page.get_by_role("alert")).to_have_text(words)
 
 
 async def test_a_wrong_password_is_told_and_the_right_one_lets_in(
@@ -78,3 +99,16 @@ async def test_signing_out_leaves_nothing_for_the_next(
         await expect(tab.get_by_text("There is no such post.").first).to_be_visible()
         assert "elderberr" not in await tab.content()
         assert "elderberr" not in await tab.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
+
+
+async def test_signing_out_does_not_depend_on_the_server(chat_page: ChatPage, worker: Stack, guard: Guard) -> None:
+    guard.allow("net::ERR_|status of 50")
+    await chat_page.composer.fill("A draft about elderberries")
+    worker.api.stop()
+    await chat_page.page.get_by_role("button", name="Sign out").click()
+    await expect(chat_page.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    kept = await chat_page.page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
+    assert "elderberr" not in kept
+    assert chat_page.member.email not in kept
+    await chat_page.page.reload()
+    await expect(chat_page.page.get_by_role("heading", name="Sign in")).to_be_visible()

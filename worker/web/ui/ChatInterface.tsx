@@ -58,7 +58,7 @@ function Conversation({ chat, postAnalysisId, onActivity }: Props) {
     (text: string) => setDraft((written) => (written.trim() ? `${text}\n\n${written}` : text)),
     [setDraft],
   );
-  const { edit, begin } = useEdit(talk, toComposer, composer);
+  const { edit, begin } = useEdit(talk, postAnalysisId, toComposer, composer);
   const takeBack = useCallback(
     (letter: Letter) => {
       talk.takeBack(letter.id);
@@ -120,16 +120,24 @@ interface Edit {
   onCancel: () => void;
 }
 
-function useEdit(talk: Talk, toComposer: (text: string) => void, composer: RefObject<HTMLTextAreaElement | null>) {
-  const [edited, setEdited] = useState<{ id: string; text: string } | null>(null);
-  const begin = useCallback((id: string, text: string) => setEdited({ id, text }), []);
+function useEdit(
+  talk: Talk,
+  postAnalysisId: string,
+  toComposer: (text: string) => void,
+  composer: RefObject<HTMLTextAreaElement | null>,
+) {
+  const [edited, setEdited] = useStored<{ id: string; text: string } | null>(
+    `postbro-chat:${postAnalysisId}:edit`,
+    null,
+  );
+  const begin = useCallback((id: string, text: string) => setEdited({ id, text }), [setEdited]);
   const isGone = edited !== null && talk.hasLooked && !talk.turns.some(({ question }) => question.id === edited.id);
   // Replaced or deleted elsewhere. What was written is not lost.
   useEffect(() => {
     if (!isGone) return;
     toComposer(edited.text);
     setEdited(null);
-  }, [isGone, edited, toComposer]);
+  }, [isGone, edited, setEdited, toComposer]);
   const edit: Edit | null = edited && {
     id: edited.id,
     text: edited.text,
@@ -209,23 +217,27 @@ function useChat(chat: Chat, postAnalysisId: string, listener: () => void = noth
     tellOtherTabs(postAnalysisId);
     return row.id;
   }, [chat, postAnalysisId, setSession]);
-  const outbox = useOutbox(chat, postAnalysisId, sessionId, open, turns);
+  const heal = useCallback(async () => (await subscription.current?.heal()) ?? false, []);
+  const outbox = useOutbox(chat, postAnalysisId, sessionId, { open, heal }, turns);
   const shown = turns?.filter(({ question }) => !outbox.replaced.has(question.id)) ?? [];
   const { resendAll } = outbox;
   useEffect(() => {
     if (isLive) resendAll();
   }, [isLive, resendAll]);
 
-  const attempt = useCallback(async (command: () => Promise<unknown>) => {
-    setRefusal(null);
-    try {
-      await command();
-    } catch (error) {
-      // It was settled meanwhile: what is shown next says so.
-      if (asChatError(error).hint !== "reply_state") setRefusal(asChatError(error));
-    }
-    await subscription.current?.heal();
-  }, []);
+  const attempt = useCallback(
+    async (command: () => Promise<unknown>) => {
+      setRefusal(null);
+      try {
+        await command();
+      } catch (error) {
+        // It was settled meanwhile: what is shown next says so.
+        if (asChatError(error).hint !== "reply_state") setRefusal(asChatError(error));
+      }
+      await heal();
+    },
+    [heal],
+  );
   const stop = useCallback((id: string) => attempt(() => chat.cancelReply(id)), [attempt, chat]);
   const retry = useCallback((id: string) => attempt(() => chat.retryReply(id)), [attempt, chat]);
   const regenerate = useCallback((id: string) => attempt(() => chat.regenerateReply(id)), [attempt, chat]);
@@ -315,7 +327,7 @@ function useOutbox(
   chat: Chat,
   postAnalysisId: string,
   sessionId: string | undefined,
-  open: () => Promise<string>,
+  { open, heal }: { open: () => Promise<string>; heal: () => Promise<boolean> },
   turns: Turn[] | null,
 ) {
   const [letters, setLetters] = useStored<Letter[]>(`postbro-chat:${postAnalysisId}:outbox`, []);
@@ -324,8 +336,12 @@ function useOutbox(
   latest.current = { letters, sessionId };
   const post = useRef({ underWay: new Set<string>(), line: Promise.resolve() }).current;
 
+  const takeBack = useCallback(
+    (id: string) => setLetters((all) => all.filter((letter) => letter.id !== id)),
+    [setLetters],
+  );
   const resend = useCallback(
-    ({ id, content, replaces }: Letter) => {
+    ({ id, content, replaces }: Letter, isAgain = true) => {
       if (post.underWay.has(id)) return;
       post.underWay.add(id);
       const mark = (problem: ChatError | null) =>
@@ -336,20 +352,22 @@ function useOutbox(
           const session = latest.current.sessionId ?? (await open());
           latest.current.sessionId = session; // for the next in line, which may come before the next render
           await chat.sendChatMessage(session, content, id, replaces);
+          // Stored, and perhaps long ago: one that was replaced since then is in no turn that will ever be read.
+          if (isAgain) void heal().then((wasRead) => wasRead && takeBack(id));
         } catch (error) {
           mark(asChatError(error));
         }
         post.underWay.delete(id);
       });
     },
-    [chat, open, post, setLetters],
+    [chat, open, heal, post, setLetters, takeBack],
   );
   const send = useCallback(
     (content: string, replaces?: string) => {
       const letter = { id: crypto.randomUUID(), content, replaces, problem: null };
       setLetters((all) => [...all, letter]);
       setLastSent(letter.id);
-      resend(letter);
+      resend(letter, false);
     },
     [resend, setLetters],
   );
@@ -357,10 +375,6 @@ function useOutbox(
   const resendAll = useCallback(() => {
     for (const letter of latest.current.letters) if (letter.problem?.isTemporary !== false) resend(letter);
   }, [resend]);
-  const takeBack = useCallback(
-    (id: string) => setLetters((all) => all.filter((letter) => letter.id !== id)),
-    [setLetters],
-  );
 
   useEffect(() => {
     resendAll();

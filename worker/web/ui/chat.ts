@@ -53,8 +53,8 @@ export interface ChatHandlers {
 export interface ChatSubscription {
   /** Adds the page before the first turn that is shown. */
   readEarlier(): Promise<void>;
-  /** Reads the rows now: after waking from sleep, for one. */
-  heal(): Promise<void>;
+  /** Reads the rows now: after waking from sleep, for one. Whether they could be read. */
+  heal(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -474,7 +474,7 @@ class Subscription implements ChatSubscription {
   #failures = 0;
   #reopening: ReturnType<typeof setTimeout> | undefined;
   #ticking: ReturnType<typeof setInterval>;
-  #reading: Promise<void> | null = null;
+  #reading: Promise<boolean> | null = null;
   #mustRead = true;
   #hasRead = false;
   #heardMeanwhile = new Set<string>();
@@ -500,10 +500,10 @@ class Subscription implements ChatSubscription {
     void this.#read();
   }
 
-  async heal(): Promise<void> {
+  async heal(): Promise<boolean> {
     this.#mustRead = true;
-    await this.#reading;
-    await this.#read();
+    await this.#reading; // it may have begun before what is to be seen now
+    return this.#read();
   }
 
   async readEarlier(): Promise<void> {
@@ -616,21 +616,27 @@ class Subscription implements ChatSubscription {
     if (this.#mustRead || this.#conversation.hasGap || isSilent) void this.#read();
   }
 
-  async #read(): Promise<void> {
-    if (this.#reading || this.#isClosed) return;
+  #read(): Promise<boolean> {
+    if (this.#isClosed) return Promise.resolve(false);
+    this.#reading ??= this.#readOnce().finally(() => {
+      this.#reading = null;
+      this.#lastNews = Date.now();
+    });
+    return this.#reading;
+  }
+
+  async #readOnce(): Promise<boolean> {
     this.#mustRead = false;
     this.#heardMeanwhile.clear();
-    this.#reading = this.#readRows()
-      .then(() => this.#tell(null))
-      .catch((error) => {
-        this.#mustRead = true;
-        this.#tell(asChatError(error));
-      })
-      .finally(() => {
-        this.#reading = null;
-        this.#lastNews = Date.now();
-      });
-    await this.#reading;
+    try {
+      await this.#readRows();
+      this.#tell(null);
+      return true;
+    } catch (error) {
+      this.#mustRead = true;
+      this.#tell(asChatError(error));
+      return false;
+    }
   }
 
   async #readRows(): Promise<void> {

@@ -164,6 +164,21 @@ test("over two hundred missed turns are read in pieces", async () => {
   expect(watcher.turns.map(({ question }) => question.turn)).toEqual(project.api.turns.map(({ turn }) => turn));
 });
 
+test("healing says whether the rows could be read, since it was asked for", async () => {
+  const { project, watcher } = await watch(answeredRow(1));
+  const before = watcher.subscription.heal();
+  await pass();
+  project.api.turns = [answeredRow(1), answeredRow(2)];
+  const two = [watcher.subscription.heal(), watcher.subscription.heal()];
+  expect(await Promise.all([before, ...two])).toEqual([true, true, true]);
+  expect(watcher.texts).toEqual(["Answer 1", "Answer 2"]);
+  project.api.trouble = { status: 500 };
+  expect(await watcher.subscription.heal()).toBe(false);
+  project.api.trouble = null;
+  await watcher.subscription.close();
+  expect(await watcher.subscription.heal()).toBe(false);
+});
+
 test("that the rows cannot be read is told, tried again each second, and taken back", async () => {
   const { project, watcher } = await watch(answeredRow(1));
   project.api.trouble = { status: 500, body: { code: "XX000", message: "boom" } };

@@ -57,7 +57,7 @@ export class ScriptedChat implements Chat {
       handlers,
       isClosed: false,
       readEarlier: vi.fn(async () => undefined),
-      heal: vi.fn(async () => undefined),
+      heal: vi.fn(async () => false), // it shows nothing by itself
       close: vi.fn(async () => {
         subscribed.isClosed = true;
       }),

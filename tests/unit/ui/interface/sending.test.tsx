@@ -1,7 +1,7 @@
 // A question's way from the keyboard to the database, and what happens when it does not get there.
 
 import { act, screen } from "@testing-library/react";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { messageRow } from "../rows";
 import {
   ANALYSIS,
@@ -202,4 +202,18 @@ test("what was being sent when the page was left may be stored already: then it 
   const question = messageRow(1, { id: ids(chat)[0], content: "Why?" });
   await drawn(turnOf(1, "completed", { question }));
   expect(lines()).toEqual(["Why?"]);
+});
+
+test.each([
+  ["is not waited for", true, []],
+  ["stays as long as the rows cannot be read", false, ["Why?"]],
+])("one that is stored and in no turn, for it was replaced meanwhile, %s", async (_, couldRead, shown) => {
+  const { chat } = await drawn();
+  vi.mocked(chat.open[0].heal).mockResolvedValue(couldRead);
+  await type("Why?{Enter}");
+  expect(screen.getByText("Sending…")).toBeTruthy();
+  await chat.tell(({ onConnection }) => onConnection?.(false));
+  await chat.tell(({ onConnection }) => onConnection?.(true));
+  expect(contents(chat)).toEqual(["Why?", "Why?"]);
+  expect(lines()).toEqual(shown);
 });

@@ -162,6 +162,18 @@ test.each(["Escape", "Cancel"])("%s gives the editing up, and the focus back", a
   expect(sent(chat)).toEqual([]);
 });
 
+test("what is being edited survives a reload, where it was", async () => {
+  const { view } = await drawn(turnOf(1, "completed"));
+  await press("Edit this question");
+  await userEvent.keyboard(" in other words");
+  view.unmount();
+  const { chat } = await drawn(turnOf(1, "completed"));
+  expect(editor()!.value).toBe("Question 1 in other words");
+  await press("Cancel");
+  expect(sessionStorage.length).toBe(0);
+  expect(sent(chat)).toEqual([]);
+});
+
 test("Escape belongs to an input method while it composes", async () => {
   await drawn(turnOf(1, "completed"));
   await press("Edit this question");

@@ -95,8 +95,9 @@ function useUser(supabase: SupabaseClient<Database>): User | null | undefined {
 }
 
 async function signOut(supabase: SupabaseClient<Database>): Promise<void> {
-  const { error } = await supabase.auth.signOut();
-  if (!error) keepOnlyFor(null);
+  keepOnlyFor(null);
+  // From this device, which does not depend on the server: whoever leaves a shared computer is gone, come what may.
+  await supabase.auth.signOut({ scope: "local" });
 }
 
 const OWNER = "postbro-chat:owner";

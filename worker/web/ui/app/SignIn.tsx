@@ -70,11 +70,21 @@ export function SignIn({ supabase, isLocal }: Props) {
   );
 }
 
+const SENTENCES: Record<string, string> = {
+  invalid_credentials: "This e-mail address and password do not match.",
+  user_already_exists: "There is an account with this e-mail address. Sign in instead.",
+  weak_password: "Choose a longer password, or one that is harder to guess.",
+  email_not_confirmed: "Open the link in the e-mail that you were sent first.",
+  email_address_invalid: "This e-mail address is not accepted. Choose another.",
+  email_address_not_authorized: "This e-mail address is not accepted. Choose another.",
+  signup_disabled: "New accounts cannot be made at the moment.",
+  user_banned: "This account is locked. Ask whoever runs this page.",
+};
+
 function sentence({ status, code }: AuthError): string {
-  if (code === "user_already_exists") return "There is an account with this e-mail address. Sign in instead.";
-  if (code === "weak_password") return "Choose a longer password.";
-  if (code === "email_not_confirmed") return "Open the link in the e-mail that you were sent first.";
+  if (code && SENTENCES[code]) return SENTENCES[code];
   if (status === 429) return "Too many tries. Wait a minute, then try again.";
-  if (status === 400 || status === 422) return "This e-mail address and password do not match.";
+  if (status && status >= 400 && status < 500)
+    return "This was not accepted. Check the e-mail address and the password.";
   return "The server could not be reached. Check the connection and try again.";
 }
