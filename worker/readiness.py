@@ -14,7 +14,8 @@ def problems(settings: WorkerSettings, runner: Runner, wakeup: WakeUp, breakers:
     if not runner.api_answers:
         found["api"] = (
             f"The Supabase API has not answered for {_since(runner.api_changed_at)}: no question is claimed. "
-            "See that SUPABASE_URL is reached from here and that the project is not paused; "
+            "See that SUPABASE_URL is reached from here, that SUPABASE_SECRET_KEY is of this project, "
+            "and that the project is not paused; "
             "`python -m worker check` tells more."
         )
     if not wakeup.subscribed:
@@ -27,7 +28,8 @@ def problems(settings: WorkerSettings, runner: Runner, wakeup: WakeUp, breakers:
     if states and all(state == "open" for state in states.values()):
         found["models"] = (
             f"No model is asked just now, since most calls failed: {', '.join(states)}. Questions wait in the queue. "
-            "See Gemini's status and the key's quota, or name another model in GEMINI_MODELS."
+            "See that Gemini is reached from here, its status and the key's quota, or name another model in "
+            "GEMINI_MODELS; `python -m worker check` tells more."
         )
     return found
 

@@ -180,7 +180,10 @@ class Replies:
             code = str(error.code or "")
             if code.startswith(_OUR_FAULT):
                 raise DatabaseRefused(f"{function}: {code}") from None
-            raise DatabaseAway(f"{function}: {code}") from None
+            # Without a code it comes from the gateway, which knows nothing but keys.
+            raise DatabaseAway(
+                f"{function}: {code or 'refused without a code (is the key of this project?)'}"
+            ) from None
         except httpx.HTTPError as error:
             raise DatabaseAway(f"{function}: {type(error).__name__}") from None
         except ValueError:

@@ -39,7 +39,8 @@ class Runner:
         self._answerer = answerer
         self._held: dict[asyncio.Task[None], Claim] = {}
         self._stop = asyncio.Event()
-        self.api_answers = False
+        self.api_answers: bool | None = None
+        """None: it has not been asked yet."""
         self.api_changed_at = time.monotonic()
         """Since when it answers, or not."""
 
@@ -73,7 +74,7 @@ class Runner:
             with metrics.CLAIM_DURATION.time():
                 claims, next_due = await self._replies.claim(free)
         except DatabaseError as error:
-            if self.api_answers:
+            if self.api_answers is not False:
                 log.warning("The API does not answer.", action="claim_failed", reason=str(error))
             self._api_is(False)
             count("error").inc()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.browser.chat_page import PASSWORD, sign_up
 from tests.people import People
 from worker.local.stack import Stack
 
@@ -32,11 +33,19 @@ def run(example: str, told: dict[str, str], folder: Path) -> str:
 
 @pytest.mark.usefixtures("worker")
 def test_every_example_does_what_the_readme_says(house: Stack, people: People, tmp_path: Path) -> None:
-    user = people.make_user()
-    _, analysis = people.make_analysis(user)
-    told = {"WEB": house.environment["WEB_URL"], "TOKEN": user.token, "ANALYSIS": str(analysis)}
-    opening, listing, session, asking, asking_only, streaming, history, export = EXAMPLES
+    member = sign_up(house, people)
+    told = {
+        "WEB": house.environment["WEB_URL"],
+        "API": house.environment["SUPABASE_URL"],
+        "KEY": house.environment["SUPABASE_PUBLISHABLE_KEY"],
+        "EMAIL": member.email,
+        "PASSWORD": PASSWORD,
+    }
+    signing_in, opening, listing, session, asking, asking_only, streaming, history, export = EXAMPLES
 
+    signed_in = run(f'{signing_in}echo "$TOKEN" "$ANALYSIS"', told, tmp_path)
+    told["TOKEN"], told["ANALYSIS"] = signed_in.split()
+    assert told["ANALYSIS"] == str(member.analysis)
     told["SESSION"] = json.loads(run(opening, told, tmp_path))["session_id"]
     assert [each["id"] for each in json.loads(run(listing, told, tmp_path))["sessions"]] == [told["SESSION"]]
     assert json.loads(run(session, told, tmp_path))["messages"] == []

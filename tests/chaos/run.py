@@ -127,8 +127,8 @@ def _count(report: Report, evidence: Evidence, begun: datetime) -> None:
 def _quantiles(values: list[float]) -> dict[str, float]:
     if len(values) < 2:
         return {}
-    twentieths = statistics.quantiles(values, n=20)
-    return {"5 %": twentieths[0], "half": twentieths[9], "95 %": twentieths[18], "all": max(values)}
+    twentieths = statistics.quantiles(values, n=20, method="inclusive")
+    return {"5 %": twentieths[0], "half": twentieths[9], "95 %": twentieths[18], "longest": max(values)}
 
 
 def _leaks(report: Report, workers: list[Worker], fresh: list[Footprint]) -> list[str]:

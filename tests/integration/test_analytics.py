@@ -190,6 +190,18 @@ def test_retries(database: Any, people: People, chat: Chat, worker: Holder) -> N
     )
 
 
+def test_another_version_of_an_answer_is_no_retry(database: Any, people: People, chat: Chat, worker: Holder) -> None:
+    question = people.ask(chat)
+    answer(worker, question)
+    asked = people.signed_in(chat.user).post("/rpc/regenerate_reply", json={"message_id": str(question)})
+    asked.raise_for_status()
+    answer(worker, question)
+
+    row = one(database, "select * from analytics.retries")
+    assert (row["calls"], row["replies_retried"], row["retries"], row["most_calls"]) == (2, 0, 0, 2)
+    assert one(database, "select public.ops_report() as report")["report"]["periods"][0]["retries"] == 0
+
+
 def test_every_view_has_a_comment(database: Any) -> None:
     rows = database.execute(
         """select relname, obj_description(oid, 'pg_class') as comment from pg_class

@@ -72,6 +72,7 @@ def test_all_problems_are_told_at_once_by_name_and_purpose(environment):
     environment(
         SUPABASE_URL="abc.supabase.co",
         SUPABASE_SECRET_KEY=None,
+        GEMINI_BASE_URL="localhost:54324",
         WORKER_CONCURRENCY="0",
         LEASE_SECONDS="soon",
         HEALTH_PORT="65536",
@@ -84,6 +85,7 @@ def test_all_problems_are_told_at_once_by_name_and_purpose(environment):
     assert [line.strip().split(":")[0] for line in lines] == [
         "SUPABASE_URL",
         "SUPABASE_SECRET_KEY",
+        "GEMINI_BASE_URL",
         "WORKER_CONCURRENCY",
         "LEASE_SECONDS",
         "HEALTH_PORT",

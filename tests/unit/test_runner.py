@@ -203,6 +203,16 @@ async def test_an_api_that_is_away_is_asked_again_and_told_once():
     assert [line["action"] for line in lines if line["log_level"] == "warning"] == ["claim_failed"]
 
 
+async def test_an_api_that_has_never_answered_is_told_too():
+    replies = FakeReplies()
+    replies.claim_error = DatabaseAway("claim_replies: ConnectError")
+    with capture_logs() as lines:
+        async with running(replies, FakeAnswerer(), degraded_sweep_seconds=0.01):
+            await replies.until_asked(3)
+
+    assert [line["action"] for line in lines if line["log_level"] == "warning"] == ["claim_failed"]
+
+
 async def test_a_lost_lease_cancels_its_task_and_no_other():
     lost, kept = claim_of("lost"), claim_of("kept")
     replies, answerer = FakeReplies(lost, kept), FakeAnswerer()

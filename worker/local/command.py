@@ -27,6 +27,7 @@ ANNOUNCED = (
     "SUPABASE_SECRET_KEY",
     "DATABASE_URL",
     "GEMINI_BASE_URL",
+    "GEMINI_API_KEY",
     "WEB_URL",
 )
 
@@ -64,7 +65,7 @@ def local(ephemeral: bool, no_worker: bool, no_web: bool, no_model: bool, demo: 
                 durable=not ephemeral,
             )
             with stack:
-                _announce(stack)
+                _announce(stack, choices.gemini_models if real_model else None)
                 supervise(stack)
     except StartError as error:
         raise click.ClickException(str(error)) from None
@@ -105,13 +106,15 @@ def _directory(ephemeral: bool) -> Iterator[Path]:
         yield Path(directory)
 
 
-def _announce(stack: Stack) -> None:
+def _announce(stack: Stack, gemini_models: str | None) -> None:
+    # The offline model's address and key; a real key is in no environment that we make, and so is not told.
     click.echo(json.dumps({name: stack.environment.get(name) for name in ANNOUNCED}))
     environment = stack.environment
     lines = [
         ("Chat page", environment.get("WEB_URL")),
         ("API", environment["SUPABASE_URL"]),
         ("Database", environment["DATABASE_URL"]),
+        ("Model", gemini_models or ("offline; set GEMINI_API_KEY for Gemini" if "model" in stack.services else None)),
         ("Demo account", "demo@postbro.test, password postbro-demo" if stack.demo else None),
         ("Logs", str(stack.directory / "logs")),
     ]

@@ -40,6 +40,7 @@ class Service:
         self.name = name
         self._command = command
         self._log = log
+        self._logged_before = 0  # bytes, of earlier starts
         self._ready = ready
         self._environment = dict(environment or {})
         self._working_directory = working_directory
@@ -72,6 +73,7 @@ class Service:
         if self.running:
             return
         with self._log.open("ab") as log:
+            self._logged_before = log.tell()
             self._process = subprocess.Popen(
                 self._bound_command(),
                 env={**os.environ, **self._environment},
@@ -121,9 +123,10 @@ class Service:
         self._process = None
 
     def log_tail(self, lines: int = 15) -> str:
+        """The end of what it wrote since it was started."""
         if not self._log.exists():
             return "(no log)"
-        text = self._log.read_text(errors="replace").splitlines()[-lines:]
+        text = self._log.read_bytes()[self._logged_before :].decode(errors="replace").splitlines()[-lines:]
         return "\n".join([*text, f"(the whole log: {self._log})"])
 
 

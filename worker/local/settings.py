@@ -2,11 +2,13 @@
 
 import random
 import socket
+from collections import defaultdict
 from typing import Annotated, Self
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from worker.config import WorkerSettings
 from worker.local.processes import StartError
 
 # Below the range from which Linux takes the ports of outgoing connections: a service that is
@@ -46,6 +48,16 @@ class LocalSettings(BaseSettings):
     web_port: Port = 8000
     health_port: Port = 8001
     gemini_api_key: SecretStr | None = None
+    gemini_models: str = WorkerSettings.model_fields["gemini_models"].default
+
+    @model_validator(mode="after")
+    def _no_port_twice(self) -> Self:
+        by_port: dict[int, list[str]] = defaultdict(list)
+        for service, port in self.ports.model_dump().items():
+            by_port[port].append(PORT_SETTINGS[service])
+        if twice := [" and ".join(names) for names in by_port.values() if len(names) > 1]:
+            raise ValueError(f"{', '.join(twice)} are the same port")
+        return self
 
     @property
     def ports(self) -> Ports:
@@ -75,7 +87,10 @@ def load() -> LocalSettings:
     try:
         return LocalSettings()
     except ValidationError as error:
-        problems = [f"{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
+        problems = [
+            f"{str(each['loc'][0]).upper()}: {each['msg']}" if each["loc"] else str(each["ctx"]["error"])
+            for each in error.errors()
+        ]
         raise StartError("Settings that cannot be used: " + "; ".join(problems)) from None
 
 

@@ -161,7 +161,9 @@ class Stack:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StartError(f"A local stack is already running on {self.directory}.") from None
+            raise StartError(
+                f"A local stack is already running on {self.directory}: stop it by Ctrl-C where it was started."
+            ) from None
 
     def _require_ports(self) -> None:
         for name in self.services:

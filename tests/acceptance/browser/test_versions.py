@@ -10,7 +10,7 @@ from tests.acceptance.browser.test_phone import PHONE, expect_nothing_too_wide
 from tests.acceptance.browser.test_streaming import LONG_ANSWER, QUESTION
 from tests.acceptance.faulty_model import FaultyModel
 
-REFUSAL = "There is no new version. The model could not be reached."
+REFUSAL = "There is no new version. The model cannot be used: whoever runs this page has to look into it."
 
 
 async def ask_for(page: ChatPage, model: FaultyModel, answer: str) -> None:

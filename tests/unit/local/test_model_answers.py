@@ -79,6 +79,14 @@ def test_answers_word_for_word_from_the_data(question, expected):
     assert expected in ask(question)
 
 
+@pytest.mark.parametrize("question", ["How many likes did it get, and why?", "Why did it work?"])
+def test_why_is_answered_with_what_the_analysis_gives_as_reasons(question):
+    text = ask(question)
+    assert ("918273 likes" in text) is question.startswith("How many")
+    assert "Three questions open in the first eight seconds." in text
+    assert "does not say" not in text
+
+
 def test_several_things_may_be_asked_at_once():
     reply = ask("How many likes did it get and when was it posted?")
 

@@ -1,6 +1,7 @@
 """One question and one system instruction → one answer in Markdown, from retrieval alone."""
 
 import re
+from dataclasses import replace
 
 from . import fixed, lookup, topics
 from .conversation import Mode, Question, Turn, read_question
@@ -14,6 +15,8 @@ ENOUGH_COVERAGE = 0.6  # of the weight of a question's words: below, the answer 
 LEAST_COVERAGE = 0.2
 NEAR_THE_BEST = 0.5  # of the best score: facts below are left out
 MOST_HITS = 4
+
+_AND_WHY = re.compile(r",?\s+and why\W*$", re.IGNORECASE)
 
 
 def answer(turns: list[Turn], system_instruction: str) -> str:
@@ -29,6 +32,9 @@ def _answer(question: Question, dossier: Dossier) -> str:
         return f"{fixed.NO_QUESTION} {offer(dossier)}"
     if not dossier.facts and not dossier.figures:
         return fixed.NO_DATA
+    if (first := _AND_WHY.sub("", question.text)) != question.text:
+        asked = replace(question, text=first)
+        return f"{_answer(asked, dossier)}\n\n{_answer(replace(asked, mode=Mode.WHY), dossier)}"
     if question.mode is Mode.MORE:
         return topics.more(question, dossier)
     if question.mode is Mode.JUDGE:

@@ -77,7 +77,9 @@ _PATTERNS = (
     (
         Intent.STRENGTHS,
         r"\bstrengths?\b|\bwhat(?:'s| is| was) (?:so )?(?:good|great|strong|special)\b|"
-        r"\bwhat (?:has )?work(?:s|ed)\b|\b(?:done|did|does|do) (?:right|best)\b|\bwell done\b",
+        r"\bwhat (?:has )?work(?:s|ed)\b|"
+        r"\bwhy (?:did|does|has) (?:it|this|that|the \w+) work(?:ed)?\b|"
+        r"\b(?:done|did|does|do) (?:right|best)\b|\bwell done\b",
     ),
     (
         Intent.IMPROVE,

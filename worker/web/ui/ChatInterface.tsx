@@ -863,16 +863,19 @@ function Announcer({ turns, isReady }: { turns: Turn[]; isReady: boolean }) {
   );
 }
 
+// Markdown's own, at the beginning of a line and within it: read out, they would be noise.
+const MARKS = /^[ \t]*(?:#+|[-*+>]|\|[-:| ]+$)[ \t]*|\*+|`+|!?\[(?=[^\]]*\]\()|\]\([^)\s]*\)/gm;
+
 function announcement(turn: Turn): string {
-  if (turn.state === "completed") return `Answer: ${turn.text}`;
+  if (turn.state === "completed") return `Answer: ${turn.text.replace(MARKS, "")}`;
   if (turn.state === "writing") return "The answer is being written.";
   return wordsFor(turn)?.sentence ?? "Thinking…";
 }
 
 const FAILURES: Record<string, [sentence: string, canRetry: boolean]> = {
-  model_overloaded: ["The model is overloaded at the moment.", true],
+  model_overloaded: ["The model is overloaded, or out of reach, at the moment.", true],
   rate_limited: ["Too many questions are being asked at the moment.", true],
-  model_unavailable: ["The model could not be reached.", true],
+  model_unavailable: ["The model cannot be used: whoever runs this page has to look into it.", true],
   timed_out: ["The answer took too long.", true],
   content_blocked: ["The model declined to answer this. Try to ask it differently.", false],
   empty_reply: ["The model gave no answer.", true],

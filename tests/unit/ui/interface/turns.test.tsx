@@ -43,9 +43,9 @@ test("one that was stopped can be asked again", async () => {
 });
 
 test.each([
-  ["model_overloaded", "The model is overloaded at the moment.", true],
+  ["model_overloaded", "The model is overloaded, or out of reach, at the moment.", true],
   ["rate_limited", "Too many questions are being asked at the moment.", true],
-  ["model_unavailable", "The model could not be reached.", true],
+  ["model_unavailable", "The model cannot be used: whoever runs this page has to look into it.", true],
   ["timed_out", "The answer took too long.", true],
   ["content_blocked", "The model declined to answer this. Try to ask it differently.", false],
   ["empty_reply", "The model gave no answer.", true],
@@ -165,6 +165,16 @@ test("a screen reader is told of each state, and of the text when it is whole", 
   expect(heard).toEqual(["The answer is being written.", "Answer: Lists get saved."]);
   await chat.shows(turnOf(1, "completed"), turnOf(2, "failed", { errorCode: "timed_out" }));
   expect(said()).toBe("The answer took too long.");
+});
+
+test("an answer is announced without Markdown's marks", async () => {
+  const { chat } = await drawn(turnOf(1, "writing", { text: "#" }));
+  const text =
+    "## Why\n\n- **Saves** of `3 * 2` people, [a guide](https://example.test/a_b)\n1. snake_case\n\n| a | b |\n| - | - |\n| 1 | 2 |";
+  await chat.shows(turnOf(1, "completed", { text }));
+  expect(screen.getByRole("status").textContent).toBe(
+    "Answer: Why\n\nSaves of 3  2 people, a guide\n1. snake_case\n\n| a | b |\n\n| 1 | 2 |",
+  );
 });
 
 test("an answer is not talked over by the next question, which still waits", async () => {
