@@ -169,9 +169,12 @@ class ChatPage:
     # ------------------------------------------------ what is done
 
     async def ask(self, text: str) -> None:
-        """Typed into the composer, and sent with Enter."""
+        """Typed into the composer, and sent with Enter; on a telephone by the button."""
         await self.composer.fill(text)
-        await self.composer.press("Enter")
+        if await self.page.evaluate("matchMedia('(pointer: coarse)').matches"):
+            await self.send_button.tap()
+        else:
+            await self.composer.press("Enter")
 
     async def edit(self, text: str) -> None:
         """The newest question, put like this instead, and sent with Enter."""

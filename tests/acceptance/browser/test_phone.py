@@ -67,6 +67,17 @@ async def test_one_pane_at_a_time_with_ways_back(make_page: MakePage, member: Me
     await tab.expect_answers(1)
 
 
+async def test_enter_starts_a_new_line_and_the_button_sends(make_page: MakePage, member: Member) -> None:
+    tab = await make_page(member, **PHONE)
+    await tab.sign_in_to_chat()
+    await expect(tab.composer).not_to_be_focused()  # or the keyboard would cover half of what there is to read
+    await tab.composer.press_sequentially("How many likes\ndid it get?")
+    await expect(tab.turns).to_have_count(0)
+    await tab.send_button.tap()
+    await tab.expect_answers(1)
+    assert tab.stored()[0]["content"] == "How many likes\ndid it get?"
+
+
 async def test_long_words_and_addresses_are_broken_and_wide_tables_scroll(
     make_page: MakePage, member: Member, database: Database
 ) -> None:

@@ -31,18 +31,31 @@ interface Props {
   postAnalysisId: string;
   /** Called when a list of chats elsewhere on the page is out of date. */
   onActivity?: () => void;
+  /** Whether its reader may write at once: where the chat is what they came for. Not on a phone, whose keyboard
+   * would cover half of it. */
+  autoFocus?: boolean;
 }
 
-export function ChatInterface({ chat, postAnalysisId, onActivity }: Props) {
+export function ChatInterface(props: Props) {
   useStyles();
   // Another analysis is another chat: nothing of the one before may show in it.
-  return <Conversation key={postAnalysisId} chat={chat} postAnalysisId={postAnalysisId} onActivity={onActivity} />;
+  return <Conversation key={props.postAnalysisId} {...props} />;
 }
 
-function Conversation({ chat, postAnalysisId, onActivity }: Props) {
+function Conversation({ chat, postAnalysisId, onActivity, autoFocus = false }: Props) {
   const talk = useChat(chat, postAnalysisId, onActivity);
   const composer = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => {
+    if (autoFocus && !isTouched()) composer.current?.focus({ preventScroll: true });
+  }, [autoFocus]);
   const [draft, setDraft] = useStored(`postbro-chat:${postAnalysisId}:draft`, "");
+  const wasArchived = useRef(false);
+  useEffect(() => {
+    const isReopened = wasArchived.current && !talk.isArchived;
+    wasArchived.current = talk.isArchived;
+    // The button that did it is gone, and the focus would be nowhere.
+    if (isReopened && document.activeElement === document.body && !isTouched()) composer.current?.focus();
+  }, [talk.isArchived]);
   const isEmpty = talk.hasLooked && talk.turns.length === 0 && talk.outbox.length === 0;
   // What is on its way comes after it, and would make it an older one.
   const newest = talk.outbox.length === 0 ? talk.turns.at(-1) : undefined;
@@ -83,6 +96,7 @@ function Conversation({ chat, postAnalysisId, onActivity }: Props) {
               key={turn.question.id}
               turn={turn}
               isNewest={turn === newest && !talk.isArchived}
+              isArchived={talk.isArchived}
               edit={edit?.id === turn.question.id ? edit : null}
               onEdit={begin}
               onStop={talk.stop}
@@ -91,7 +105,14 @@ function Conversation({ chat, postAnalysisId, onActivity }: Props) {
             />
           ))}
           {talk.outbox.map((letter) => (
-            <Unsent key={letter.id} letter={letter} onResend={talk.resend} onEdit={takeBack} />
+            <Unsent
+              key={letter.id}
+              letter={letter}
+              isArchived={talk.isArchived}
+              onResend={talk.resend}
+              onSendAnew={talk.sendAnew}
+              onEdit={takeBack}
+            />
           ))}
         </ol>
       </Scroller>
@@ -131,8 +152,9 @@ function useEdit(
     null,
   );
   const begin = useCallback((id: string, text: string) => setEdited({ id, text }), [setEdited]);
-  const isGone = edited !== null && talk.hasLooked && !talk.turns.some(({ question }) => question.id === edited.id);
-  // Replaced or deleted elsewhere. What was written is not lost.
+  const isThere = talk.turns.some(({ question }) => question.id === edited?.id) && !talk.isArchived;
+  const isGone = edited !== null && talk.hasLooked && !isThere;
+  // Replaced, deleted or archived elsewhere. What was written is not lost.
   useEffect(() => {
     if (!isGone) return;
     toComposer(edited.text);
@@ -238,6 +260,11 @@ function useChat(chat: Chat, postAnalysisId: string, listener: () => void = noth
     },
     [heal],
   );
+  useEffect(() => {
+    if (!refusal) return;
+    const timer = setTimeout(() => setRefusal(null), REFUSED_FOR);
+    return () => clearTimeout(timer);
+  }, [refusal]);
   const stop = useCallback((id: string) => attempt(() => chat.cancelReply(id)), [attempt, chat]);
   const retry = useCallback((id: string) => attempt(() => chat.retryReply(id)), [attempt, chat]);
   const regenerate = useCallback((id: string) => attempt(() => chat.regenerateReply(id)), [attempt, chat]);
@@ -256,8 +283,17 @@ function useChat(chat: Chat, postAnalysisId: string, listener: () => void = noth
     [attempt, chat, sessionId, setSession, onActivity],
   );
 
+  const send = useCallback(
+    (text: string, replaces?: string) => {
+      setRefusal(null);
+      outbox.send(text, replaces);
+    },
+    [outbox.send],
+  );
+
   return {
     ...outbox,
+    send,
     turns: shown,
     isNewest,
     hasEarlier,
@@ -362,35 +398,55 @@ function useOutbox(
     },
     [chat, open, heal, post, setLetters, takeBack],
   );
+  // Sending again is harmless: the id is the letter's own.
+  const resendAll = useCallback(() => {
+    for (const letter of latest.current.letters) if (letter.problem?.isTemporary !== false) resend(letter);
+  }, [resend]);
+  const resendFailed = useCallback(() => {
+    for (const letter of latest.current.letters) if (letter.problem?.isTemporary) resend(letter);
+  }, [resend]);
   const send = useCallback(
     (content: string, replaces?: string) => {
+      resendFailed(); // or it would overtake those
       const letter = { id: crypto.randomUUID(), content, replaces, problem: null };
       setLetters((all) => [...all, letter]);
       setLastSent(letter.id);
       resend(letter, false);
     },
-    [resend, setLetters],
+    [resend, resendFailed, setLetters],
   );
-  // Sending again is harmless: the id is the letter's own.
-  const resendAll = useCallback(() => {
-    for (const letter of latest.current.letters) if (letter.problem?.isTemporary !== false) resend(letter);
-  }, [resend]);
+  // Not in the place of the one that it was to replace, which is the newest no more.
+  const sendAnew = useCallback(
+    ({ id, content }: Letter) => {
+      takeBack(id);
+      send(content);
+    },
+    [takeBack, send],
+  );
 
   useEffect(() => {
     resendAll();
     return on(window, "online", resendAll);
   }, [resendAll]);
+  const tries = useRef(0);
+  useEffect(() => {
+    if (letters.length === 0) tries.current = 0;
+    if (!letters.some(({ problem }) => problem?.isTemporary)) return;
+    const timer = setTimeout(resendFailed, SEND_AGAIN[Math.min(tries.current++, SEND_AGAIN.length - 1)]);
+    return () => clearTimeout(timer);
+  }, [letters, resendFailed]);
 
   // One that was replaced already was stored before.
   const stored = new Set(turns?.flatMap(({ question }) => [question.id, question.replaces]));
   const outbox = letters.filter(({ id }) => !stored.has(id));
   useEffect(() => {
-    if (outbox.length < letters.length) setLetters(outbox);
+    // Of those that there are by now: another may have been sent since this was drawn.
+    if (outbox.length < letters.length) setLetters((all) => all.filter(({ id }) => !stored.has(id)));
   });
   // A question makes room for the one that is to take its place, until that is refused.
   const replacing = outbox.filter(({ problem }) => problem?.isTemporary !== false);
   const replaced = new Set(replacing.map(({ replaces }) => replaces));
-  return { outbox, replaced, lastSent, send, resend, resendAll, takeBack };
+  return { outbox, replaced, lastSent, send, sendAnew, resend, resendAll, takeBack };
 }
 
 /** The same function at each drawing, whatever the callback is by then: a new one is no reason to subscribe again. */
@@ -432,6 +488,7 @@ interface TurnProps {
   turn: Turn;
   /** Only the newest question can be edited, and only its answer regenerated. */
   isNewest: boolean;
+  isArchived: boolean;
   edit: Edit | null;
   onEdit: (id: string, text: string) => void;
   onStop: (id: string) => void;
@@ -440,32 +497,44 @@ interface TurnProps {
 }
 
 // Drawn anew only when its turn has changed: the others stay as they are while one streams.
-const TurnView = memo(function TurnView({ turn, isNewest, edit, onEdit, onStop, onRetry, onRegenerate }: TurnProps) {
+const TurnView = memo(function TurnView(props: TurnProps) {
+  const { turn, isNewest, isArchived, edit, onEdit, onStop, onRetry, onRegenerate } = props;
+  const place = useRef<HTMLElement>(null);
   const { question, state, versions } = turn;
   const [version, setVersion] = useVersion(turn);
   const isUnderWay = state === "waiting" || state === "writing";
   const stored = versions.at(version);
   const text = stored ? stored.content : turn.text;
   const note = stored ? wordsAfter(stored) : null;
-  const again = (command: (id: string) => void) => {
+  const command = (send: (id: string) => void) => {
+    place.current?.focus({ preventScroll: true }); // the button goes away, and the focus would be nowhere
+    send(question.id);
+  };
+  const again = (send: (id: string) => void) => {
     setVersion(null);
-    command(question.id);
+    command(send);
   };
   return (
     <li className="chat-turn" data-state={state}>
       <Question question={question} edit={edit} onEdit={isNewest ? onEdit : null} />
-      <article className="chat-answer" aria-label="Assistant" aria-busy={isUnderWay && !stored}>
+      <article
+        className="chat-answer"
+        aria-label="Assistant"
+        aria-busy={isUnderWay && !stored}
+        ref={place}
+        tabIndex={-1}
+      >
         {/* Above the text, so that nothing moves while it grows. */}
         <header data-failed={(state === "failed" && !stored) || undefined}>
           {stored ? <Time of={stored.created_at} /> : <Status turn={turn} />}
           <Versions shown={version} of={countOf(turn)} onShow={setVersion} />
           {stored && <Copy text={stored.content} />}
-          {!stored && isUnderWay && (
-            <button type="button" onClick={() => onStop(question.id)}>
+          {isUnderWay && (
+            <button type="button" onClick={() => command(onStop)}>
               Stop
             </button>
           )}
-          {!stored && !isUnderWay && <Again turn={turn} onRetry={() => again(onRetry)} />}
+          {!stored && !isUnderWay && !isArchived && <Again turn={turn} onRetry={() => again(onRetry)} />}
         </header>
         {text && (
           <div className="chat-text">
@@ -476,7 +545,7 @@ const TurnView = memo(function TurnView({ turn, isNewest, edit, onEdit, onStop, 
         {stored && !isUnderWay && (
           <Next
             turn={turn}
-            onRetry={() => again(onRetry)}
+            onRetry={isArchived ? null : () => again(onRetry)}
             onRegenerate={isNewest ? () => again(onRegenerate) : null}
           />
         )}
@@ -528,7 +597,7 @@ function Next({ turn, onRetry, onRegenerate }: NextProps) {
   return (
     <footer data-failed={turn.state === "failed" || undefined}>
       {words && <span>{words.sentence}</span>}
-      {words?.canRetry && <Again turn={turn} onRetry={onRetry} />}
+      {onRetry && <Again turn={turn} onRetry={onRetry} />}
       {!words?.canRetry && onRegenerate && (
         <button type="button" onClick={onRegenerate}>
           Regenerate
@@ -540,7 +609,7 @@ function Next({ turn, onRetry, onRegenerate }: NextProps) {
 
 interface NextProps {
   turn: Turn;
-  onRetry: () => void;
+  onRetry: (() => void) | null;
   onRegenerate: (() => void) | null;
 }
 
@@ -606,24 +675,34 @@ interface QuestionProps {
   onEdit: ((id: string, text: string) => void) | null;
 }
 
-function Unsent({ letter, onResend, onEdit }: UnsentProps) {
+function Unsent({ letter, isArchived, onResend, onSendAnew, onEdit }: UnsentProps) {
+  const place = useRef<HTMLElement>(null);
+  const isTooLate = letter.problem?.hint === "reply_state";
+  const resend = () => {
+    place.current?.focus({ preventScroll: true });
+    (isTooLate ? onSendAnew : onResend)(letter);
+  };
   return (
     <li className="chat-turn" data-state={letter.problem ? "unsent" : "sending"}>
-      <article className="chat-question" aria-label="You, not sent yet">
+      <article className="chat-question" aria-label="You, not sent yet" ref={place} tabIndex={-1}>
         <p dir="auto">{letter.content}</p>
       </article>
       {letter.problem ? (
         <p className="chat-status" data-failed>
-          <span>
+          <span role="alert">
             Not sent.{" "}
             {navigator.onLine ? letter.problem.message : "You are offline: it will be sent when you are back."}
           </span>
-          <button type="button" onClick={() => onResend(letter)}>
-            Send again
-          </button>
-          <button type="button" onClick={() => onEdit(letter)}>
-            Edit
-          </button>
+          {!isArchived && (
+            <>
+              <button type="button" onClick={resend}>
+                {isTooLate ? "Send as a new question" : "Send again"}
+              </button>
+              <button type="button" onClick={() => onEdit(letter)}>
+                Edit
+              </button>
+            </>
+          )}
         </p>
       ) : (
         <p className="chat-status">Sending…</p>
@@ -634,7 +713,9 @@ function Unsent({ letter, onResend, onEdit }: UnsentProps) {
 
 interface UnsentProps {
   letter: Letter;
+  isArchived: boolean;
   onResend: (letter: Letter) => void;
+  onSendAnew: (letter: Letter) => void;
   onEdit: (letter: Letter) => void;
 }
 
@@ -659,9 +740,10 @@ const Piece = memo(function Piece({ text }: { text: string }) {
 const PLUGINS = [remarkGfm];
 const COMPONENTS: Components = {
   // An answer is not to be trusted: a link gains nothing from us, and an image would tell its host who reads.
-  // An address that the renderer refused (javascript:, data:) is empty: it would be a link to this page.
+  // An address that the renderer refused (javascript:, data:) is empty: it would be a link to this page. So would
+  // that of a footnote be, and the page's own addresses may begin like that.
   a: ({ href, children }) =>
-    href ? (
+    href && !href.startsWith("#") ? (
       <a href={href} target="_blank" rel="noopener noreferrer nofollow ugc">
         {children}
       </a>
@@ -677,11 +759,16 @@ const COMPONENTS: Components = {
   ),
 };
 
-const FENCE = /^ {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)$/;
+const FENCE = /^ {0,3}(?:(?:[-*+]|\d+[.)]|>)\s+)*(`{3,}(?=[^`]*$)|~{3,})/;
+const FENCE_END = /^[\s>]*(`{3,}|~{3,})\s*$/;
 const CONTINUES = /^(\s|[-*+] |\d+[.)] )/; // a list may go on after an empty line
+
+// Of a footnote or a link, which may be named anywhere in the text.
+const DEFINITION = /^ {0,3}\[[^\]]+\]:/m;
 
 /** Cut at empty lines where a new block begins for certain: outside of fences and lists. */
 function piecesOf(text: string): string[] {
+  if (DEFINITION.test(text)) return [text];
   const pieces: string[] = [];
   let piece: string[] = [];
   let fence = "";
@@ -700,10 +787,8 @@ function piecesOf(text: string): string[] {
 
 /** The fence that is open after this line. One is closed by a bare one that is at least as long. */
 function fenceAfter(line: string, open: string): string {
-  const [, fence, rest] = FENCE.exec(line) ?? [];
-  if (!fence) return open;
-  if (!open) return fence;
-  return fence.startsWith(open) && rest.trim() === "" ? "" : open;
+  if (!open) return FENCE.exec(line)?.[1] ?? "";
+  return FENCE_END.exec(line)?.[1].startsWith(open) ? "" : open;
 }
 
 // ---------------------------------------------------------------- the list
@@ -748,6 +833,11 @@ function Scroller({ lastSent, firstTurn, children }: ScrollerProps) {
     if (lastSent) toEnd();
   }, [lastSent, toEnd]);
 
+  const goToEnd = () => {
+    box.current?.focus({ preventScroll: true });
+    toEnd(calm() ? "instant" : "smooth");
+  };
+
   const look = () => {
     const element = box.current;
     if (!element) return;
@@ -768,7 +858,7 @@ function Scroller({ lastSent, firstTurn, children }: ScrollerProps) {
         </div>
       </section>
       {isAway && (
-        <button type="button" className="chat-newest" onClick={() => toEnd(calm() ? "instant" : "smooth")}>
+        <button type="button" className="chat-newest" onClick={goToEnd}>
           ↓ Newest
         </button>
       )}
@@ -779,12 +869,13 @@ function Scroller({ lastSent, firstTurn, children }: ScrollerProps) {
 function Earlier({ onRead }: { onRead: () => Promise<void> }) {
   const [isReading, setIsReading] = useState(false);
   const read = async () => {
+    if (isReading) return;
     setIsReading(true);
     await onRead();
     setIsReading(false);
   };
   return (
-    <button type="button" className="chat-earlier" disabled={isReading} onClick={read}>
+    <button type="button" className="chat-earlier" aria-disabled={isReading} onClick={read}>
       {isReading ? "Loading…" : "Show earlier messages"}
     </button>
   );
@@ -847,6 +938,7 @@ function Announcer({ turns, isReady }: { turns: Turn[]; isReady: boolean }) {
   const [news, setNews] = useState("");
   useEffect(() => {
     if (!isReady) return;
+    if (turns.length === 0) setNews("");
     const { states, newest } = before.current ?? { states: new Map(), newest: Number.POSITIVE_INFINITY };
     for (const turn of turns) {
       // A quick failure is the first that is seen of its turn. What comes in above is no news.
@@ -916,18 +1008,19 @@ interface ComposerProps {
 function Composer({ field, label, text, onText, onSend, onCancel }: ComposerProps) {
   const keys = useId();
   const length = [...text].length;
-  const canSend = text.trim() !== "" && length <= LONGEST;
+  const canSend = VISIBLE.test(text) && length <= LONGEST;
   const submit = (event?: FormEvent) => {
     event?.preventDefault();
     if (!canSend) return;
     onText("");
-    onSend(text);
+    onSend(text.replace(AROUND, ""));
   };
   const press = (event: KeyboardEvent) => {
     // While an input method composes a character, the keys belong to it.
     if (isComposing(event.nativeEvent)) return;
     if (event.key === "Escape") onCancel?.();
-    if (event.key !== "Enter" || event.shiftKey) return;
+    // On a screen that is touched there is no Shift to begin a line with, and there is a button to send.
+    if (event.key !== "Enter" || event.shiftKey || isTouched()) return;
     event.preventDefault();
     submit();
   };
@@ -941,7 +1034,7 @@ function Composer({ field, label, text, onText, onSend, onCancel }: ComposerProp
           value={text}
           dir="auto"
           placeholder="Ask about this post"
-          enterKeyHint="send"
+          enterKeyHint={isTouched() ? "enter" : "send"}
           aria-describedby={keys}
           aria-invalid={length > LONGEST}
           onChange={(event) => onText(event.target.value)}
@@ -963,7 +1056,9 @@ function Composer({ field, label, text, onText, onSend, onCancel }: ComposerProp
       >
         {length > NEARLY
           ? `${length.toLocaleString("en")} of ${LONGEST.toLocaleString("en")} characters`
-          : "Enter sends, Shift and Enter starts a new line."}
+          : isTouched()
+            ? "Enter starts a new line."
+            : "Enter sends, Shift and Enter starts a new line."}
       </p>
     </form>
   );
@@ -983,7 +1078,12 @@ function Copy({ text }: { text: string }) {
     setTimeout(() => setLabel("Copy"), 2_000);
   };
   return (
-    <button type="button" onClick={copy} aria-label="Copy this answer">
+    <button
+      type="button"
+      onClick={copy}
+      aria-label={label === "Copy" ? "Copy this answer" : label}
+      aria-live="polite"
+    >
       {label}
     </button>
   );
@@ -1026,6 +1126,11 @@ function isComposing(event: globalThis.KeyboardEvent): boolean {
   return event.isComposing || event.keyCode === 229;
 }
 
+/** By fingers, and by nothing else. */
+function isTouched(): boolean {
+  return matchMedia("(pointer: coarse)").matches && !matchMedia("(any-pointer: fine)").matches;
+}
+
 function calm(): boolean {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
@@ -1034,8 +1139,12 @@ function nothing(): void {}
 
 const TABS = "postbro-chat";
 const LOOK_AGAIN = 3_000; // milliseconds
+const REFUSED_FOR = 20_000; // milliseconds that are time to read why
+const SEND_AGAIN = [3_000, 10_000, 30_000]; // milliseconds between two tries
 const LONGEST = 4_000; // characters, as the database counts them
 const NEARLY = 3_500;
+const VISIBLE = /[^\p{Z}\p{C}]/u; // anything that is more than blanks and marks without a shape
+const AROUND = /^(?:[^\S\n]*\n)+|\s+$|\0/g; // empty lines at the beginning, blanks at the end, and what Postgres refuses
 const AT_THE_END = 8; // pixels
 const FAR = 120; // pixels: from here on there is a way back
 
@@ -1069,6 +1178,7 @@ const CSS = `
   display: flex; flex-direction: column; height: 100%; min-height: 0; min-width: 0;
   background: var(--chat-ground); color: var(--chat-ink); font: 1rem/1.5 system-ui, sans-serif;
 }
+.chat article:focus { outline: none; }
 .chat :focus-visible { outline: 2px solid var(--chat-accent); outline-offset: 2px; }
 .chat button {
   font: inherit; font-size: .9rem; padding: .3rem .75rem; min-height: 2rem; cursor: pointer;
@@ -1140,6 +1250,7 @@ const CSS = `
 .chat-empty { text-align: center; margin-block: auto; padding: 1rem 0; }
 .chat-empty h3 { margin: 0; font-size: 1.15rem; }
 .chat-empty p { text-wrap: balance; color: var(--chat-soft); margin: .3rem 0 1rem; }
+.chat-empty :is(li, button) { max-width: 100%; overflow-wrap: anywhere; }
 .chat-empty ul { list-style: none; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: .5rem; justify-content: center; }
 
 .chat-notice { margin: 0; padding: .4rem 1rem; text-align: center; font-size: .9rem; color: var(--chat-warning); border-top: 1px solid var(--chat-line); background: var(--chat-surface); }
@@ -1150,7 +1261,7 @@ const CSS = `
 
 .chat-composer { display: grid; grid-template-columns: minmax(0, 1fr) auto; align-items: end; gap: .5rem; padding: .75rem 1rem; border-top: 1px solid var(--chat-line); background: var(--chat-surface); }
 .chat-composer textarea {
-  display: block; width: 100%; max-height: 11rem; resize: none; font: inherit; field-sizing: content;
+  display: block; width: 100%; max-height: min(11rem, 35dvh); resize: none; font: inherit; field-sizing: content;
   padding: .55rem .75rem; border: 1px solid var(--chat-soft); border-radius: .6rem; background: var(--chat-surface); color: inherit;
 }
 .chat .chat-composer button { font-size: 1rem; padding: .55rem 1.1rem; border-color: transparent; background: var(--chat-accent); color: var(--chat-on-accent); }
@@ -1162,5 +1273,9 @@ const CSS = `
 .chat-count { grid-column: 1 / -1; margin: 0; font-size: .85rem; color: var(--chat-soft); }
 .chat-count[role="alert"] { color: var(--chat-warning); }
 
+@media (forced-colors: active) {
+  .chat-question { border: 1px solid; }
+  .chat-typing i { background: CanvasText; forced-color-adjust: none; }
+}
 @media (prefers-reduced-motion: reduce) { .chat-typing i { animation: none; } }
 `;

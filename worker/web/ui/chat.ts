@@ -88,6 +88,7 @@ const MOST_ROWS = 200; // turns in one answer of the API, whose own limit may be
 const TICK = 1_000; // milliseconds: how often a gap is looked at
 const SILENCE = 5_000; // milliseconds without news, while an answer is under way, until the rows are read
 const BLIND = 3_000; // milliseconds between two reads while no events arrive
+const PATIENCE = 15_000; // milliseconds for one request
 const BACK_OFF = [1_000, 2_000, 5_000, 10_000]; // milliseconds between two channels
 
 /** All commands reject with a ChatError. */
@@ -97,7 +98,8 @@ export function createChat(supabase: SupabaseClient<Database>) {
   return {
     /** The chat about an analysis, opened if there is none. Call it at the first message, not by looking. */
     async createChatSession(postAnalysisId: string): Promise<ChatSession> {
-      return must(await supabase.rpc("open_chat_session", { post_analysis_id: postAnalysisId }).single());
+      const opening = supabase.rpc("open_chat_session", { post_analysis_id: postAnalysisId });
+      return must(await opening.abortSignal(patience()).single());
     },
 
     /** The most recently used first. */
@@ -106,7 +108,8 @@ export function createChat(supabase: SupabaseClient<Database>) {
         .from("chat_session_summaries")
         .select("*, post_analyses(posts(platform, creator, caption))")
         .order("updated_at", { ascending: false })
-        .limit(MOST_ROWS);
+        .limit(MOST_ROWS)
+        .abortSignal(patience());
       const wanted = postAnalysisId === undefined ? all : all.eq("post_analysis_id", postAnalysisId);
       return must(await wanted.overrideTypes<ChatSessionSummary[], { merge: false }>());
     },
@@ -122,7 +125,8 @@ export function createChat(supabase: SupabaseClient<Database>) {
       const named = { id, session_id: sessionId, role: "user", content: text, ...(replaces && { replaces }) };
       // The database fills in the turn and the owner; its types do not know that.
       const row = named as TablesInsert<"chat_messages">;
-      accept(await supabase.from("chat_messages").upsert(row, { onConflict: "id", ignoreDuplicates: true }));
+      const storing = supabase.from("chat_messages").upsert(row, { onConflict: "id", ignoreDuplicates: true });
+      accept(await storing.abortSignal(patience()));
       return id;
     },
 
@@ -143,30 +147,32 @@ export function createChat(supabase: SupabaseClient<Database>) {
 
     /** Answers a failed or cancelled question again, in place. */
     async retryReply(messageId: string): Promise<ChatReply> {
-      return must(await supabase.rpc("retry_reply", { message_id: messageId }).single());
+      return must(await supabase.rpc("retry_reply", { message_id: messageId }).abortSignal(patience()).single());
     },
 
     /** Asks for another version of the answer to the chat's newest question. The earlier ones stay. */
     async regenerateReply(messageId: string): Promise<ChatReply> {
-      return must(await supabase.rpc("regenerate_reply", { message_id: messageId }).single());
+      return must(await supabase.rpc("regenerate_reply", { message_id: messageId }).abortSignal(patience()).single());
     },
 
     /** Stops an answer: at once while it waits, shortly after while it is written; what was shown is kept. */
     async cancelReply(messageId: string): Promise<ChatReply> {
-      return must(await supabase.rpc("cancel_reply", { message_id: messageId }).single());
+      return must(await supabase.rpc("cancel_reply", { message_id: messageId }).abortSignal(patience()).single());
     },
 
     async archiveChatSession(sessionId: string): Promise<void> {
-      accept(await supabase.from("chat_sessions").update({ status: "archived" }).eq("id", sessionId));
+      const archiving = supabase.from("chat_sessions").update({ status: "archived" }).eq("id", sessionId);
+      accept(await archiving.abortSignal(patience()));
     },
 
     async reopenChatSession(sessionId: string): Promise<void> {
-      accept(await supabase.from("chat_sessions").update({ status: "active" }).eq("id", sessionId));
+      const reopening = supabase.from("chat_sessions").update({ status: "active" }).eq("id", sessionId);
+      accept(await reopening.abortSignal(patience()));
     },
 
     /** Deletes the chat with all its messages, for good. */
     async deleteChatSession(sessionId: string): Promise<void> {
-      accept(await supabase.from("chat_sessions").delete().eq("id", sessionId));
+      accept(await supabase.from("chat_sessions").delete().eq("id", sessionId).abortSignal(patience()));
     },
 
     /** Up to four questions worth asking, drawn from the analysis. */
@@ -175,10 +181,16 @@ export function createChat(supabase: SupabaseClient<Database>) {
         .from("post_analyses")
         .select("frameworks, key_insights, posts(metrics)")
         .eq("id", postAnalysisId)
+        .abortSignal(patience())
         .maybeSingle();
       return questionsAbout(must(analysis));
     },
   };
+}
+
+/** A request that nobody answers is given up: it must not hold up all that come after it. */
+function patience(): AbortSignal {
+  return AbortSignal.timeout(PATIENCE);
 }
 
 // ---------------------------------------------------------------- errors
@@ -230,7 +242,8 @@ interface ReplyRow extends ChatReply {
 // Without the questions that were replaced.
 function turnsOf(supabase: SupabaseClient<Database>, sessionId: string) {
   const turns = supabase.from("current_chat_messages").select(TURN).eq("session_id", sessionId).eq("role", "user");
-  return turns.retry(false); // the client's own attempts take seconds, and a subscription reads again each second
+  // The client's own attempts take seconds, and a subscription reads again each second.
+  return turns.retry(false).abortSignal(patience());
 }
 
 async function readPage(supabase: SupabaseClient<Database>, sessionId: string, before: number | null, limit: number) {
@@ -642,7 +655,7 @@ class Subscription implements ChatSubscription {
   async #readRows(): Promise<void> {
     const { unknown, turns: shown, firstOpenTurn } = this.#conversation;
     const [session, rows] = await Promise.all([
-      this.#supabase.from("chat_sessions").select().eq("id", this.#sessionId).retry(false).maybeSingle(),
+      this.#readSession(),
       this.#hasRead ? this.#rowsSince(firstOpenTurn, unknown) : this.#newestRows(),
     ]);
     if (this.#isClosed) return;
@@ -653,6 +666,11 @@ class Subscription implements ChatSubscription {
     // What was heard meanwhile may be newer than what was read: read once more instead of guessing.
     if (rows.some((row) => this.#heardMeanwhile.has(row.id))) this.#mustRead = true;
     this.#show();
+  }
+
+  #readSession() {
+    const sessions = this.#supabase.from("chat_sessions").select().eq("id", this.#sessionId);
+    return sessions.retry(false).abortSignal(patience()).maybeSingle();
   }
 
   async #newestRows(): Promise<TurnRow[]> {
@@ -699,7 +717,8 @@ interface Analysed {
 function questionsAbout(analysis: Analysed | null): string[] {
   if (!analysis) return [];
   const [framework] = asList(analysis.frameworks);
-  const [figure] = Object.keys((analysis.posts?.metrics as object | undefined) ?? {});
+  const metrics = Object.entries((analysis.posts?.metrics as object | undefined) ?? {});
+  const figure = metrics.find(([, value]) => typeof value === "number")?.[0];
   const name = typeof framework === "object" ? (framework as { name?: unknown } | null)?.name : framework;
   return [
     "How can I improve this post?",

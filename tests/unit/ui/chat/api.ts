@@ -16,18 +16,21 @@ export interface Said {
   body?: unknown;
 }
 
+/** "silent": it is heard, and never answered. */
+type Nobody = "unreachable" | "silent";
+
 export class Api {
   turns: TurnRow[] = [];
   /** Null: it is deleted. */
   session: { status: string } | null = { status: "active" };
   asked: Asked[] = [];
   /** What reads of turns meet instead of rows: an error, or nobody there. */
-  trouble: Said | "unreachable" | null = null;
-  #scripts = new Map<string, Said | "unreachable">();
+  trouble: Said | Nobody | null = null;
+  #scripts = new Map<string, Said | Nobody>();
   #gate: Promise<void> | null = null;
 
   /** What "METHOD path" is answered with. */
-  script(request: string, said: Said | "unreachable"): void {
+  script(request: string, said: Said | Nobody): void {
     this.#scripts.set(request, said);
   }
 
@@ -62,17 +65,18 @@ export class Api {
     if (!said) throw new Error(`The test has no answer to ${request}`);
     if (request === "GET current_chat_messages") await this.#gate;
     if (said === "unreachable") throw new TypeError("fetch failed");
+    if (said === "silent") return untilAborted(init.signal!);
     const body = said.body === undefined ? null : JSON.stringify(said.body);
     return new Response(body, { status: said.status, headers: { "content-type": "application/json" } });
   };
 
-  #answer(request: string, asked: Asked): Said | "unreachable" | undefined {
+  #answer(request: string, asked: Asked): Said | Nobody | undefined {
     if (request === "GET current_chat_messages") return this.#read(asked);
     if (request === "GET chat_sessions")
       return this.trouble ?? { status: 200, body: this.session ? [this.session] : [] };
   }
 
-  #read({ query }: Asked): Said | "unreachable" {
+  #read({ query }: Asked): Said | Nobody {
     if (this.trouble) return this.trouble;
     const [, before] = /^lt\.(\d+)$/.exec(query.get("turn") ?? "lt.999999") ?? fail(query, "turn");
     const or = query.get("or") ?? "(turn.gte.0)";
@@ -96,4 +100,8 @@ function asRead({ answers, reply, ...question }: TurnRow) {
 
 function fail(query: URLSearchParams, name: string): never {
   throw new Error(`This API does not understand ${name}=${query.get(name)}`);
+}
+
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 }

@@ -194,6 +194,19 @@ test("that the rows cannot be read is told, tried again each second, and taken b
   expect(watcher.problems.at(-1)).toBeNull();
 });
 
+test("a read that nobody answers is given up after a while, and tried again", async () => {
+  const { project, watcher } = await watch(answeredRow(1));
+  project.api.trouble = "silent";
+  const healed = watcher.subscription.heal();
+  await pass(14_000);
+  expect(watcher.problems.at(-1)).toBeNull();
+  project.api.trouble = null;
+  project.api.turns = [answeredRow(1), answeredRow(2)];
+  await pass(2_000);
+  expect(await healed).toBe(false);
+  expect(watcher.texts).toEqual(["Answer 1", "Answer 2"]);
+});
+
 test("a first read that fails is made up for", async () => {
   const project = begin(answeredRow(1));
   project.api.trouble = { status: 500 };

@@ -66,6 +66,12 @@ export class Watcher {
 /** A project in which a session has these rows. Time stands still but for `pass`. */
 export function begin(...turns: TurnRow[]): Project {
   vi.useFakeTimers();
+  // The real one goes by a clock that cannot be stopped.
+  vi.spyOn(AbortSignal, "timeout").mockImplementation((milliseconds) => {
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(new DOMException("It took too long.", "TimeoutError")), milliseconds);
+    return controller.signal;
+  });
   onTestFinished(() => void vi.useRealTimers());
   const project = new Project();
   project.api.turns = turns;

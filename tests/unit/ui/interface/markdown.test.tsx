@@ -102,6 +102,7 @@ const NESTED = "Before\n\n````md\n```js\na\n\nb\n```\n\nstill\n````\n\nAfter";
 const INFO = "```md\nx\n```js\n\ny\n```\n\nAfter"; // a fence with a language does not close another
 const TILDES = "~~~\n```\n\nx\n~~~\n\nAfter";
 const LIST = "1. one\n\n   more of one\n\n2. two\n\n- three\n\n* four";
+const IN_LIST = "- ```\n  a\n\n  b\n  ```\n\nAfter\n\n```\nx\n\ny\n```\n\nEnd";
 const OPEN = "Text\n\n```py\nprint(1)\n\nprint(2)";
 
 test.each([
@@ -109,6 +110,7 @@ test.each([
   ["a fence in a longer fence", NESTED],
   ["a fence with a language in a fence", INFO],
   ["fences of tildes", TILDES],
+  ["a fence that begins in a list", IN_LIST],
   ["a list with empty lines", LIST],
   ["a fence that is not closed yet", OPEN],
   ["indented code", "Text\n\n    one\n\n    two\n\nAfter"],
@@ -122,4 +124,13 @@ test.each([
   const found = await shown(text);
   const tags = (html: string) => html.replace(/<section[^>]*>|<\/section>/g, "").replace(/>\s+</g, "><");
   expect(tags(found.innerHTML)).toBe(tags(whole));
+});
+
+test("a footnote and a link find what they name, wherever it stands", async () => {
+  const found = await shown(
+    "It holds[^1], see [the guide][g].\n\nMore.\n\n[^1]: A study.\n\n[g]: https://example.test/",
+  );
+  expect(found.textContent).toContain("A study.");
+  expect(found.textContent).not.toContain("[");
+  expect([...found.querySelectorAll("a")].map(({ href }) => href)).toEqual(["https://example.test/"]);
 });

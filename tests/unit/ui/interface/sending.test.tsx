@@ -1,8 +1,8 @@
 // A question's way from the keyboard to the database, and what happens when it does not get there.
 
-import { act, screen } from "@testing-library/react";
+import { act, fireEvent, screen } from "@testing-library/react";
 import { expect, test, vi } from "vitest";
-import { messageRow } from "../rows";
+import { messageRow, sessionRow } from "../rows";
 import {
   ANALYSIS,
   draw,
@@ -151,17 +151,50 @@ test.each(["online", "live"])(
   "back %s, what found nobody is sent again, and what was refused is not",
   async (how) => {
     const { chat } = await drawn();
-    chat.sendChatMessage.mockRejectedValueOnce(OUT_OF_REACH).mockRejectedValueOnce(REFUSED);
-    await type("Lost{Enter}");
+    chat.sendChatMessage.mockRejectedValueOnce(REFUSED).mockRejectedValueOnce(OUT_OF_REACH);
     await type("Refused{Enter}");
+    await type("Lost{Enter}");
     if (how === "online") await setOnline(true);
     else {
       await chat.tell(({ onConnection }) => onConnection?.(false));
       await chat.tell(({ onConnection }) => onConnection?.(true));
     }
-    expect(contents(chat)).toEqual(["Lost", "Refused", "Lost"]);
+    expect(contents(chat)).toEqual(["Refused", "Lost", "Lost"]);
   },
 );
+
+test("what found nobody is sent again after a while, and before what is asked next", async () => {
+  const { chat } = await drawn();
+  chat.sendChatMessage.mockRejectedValueOnce(OUT_OF_REACH);
+  const wait = vi.spyOn(globalThis, "setTimeout");
+  await type("One{Enter}");
+  const [again] = wait.mock.calls.find(([, milliseconds]) => milliseconds === 3_000)!;
+  chat.sendChatMessage.mockRejectedValueOnce(OUT_OF_REACH);
+  await act(async () => (again as () => void)());
+  expect(contents(chat)).toEqual(["One", "One"]);
+  expect(wait.mock.calls.some(([, milliseconds]) => milliseconds === 10_000)).toBe(true);
+  await type("Two{Enter}");
+  expect(contents(chat)).toEqual(["One", "One", "One", "Two"]);
+});
+
+test("one that is sent at the moment in which another is found to be stored is kept", async () => {
+  const chat = new ScriptedChat(sessionRow());
+  let isNext = false;
+  // The list is told while the drawing that shows the first turn is still being finished.
+  const sendNext = () => {
+    if (!isNext || !screen.queryByText("Thinking…")) return;
+    field().dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true }));
+  };
+  await draw(chat, sendNext);
+  await chat.shows();
+  await type("One{Enter}");
+  chat.sendChatMessage.mockRejectedValueOnce(REFUSED);
+  fireEvent.change(field(), { target: { value: "Two" } });
+  isNext = true;
+  await chat.shows(turnOf(1, "waiting", { question: messageRow(1, { id: ids(chat)[0], content: "One" }) }));
+  expect(contents(chat)).toEqual(["One", "Two"]);
+  expect(lines()).toEqual(["One", "Two"]);
+});
 
 test("what is on its way is not sent a second time", async () => {
   const { chat } = await drawn();

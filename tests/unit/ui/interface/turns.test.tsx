@@ -5,7 +5,7 @@ import userEvent from "@testing-library/user-event";
 import { expect, test, vi } from "vitest";
 import { ChatError, type Turn } from "../../../../worker/web/ui/chat";
 import { answerRow, idOf } from "../rows";
-import { button, drawn, OUT_OF_REACH, press, turnOf } from "./chat";
+import { button, drawn, OUT_OF_REACH, press, REFUSED, turnOf, type } from "./chat";
 
 const answer = () => screen.getByRole("article", { name: "Assistant" });
 const status = () => answer().querySelector("header > :nth-child(2)")?.textContent;
@@ -104,7 +104,7 @@ test("an answer is copied as it was written", async () => {
   await drawn(turnOf(1, "completed", { text: "**Lists** get saved." }));
   await user.click(button("Copy this answer"));
   expect(await navigator.clipboard.readText()).toBe("**Lists** get saved.");
-  expect(button("Copy this answer").textContent).toBe("Copied");
+  expect(button("Copied").getAttribute("aria-live")).toBe("polite");
 });
 
 test("a clipboard that refuses is told, not hidden", async () => {
@@ -112,7 +112,7 @@ test("a clipboard that refuses is told, not hidden", async () => {
   await drawn(turnOf(1, "completed"));
   vi.spyOn(navigator.clipboard, "writeText").mockRejectedValue(new DOMException("no", "NotAllowedError"));
   await user.click(button("Copy this answer"));
-  expect(button("Copy this answer").textContent).toBe("Not copied");
+  expect(button("Not copied")).toBeTruthy();
 });
 
 test("a question is text, whatever it looks like", async () => {
@@ -181,4 +181,32 @@ test("an answer is not talked over by the next question, which still waits", asy
   const { chat } = await drawn(turnOf(1, "writing", { text: "Li" }), turnOf(2, "waiting"));
   await chat.shows(turnOf(1, "completed"), turnOf(2, "waiting"));
   expect(screen.getByRole("status").textContent).toBe("Answer: Answer 1");
+});
+
+test.each([
+  ["Stop", "writing"],
+  ["Ask again", "cancelled"],
+  ["Regenerate", "completed"],
+] as const)("after %s the focus is at the answer, and not nowhere", async (name, state) => {
+  await drawn(turnOf(1, state, { text: "Text" }));
+  await press(name);
+  expect(document.activeElement).toBe(answer());
+});
+
+test("a refusal goes away: with the next question, and by itself", async () => {
+  const { chat } = await drawn(turnOf(1, "failed", { errorCode: "timed_out" }));
+  const refused = async () => {
+    chat.retryReply.mockRejectedValueOnce(REFUSED);
+    await press("Retry");
+    expect(screen.getByRole("alert").textContent).toBe(REFUSED.message);
+  };
+  await refused();
+  await type("Another?{Enter}");
+  expect(screen.queryByRole("alert")).toBeNull();
+
+  const wait = vi.spyOn(globalThis, "setTimeout");
+  await refused();
+  const [over] = wait.mock.calls.find(([, milliseconds]) => milliseconds === 20_000)!;
+  await act(async () => (over as () => void)());
+  expect(screen.queryByRole("alert")).toBeNull();
 });

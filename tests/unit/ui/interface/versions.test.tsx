@@ -239,8 +239,19 @@ test("one that is refused leaves the old one, and is edited below", async () => 
   await chat.shows(turnOf(1, "completed"), turnOf(2, "waiting"));
   expect(lines()).toEqual(["Question 1", "Question 2", "Question 1!"]);
   expect(screen.getByText(/Not sent/).textContent).toBe(`Not sent. ${NOT_NEWEST.message}`);
+  expect(screen.getByRole("alert").textContent).toContain("Not sent.");
   await press("Edit");
   expect(field().value).toBe("Question 1!");
+});
+
+test("or it is sent as a new question", async () => {
+  const { chat } = await drawn(turnOf(1, "completed"));
+  chat.sendChatMessage.mockRejectedValueOnce(NOT_NEWEST);
+  await press("Edit this question");
+  await userEvent.keyboard("!{Enter}");
+  await press("Send as a new question");
+  expect(sent(chat).at(-1)).toEqual([SESSION, "Question 1!", expect.any(String), undefined]);
+  expect(lines()).toEqual(["Question 1", "Question 1!"]);
 });
 
 test("one that was replaced before it was seen is not waited for", async () => {
@@ -267,4 +278,33 @@ test("in an archived chat nothing is asked anew", async () => {
   await draw(chat);
   await chat.shows(turnOf(1, "completed"));
   expect(screen.queryByRole("button", { name: /Edit|Regenerate/ })).toBeNull();
+  await chat.shows(turnOf(1, "failed"));
+  expect(screen.queryByRole("button", { name: "Retry" })).toBeNull();
+});
+
+test("archived elsewhere while it is edited, what was written is there when it is reopened", async () => {
+  const { chat } = await drawn(turnOf(1, "completed"));
+  await press("Edit this question");
+  await userEvent.keyboard(" so far");
+  await chat.tell(({ onSession }) => onSession?.(sessionRow({ status: "archived" })));
+  expect(editor()).toBeNull();
+  await press("Reopen");
+  expect(field().value).toBe("Question 1 so far");
+  expect(document.activeElement).toBe(field());
+});
+
+test("archived, one that was not sent keeps its text, and waits", async () => {
+  const { chat } = await drawn();
+  chat.sendChatMessage.mockRejectedValueOnce(REFUSED);
+  await type("Why?{Enter}");
+  await chat.tell(({ onSession }) => onSession?.(sessionRow({ status: "archived" })));
+  expect(lines()).toEqual(["Why?"]);
+  expect(screen.queryByRole("button", { name: /Edit|Send again/ })).toBeNull();
+});
+
+test("while an earlier version is looked at, the one that is written can be stopped", async () => {
+  const { chat } = await drawn(turnOf(1, "writing", { ...versionsOf(1, "One"), text: "Tw" }));
+  await press("Previous version");
+  await press("Stop");
+  expect(chat.cancelReply).toHaveBeenCalledWith(idOf(1));
 });

@@ -1,7 +1,7 @@
 // The field in which a question is written.
 
-import { act, fireEvent, screen } from "@testing-library/react";
-import { expect, test, vi } from "vitest";
+import { act, fireEvent, render, screen } from "@testing-library/react";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { ChatInterface } from "../../../../worker/web/ui/ChatInterface";
 import { ANALYSIS, button, draw, drawn, field, lines, press, REFUSED, ScriptedChat, type } from "./chat";
 
@@ -34,7 +34,32 @@ test.each([
   expect(field().value).toBe("なぜ");
 });
 
-test.each(["", "   ", "\n\n"])("nothing but space (%j) cannot be sent", async (text) => {
+test("on a screen that is touched Enter starts a new line, and the button sends", async () => {
+  vi.stubGlobal("matchMedia", (query: string) => ({ matches: query === "(pointer: coarse)" }));
+  onTestFinished(() => void vi.unstubAllGlobals());
+  const { chat } = await drawn();
+  await type("One{Enter}Two");
+  expect(field().value).toBe("One\nTwo");
+  expect(field().getAttribute("enterkeyhint")).toBe("enter");
+  expect(chat.sendChatMessage).not.toHaveBeenCalled();
+  await press("Send");
+  expect(contents(chat)).toEqual(["One\nTwo"]);
+});
+
+test("empty lines around it and blanks at its end are not sent, nor what no database takes", async () => {
+  const { chat } = await drawn();
+  fireEvent.change(field(), { target: { value: "\n  \n    code\0\n\ntext \n\n" } });
+  await press("Send");
+  expect(contents(chat)).toEqual(["    code\n\ntext"]);
+});
+
+test.each([true, false])("the field has the focus from the beginning: %s", async (autoFocus) => {
+  const chat = new ScriptedChat();
+  await act(async () => render(<ChatInterface chat={chat} postAnalysisId={ANALYSIS} autoFocus={autoFocus} />));
+  expect(document.activeElement === field()).toBe(autoFocus);
+});
+
+test.each(["", "   ", "\n\n", "\u200b", "\0"])("nothing but space (%j) cannot be sent", async (text) => {
   const { chat } = await drawn();
   fireEvent.change(field(), { target: { value: text } });
   expect(button("Send").disabled).toBe(true);
