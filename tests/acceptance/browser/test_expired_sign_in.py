@@ -21,6 +21,7 @@ from tests.waiting import until
 from worker.local.stack import Stack
 
 FIRST, SECOND = "How many likes did it get?", "Who made it?"
+EXPIRED = "Your sign-in has expired and is being renewed. If that takes long, sign in again."
 FAR = 3600  # seconds
 
 
@@ -43,9 +44,9 @@ async def test_an_expired_token_is_replaced_without_a_reload(
     await tab.page.route("**/auth/v1/token*", refuse)
     await until(lambda: ear.told("Token has expired"), "the server to close the channel")
     await until(lambda: ear.count("phx_close"), "the end of the channel")
-    await expect(tab.page.get_by_role("alert")).to_have_text("Your sign-in has expired. Sign in again.")
+    await expect(tab.page.get_by_role("alert")).to_have_text(EXPIRED)
     await tab.ask(SECOND)
-    await expect(tab.turn()).to_contain_text("Not sent. Your sign-in has expired.")
+    await expect(tab.turn()).to_contain_text(f"Not sent. {EXPIRED}")
     assert len(tab.stored()) == 2
 
     # Now the page knows, and tries in vain to get another; then Auth is back.

@@ -196,12 +196,11 @@ function patience(): AbortSignal {
 // ---------------------------------------------------------------- errors
 
 const UNREACHABLE = "The server could not be reached. Check the connection and try again.";
+const EXPIRED = "Your sign-in has expired and is being renewed. If that takes long, sign in again.";
 const REFUSED = "The server did not accept this. Reload the page and try again.";
 const SENTENCES: Record<string, string> = {
-  "42501": "You may not do this, or your sign-in has expired.",
+  "42501": "You may not do this.",
   "23514": "A message has 1 to 4,000 characters.",
-  PGRST301: "Your sign-in has expired. Sign in again.",
-  PGRST303: "Your sign-in has expired. Sign in again.",
 };
 
 interface Answer<Data> {
@@ -213,8 +212,9 @@ interface Answer<Data> {
 function accept({ error, status }: Answer<unknown>): void {
   if (!error) return;
   // Codes that begin with PT come with a sentence made for the reader.
-  const other = status >= 400 && status < 500 ? REFUSED : UNREACHABLE;
-  const sentence = error.code?.startsWith("PT") ? error.message : (SENTENCES[error.code] ?? other);
+  const other = status === 401 ? EXPIRED : status >= 400 && status < 500 ? REFUSED : UNREACHABLE;
+  const known = status === 401 ? undefined : SENTENCES[error.code];
+  const sentence = error.code?.startsWith("PT") ? error.message : (known ?? other);
   throw new ChatError(sentence, error.code ?? "", error.hint || null, status);
 }
 

@@ -6,8 +6,8 @@ import { idOf, SESSION } from "../rows";
 import { begin, pass } from "./project";
 
 const UNREACHABLE = "The server could not be reached. Check the connection and try again.";
-const EXPIRED = "Your sign-in has expired. Sign in again.";
-const MAY_NOT = "You may not do this, or your sign-in has expired.";
+const EXPIRED = "Your sign-in has expired and is being renewed. If that takes long, sign in again.";
+const MAY_NOT = "You may not do this.";
 
 function sent(status: number, body?: unknown): Promise<ChatError> {
   const { chat, api } = begin();
@@ -19,7 +19,7 @@ function sent(status: number, body?: unknown): Promise<ChatError> {
 }
 
 test.each([
-  [401, { code: "42501", message: "permission denied for table chat_messages" }, MAY_NOT],
+  [401, { code: "42501", message: "permission denied for table chat_messages" }, EXPIRED],
   [403, { code: "42501", message: "new row violates row-level security policy" }, MAY_NOT],
   [401, { code: "PGRST301", message: "JWSError" }, EXPIRED],
   [401, { code: "PGRST303", message: "JWT expired" }, EXPIRED],
