@@ -210,12 +210,13 @@ interface Answer<Data> {
 }
 
 function accept({ error, status }: Answer<unknown>): void {
-  if (!error) return;
-  // Codes that begin with PT come with a sentence made for the reader.
-  const other = status === 401 ? EXPIRED : status >= 400 && status < 500 ? REFUSED : UNREACHABLE;
-  const known = status === 401 ? undefined : SENTENCES[error.code];
-  const sentence = error.code?.startsWith("PT") ? error.message : (known ?? other);
-  throw new ChatError(sentence, error.code ?? "", error.hint || null, status);
+  if (error) throw new ChatError(sentenceFor(error, status), error.code ?? "", error.hint || null, status);
+}
+
+function sentenceFor({ code, message }: PostgrestError, status: number): string {
+  if (status === 401) return EXPIRED;
+  if (code?.startsWith("PT")) return message; // made for the reader
+  return SENTENCES[code] ?? (status >= 400 && status < 500 ? REFUSED : UNREACHABLE);
 }
 
 function must<Data>(answer: Answer<Data>): Data {
