@@ -199,6 +199,7 @@ function useChat(chat: Chat, postAnalysisId: string, listener: () => void = noth
   const [isLive, setIsLive] = useState(false);
   const [problem, setProblem] = useState<ChatError | null>(null);
   const [refusal, setRefusal] = useState<ChatError | null>(null);
+  const [wasDeleted, setWasDeleted] = useState(false);
   const subscription = useRef<ChatSubscription | null>(null);
   const sessionId = session?.id;
 
@@ -211,6 +212,7 @@ function useChat(chat: Chat, postAnalysisId: string, listener: () => void = noth
       },
       onSession(row) {
         if (!row) setTurns(null);
+        setWasDeleted(!row);
         setSession(row && { id: row.id, isArchived: row.status === "archived" });
         onActivity();
       },
@@ -299,6 +301,7 @@ function useChat(chat: Chat, postAnalysisId: string, listener: () => void = noth
     hasEarlier,
     hasLooked: hasLooked && (!session || turns !== null),
     isArchived: session?.isArchived ?? false,
+    wasDeleted,
     isLive: isLive || !session,
     problem: refusal ?? problem ?? trouble,
     stop,
@@ -928,6 +931,7 @@ function Notice({ talk }: { talk: Talk }) {
     );
   }
   if (!isOnline) return <p className="chat-notice">You are offline. What you send is kept until you are back.</p>;
+  if (talk.wasDeleted) return <p className="chat-notice">This chat was deleted. The next question begins another.</p>;
   if (!talk.isLive) return <p className="chat-notice chat-late">Connecting… Answers may come in with a delay.</p>;
   return null;
 }

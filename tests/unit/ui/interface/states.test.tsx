@@ -102,6 +102,7 @@ test("deleted elsewhere, it is empty, and the next question opens another", asyn
   await chat.tell(({ onSession }) => onSession?.(null));
   expect(lines()).toEqual([]);
   expect(screen.getByRole("heading", { name: "Ask about this post" })).toBeTruthy();
+  expect(screen.getByText(/This chat was deleted/)).toBeTruthy();
   expect(chat.open).toEqual([]);
 
   const other = "5e55a000-0000-4000-8000-000000000001";
@@ -110,6 +111,8 @@ test("deleted elsewhere, it is empty, and the next question opens another", asyn
   expect(chat.createChatSession).toHaveBeenCalledTimes(1);
   expect(chat.sendChatMessage.mock.calls[0][0]).toBe(other);
   expect(chat.open.map(({ sessionId }) => sessionId)).toEqual([other]);
+  await chat.tell(({ onSession }) => onSession?.(chat.session));
+  expect(screen.queryByText(/This chat was deleted/)).toBeNull();
 });
 
 test("nothing of a deleted chat's connection is said of the next one", async () => {
