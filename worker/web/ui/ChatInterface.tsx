@@ -212,7 +212,7 @@ function useChat(chat: Chat, postAnalysisId: string, listener: () => void = noth
       },
       onSession(row) {
         if (!row) setTurns(null);
-        setWasDeleted(!row);
+        setWasDeleted(row === null);
         setSession(row && { id: row.id, isArchived: row.status === "archived" });
         onActivity();
       },
@@ -237,6 +237,7 @@ function useChat(chat: Chat, postAnalysisId: string, listener: () => void = noth
 
   const open = useCallback(async () => {
     const row = await chat.createChatSession(postAnalysisId);
+    setWasDeleted(false);
     setSession({ id: row.id, isArchived: row.status === "archived" });
     tellOtherTabs(postAnalysisId);
     return row.id;
