@@ -1183,7 +1183,6 @@ const CSS = `
   display: flex; flex-direction: column; height: 100%; min-height: 0; min-width: 0;
   background: var(--chat-ground); color: var(--chat-ink); font: 1rem/1.5 system-ui, sans-serif;
 }
-.chat article:focus { outline: none; }
 .chat :focus-visible { outline: 2px solid var(--chat-accent); outline-offset: 2px; }
 .chat button {
   font: inherit; font-size: .9rem; padding: .3rem .75rem; min-height: 2rem; cursor: pointer;
