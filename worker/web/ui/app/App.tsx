@@ -9,12 +9,13 @@ import { createChat } from "../chat";
 import type { Database } from "../database.types";
 import { AnalysisPage } from "./AnalysisPage";
 import { Chats } from "./Chats";
+import { ErrorBoundary } from "./ErrorBoundary";
+import { loadChatPage, useEarlyChatPage } from "./loadChatPage";
 import { Posts } from "./Posts";
 import { ProjectProvider } from "./project";
 import { SignIn } from "./SignIn";
 
-// Markdown is the half of the page that the first look does not need.
-const ChatPage = lazy(() => import("./ChatPage"));
+const ChatPage = lazy(loadChatPage);
 
 interface Props {
   supabase: SupabaseClient<Database>;
@@ -31,7 +32,9 @@ export function App({ supabase, isLocal }: Props) {
     <SWRConfig key={user.id} value={{ provider: () => new Map() }}>
       <ProjectProvider value={{ supabase, chat, user }}>
         <Router hook={useHashLocation}>
-          <Shell user={user} onSignOut={() => signOut(supabase)} />
+          <ErrorBoundary words="Something went wrong. Reload the page to go on.">
+            <Shell user={user} onSignOut={() => signOut(supabase)} />
+          </ErrorBoundary>
         </Router>
       </ProjectProvider>
     </SWRConfig>
@@ -57,6 +60,7 @@ function Shell({ user, onSignOut }: { user: User; onSignOut: () => void }) {
 
 /** A narrow screen shows the last of the panes that there are, a wide one all of them. */
 function Panes() {
+  useEarlyChatPage();
   const [, post] = useRoute("/posts/:analysisId");
   const [withChat, chat] = useRoute("/posts/:analysisId/chat");
   const analysisId = chat?.analysisId ?? post?.analysisId;
@@ -72,9 +76,14 @@ function Panes() {
         <p className="hint pick">Pick a post to see its analysis and to ask about it.</p>
       )}
       {analysisId && withChat && (
-        <Suspense fallback={<p className="hint pick">Loading…</p>}>
-          <ChatPage key={analysisId} analysisId={analysisId} />
-        </Suspense>
+        <ErrorBoundary
+          key={analysisId}
+          words="The chat could not be loaded. Check the connection, then reload the page."
+        >
+          <Suspense fallback={<p className="hint pick">Loading…</p>}>
+            <ChatPage analysisId={analysisId} />
+          </Suspense>
+        </ErrorBoundary>
       )}
     </main>
   );
