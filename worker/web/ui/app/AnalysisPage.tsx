@@ -1,22 +1,20 @@
 // One post with its analysis, as a person would want to read it.
 
 import { Metrics } from "./Metrics";
-import { type Analysis, useAnalyses, useChats } from "./project";
+import { type Analysis, useAnalysis, useChatAbout } from "./project";
 import { Trouble } from "./Trouble";
 
 export function AnalysisPage({ analysisId, hasChatOpen }: { analysisId: string; hasChatOpen: boolean }) {
-  const { data: analyses, error, mutate } = useAnalyses();
-  const { data: chats } = useChats();
-  const analysis = analyses?.find(({ id }) => id === analysisId);
-  const chat = chats?.find(({ post_analysis_id: about }) => about === analysisId);
+  const { analysis, error, mutate } = useAnalysis(analysisId);
+  const chat = useChatAbout(analysisId);
   return (
     <section className="analysis" aria-label="The post and its analysis">
       <a className="back" href="#/">
         ← All posts
       </a>
-      {error && <Trouble onRetry={() => mutate()} />}
-      {!analyses && !error && <p className="hint">Loading…</p>}
-      {analyses && !analysis && <p className="hint">There is no such post. It may have been deleted.</p>}
+      {error && !analysis && <Trouble onRetry={() => mutate()} />}
+      {analysis === undefined && !error && <p className="hint">Loading…</p>}
+      {analysis === null && <p className="hint">There is no such post. It may have been deleted.</p>}
       {analysis && <Report analysis={analysis} />}
       {analysis && !hasChatOpen && (
         <a className="button" href={`#/posts/${analysisId}/chat`}>

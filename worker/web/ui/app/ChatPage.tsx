@@ -1,20 +1,17 @@
 // The chat about one post, with what may be done to it.
 
-import { useCallback, useRef, useState } from "react";
-import { useSWRConfig } from "swr";
+import { useRef, useState } from "react";
 import { ChatInterface } from "../ChatInterface";
 import { asChatError, type ChatSessionSummary } from "../chat";
 import { Export } from "./Export";
-import { useAnalyses, useChats, useProject } from "./project";
+import { useAnalysis, useChatAbout, useProject, useRefreshedChats } from "./project";
 
 export default function ChatPage({ analysisId }: { analysisId: string }) {
-  const { chat, user } = useProject();
-  const { mutate } = useSWRConfig();
-  const { data: analyses } = useAnalyses();
-  const { data: chats } = useChats();
-  const post = analyses?.find(({ id }) => id === analysisId)?.posts;
-  const session = chats?.find(({ post_analysis_id: about }) => about === analysisId);
-  const refresh = useCallback(() => void mutate(["chats", user.id]), [mutate, user.id]);
+  const { chat } = useProject();
+  const { analysis } = useAnalysis(analysisId);
+  const post = analysis?.posts;
+  const session = useChatAbout(analysisId);
+  const refresh = useRefreshedChats();
   return (
     <section className="talk" aria-label="Chat">
       <header className="bar-top">
@@ -24,7 +21,7 @@ export default function ChatPage({ analysisId }: { analysisId: string }) {
         <h2>{post ? `${post.creator ?? "A post"} on ${post.platform}` : "Chat"}</h2>
         {session && <Actions session={session} onDone={refresh} />}
       </header>
-      {analyses && !post ? (
+      {analysis === null ? (
         <p className="hint pick">There is no such post. It may have been deleted.</p>
       ) : (
         <ChatInterface chat={chat} postAnalysisId={analysisId} onActivity={refresh} />

@@ -4,11 +4,12 @@ import { useAnalyses } from "./project";
 import { Trouble } from "./Trouble";
 
 export function Posts({ current }: { current?: string }) {
-  const { data: analyses, error, mutate } = useAnalyses();
+  const { analyses, hasMore, isReadingMore, readMore, error, mutate } = useAnalyses();
+  const trouble = error && <Trouble onRetry={() => mutate()} />;
   return (
     <section aria-labelledby="posts-title">
       <h2 id="posts-title">Your posts</h2>
-      {error && <Trouble onRetry={() => mutate()} />}
+      {!isReadingMore && trouble}
       {!analyses && !error && <p className="hint">Loading…</p>}
       {analyses?.length === 0 && <p className="hint">There is no analysed post yet.</p>}
       <ul>
@@ -22,6 +23,12 @@ export function Posts({ current }: { current?: string }) {
           </li>
         ))}
       </ul>
+      {isReadingMore && (trouble ?? <p className="hint">Loading…</p>)}
+      {hasMore && !isReadingMore && (
+        <button type="button" className="quiet" onClick={readMore}>
+          Show more
+        </button>
+      )}
     </section>
   );
 }

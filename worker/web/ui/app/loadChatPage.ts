@@ -9,7 +9,7 @@ const PAUSE = 2_000; // milliseconds after the lists: what they still ask for co
 
 /** Loads it before it is wanted: a chat can then be opened offline, and after the server has got another one. */
 export function useEarlyChatPage(): void {
-  const { data: analyses } = useAnalyses();
+  const { analyses } = useAnalyses();
   const { data: chats } = useChats();
   const isReady = analyses !== undefined && chats !== undefined;
   useEffect(() => {
