@@ -14,18 +14,20 @@ import { loadChatPage, useEarlyChatPage } from "./loadChatPage";
 import { Posts } from "./Posts";
 import { ProjectProvider } from "./project";
 import { SignIn } from "./SignIn";
+import { signOut, useSignIn } from "./useSignIn";
 
 const ChatPage = lazy(loadChatPage);
+const LONG = 5_000; // milliseconds: whoever waits so long wants to know why
 
 interface Props {
-  supabase: SupabaseClient<Database>;
+  connect: () => SupabaseClient<Database>;
   isLocal: boolean;
 }
 
-export function App({ supabase, isLocal }: Props) {
-  const user = useUser(supabase);
+export function App({ connect, isLocal }: Props) {
+  const { supabase, user, isAway } = useSignIn(connect);
   const chat = useMemo(() => createChat(supabase), [supabase]);
-  if (user === undefined) return <p className="hint loading">Loading…</p>;
+  if (user === undefined) return <Waiting isAway={isAway} />;
   if (user === null) return <SignIn supabase={supabase} isLocal={isLocal} />;
   return (
     // Keyed by the user: nothing that one has read is there for the next.
@@ -89,32 +91,16 @@ function Panes() {
   );
 }
 
-/** undefined: not known yet; null: nobody is signed in. */
-function useUser(supabase: SupabaseClient<Database>): User | null | undefined {
-  const [user, setUser] = useState<User | null>();
+/** A client that has a sign-in to renew tries for half a minute before it says that it could not. */
+function Waiting({ isAway }: { isAway: boolean }) {
+  const [isLong, setIsLong] = useState(false);
   useEffect(() => {
-    const { data } = supabase.auth.onAuthStateChange((_event, session) => {
-      if (session) keepOnlyFor(session.user.id);
-      // The client reports the same user at every renewal of the token.
-      setUser((now) => (now && now.id === session?.user.id ? now : (session?.user ?? null)));
-    });
-    return () => data.subscription.unsubscribe();
-  }, [supabase]);
-  return user;
-}
-
-async function signOut(supabase: SupabaseClient<Database>): Promise<void> {
-  keepOnlyFor(null);
-  // From this device, which does not depend on the server: whoever leaves a shared computer is gone, come what may.
-  await supabase.auth.signOut({ scope: "local" });
-}
-
-const OWNER = "postbro-chat:owner";
-
-// What a tab keeps over a reload, drafts and questions not sent yet, is one person's.
-function keepOnlyFor(userId: string | null): void {
-  try {
-    if (sessionStorage.getItem(OWNER) !== userId) sessionStorage.clear();
-    if (userId) sessionStorage.setItem(OWNER, userId);
-  } catch {} // a browser that refuses its storage keeps nothing
+    const timer = setTimeout(() => setIsLong(true), LONG);
+    return () => clearTimeout(timer);
+  }, []);
+  return (
+    <p className="hint loading" role="status">
+      {isAway || isLong ? "The server could not be reached. Trying again…" : "Loading…"}
+    </p>
+  );
 }
