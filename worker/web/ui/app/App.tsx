@@ -79,7 +79,8 @@ function Panes() {
       )}
       {analysisId && withChat && (
         <ErrorBoundary
-          key={analysisId}
+          // Its own key: the analysis beside it has the other.
+          key={`chat about ${analysisId}`}
           words="The chat could not be loaded. Check the connection, then reload the page."
         >
           <Suspense fallback={<p className="hint pick">Loading…</p>}>
