@@ -3,10 +3,13 @@
 import { Metrics } from "./Metrics";
 import { type Analysis, useAnalysis, useChatAbout } from "./project";
 import { Trouble } from "./Trouble";
+import { useTitle } from "./useTitle";
+import { pointsOf, titleOf, wordsOf } from "./words";
 
 export function AnalysisPage({ analysisId, hasChatOpen }: { analysisId: string; hasChatOpen: boolean }) {
   const { analysis, error, mutate } = useAnalysis(analysisId);
   const chat = useChatAbout(analysisId);
+  useTitle(analysis ? titleOf(analysis.posts) : undefined);
   return (
     <section className="analysis" aria-label="The post and its analysis">
       <a className="back" href="#/">
@@ -27,12 +30,10 @@ export function AnalysisPage({ analysisId, hasChatOpen }: { analysisId: string; 
 
 function Report({ analysis }: { analysis: Analysis }) {
   const { posts: post } = analysis;
-  const frameworks = asList(analysis.frameworks);
+  const frameworks = Array.isArray(analysis.frameworks) ? analysis.frameworks.filter(wordsOf) : [];
   return (
     <article>
-      <h2>
-        {post.creator ?? "A post"} on {post.platform}
-      </h2>
+      <h2>{titleOf(post)}</h2>
       <p className="hint">
         {post.posted_at && (
           <time dateTime={post.posted_at}>
@@ -66,7 +67,7 @@ function Report({ analysis }: { analysis: Analysis }) {
 }
 
 function Points({ title, of }: { title: string; of: unknown }) {
-  const points = asList(of).map(asText);
+  const points = pointsOf(of);
   if (points.length === 0) return null;
   return (
     <>
@@ -83,7 +84,7 @@ function Points({ title, of }: { title: string; of: unknown }) {
 }
 
 function Words({ title, of }: { title: string; of: string | null }) {
-  if (!of) return null;
+  if (!of?.trim()) return null;
   return (
     <>
       <h3>{title}</h3>
@@ -93,22 +94,12 @@ function Words({ title, of }: { title: string; of: string | null }) {
 }
 
 function asFramework(framework: unknown) {
-  const { name, explanation } =
-    typeof framework === "object" && framework
-      ? (framework as { name?: unknown; explanation?: unknown })
-      : { name: framework, explanation: undefined };
+  const name = wordsOf((framework as { name?: unknown }).name) || wordsOf(framework);
+  const explanation = wordsOf((framework as { explanation?: unknown }).explanation);
   return (
-    <div key={asText(name)}>
-      <dt>{asText(name)}</dt>
-      {explanation !== undefined && <dd dir="auto">{asText(explanation)}</dd>}
+    <div key={name}>
+      <dt>{name}</dt>
+      {explanation && <dd dir="auto">{explanation}</dd>}
     </div>
   );
-}
-
-function asList(value: unknown): unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function asText(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
 }

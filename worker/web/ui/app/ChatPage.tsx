@@ -5,6 +5,7 @@ import { ChatInterface } from "../ChatInterface";
 import { asChatError, type ChatSessionSummary } from "../chat";
 import { Export } from "./Export";
 import { useAnalysis, useChatAbout, useProject, useRefreshedChats } from "./project";
+import { titleOf } from "./words";
 
 export default function ChatPage({ analysisId }: { analysisId: string }) {
   const { chat } = useProject();
@@ -18,7 +19,7 @@ export default function ChatPage({ analysisId }: { analysisId: string }) {
         <a href={`#/posts/${analysisId}`} aria-label="Back to the analysis">
           ←
         </a>
-        <h2>{post ? `${post.creator ?? "A post"} on ${post.platform}` : "Chat"}</h2>
+        <h2>{post ? titleOf(post) : "Chat"}</h2>
         {session && <Actions session={session} onDone={refresh} />}
       </header>
       {analysis === null ? (

@@ -2,6 +2,7 @@
 
 import { useAnalyses } from "./project";
 import { Trouble } from "./Trouble";
+import { creatorOf } from "./words";
 
 export function Posts({ current }: { current?: string }) {
   const { analyses, hasMore, isReadingMore, readMore, error, mutate } = useAnalyses();
@@ -16,9 +17,9 @@ export function Posts({ current }: { current?: string }) {
         {analyses?.map(({ id, posts: post }) => (
           <li key={id}>
             <a href={`#/posts/${id}`} aria-current={id === current ? "page" : undefined}>
-              <strong>{post.creator ?? "A post"}</strong>
+              <strong>{creatorOf(post)}</strong>
               <span className="hint">{post.platform}</span>
-              <span className="hint clip">{post.caption ?? post.url}</span>
+              <span className="hint clip">{post.caption?.trim() || post.url}</span>
             </a>
           </li>
         ))}
