@@ -1,5 +1,6 @@
 // One post with its analysis, as a person would want to read it.
 
+import { Heading } from "./Heading";
 import { Metrics } from "./Metrics";
 import { type Analysis, useAnalysis, useChatAbout } from "./project";
 import { Trouble } from "./Trouble";
@@ -18,7 +19,7 @@ export function AnalysisPage({ analysisId, hasChatOpen }: { analysisId: string; 
       {error && !analysis && <Trouble onRetry={() => mutate()} />}
       {analysis === undefined && !error && <p className="hint">Loading…</p>}
       {analysis === null && <p className="hint">There is no such post. It may have been deleted.</p>}
-      {analysis && <Report analysis={analysis} />}
+      {analysis && <Report analysis={analysis} hasChatOpen={hasChatOpen} />}
       {analysis && !hasChatOpen && (
         <a className="button" href={`#/posts/${analysisId}/chat`}>
           {chat?.message_count ? "Go on with the chat" : "Ask a question"}
@@ -28,12 +29,14 @@ export function AnalysisPage({ analysisId, hasChatOpen }: { analysisId: string; 
   );
 }
 
-function Report({ analysis }: { analysis: Analysis }) {
+function Report({ analysis, hasChatOpen }: { analysis: Analysis; hasChatOpen: boolean }) {
   const { posts: post } = analysis;
   const frameworks = Array.isArray(analysis.frameworks) ? analysis.frameworks.filter(wordsOf) : [];
   return (
     <article>
-      <h2>{titleOf(post)}</h2>
+      <Heading after={hasChatOpen} isPassed={hasChatOpen}>
+        {titleOf(post)}
+      </Heading>
       <p className="hint">
         {post.posted_at && (
           <time dateTime={post.posted_at}>

@@ -4,6 +4,7 @@ import { useRef, useState } from "react";
 import { ChatInterface } from "../ChatInterface";
 import { asChatError, type ChatSessionSummary } from "../chat";
 import { Export } from "./Export";
+import { Heading } from "./Heading";
 import { useAnalysis, useChatAbout, useProject, useRefreshedChats } from "./project";
 import { titleOf } from "./words";
 
@@ -19,7 +20,7 @@ export default function ChatPage({ analysisId }: { analysisId: string }) {
         <a href={`#/posts/${analysisId}`} aria-label="Back to the analysis">
           ←
         </a>
-        <h2>{post ? titleOf(post) : "Chat"}</h2>
+        <Heading after={session?.id}>{post ? titleOf(post) : "Chat"}</Heading>
         {session && <Actions session={session} onDone={refresh} />}
       </header>
       {analysis === null ? (
@@ -42,6 +43,8 @@ function Actions({ session, onDone }: { session: ChatSessionSummary; onDone: () 
     setWords("");
     try {
       await command(session.id);
+      // The button that was pressed is about to go.
+      menu.current?.querySelector("summary")?.focus();
       close();
     } catch (error) {
       setWords(asChatError(error).message);

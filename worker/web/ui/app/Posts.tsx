@@ -1,5 +1,6 @@
 // The list of analysed posts.
 
+import { Heading } from "./Heading";
 import { useAnalyses } from "./project";
 import { Trouble } from "./Trouble";
 import { creatorOf } from "./words";
@@ -9,7 +10,9 @@ export function Posts({ current }: { current?: string }) {
   const trouble = error && <Trouble onRetry={() => mutate()} />;
   return (
     <section aria-labelledby="posts-title">
-      <h2 id="posts-title">Your posts</h2>
+      <Heading id="posts-title" after={current}>
+        Your posts
+      </Heading>
       {!isReadingMore && trouble}
       {!analyses && !error && <p className="hint">Loading…</p>}
       {analyses?.length === 0 && <p className="hint">There is no analysed post yet.</p>}
