@@ -37,6 +37,17 @@ async def test_an_address_that_is_taken_is_told(worker: Stack, page: Page, membe
     )
 
 
+async def test_words_about_a_sign_up_are_gone_where_one_signs_in(
+    worker: Stack, page: Page, member: Member, guard: Guard
+) -> None:
+    guard.allow("status of 422")
+    await fill_sign_up(page, worker, member.email)
+    await expect(page.get_by_role("alert")).to_contain_text("Sign in instead.")
+    await page.get_by_role("button", name="I have an account").click()
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await expect(page.locator("[role=alert]")).to_be_empty()
+
+
 @pytest.mark.parametrize(
     ("status", "code", "words"),
     [
