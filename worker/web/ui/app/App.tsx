@@ -12,8 +12,9 @@ import { Chats } from "./Chats";
 import { ErrorBoundary } from "./ErrorBoundary";
 import { loadChatPage, useEarlyChatPage } from "./loadChatPage";
 import { Posts } from "./Posts";
-import { ProjectProvider } from "./project";
+import { ProjectProvider, useRefreshedChats } from "./project";
 import { SignIn } from "./SignIn";
+import { useNewsOfTabs } from "./tabs";
 import { signOut, useSignIn } from "./useSignIn";
 
 const ChatPage = lazy(loadChatPage);
@@ -63,6 +64,7 @@ function Shell({ user, onSignOut }: { user: User; onSignOut: () => void }) {
 /** A narrow screen shows the last of the panes that there are, a wide one all of them. */
 function Panes() {
   useEarlyChatPage();
+  useNewsOfTabs(useRefreshedChats());
   const [, post] = useRoute("/posts/:analysisId");
   const [withChat, chat] = useRoute("/posts/:analysisId/chat");
   const analysisId = chat?.analysisId ?? post?.analysisId;

@@ -6,6 +6,7 @@ import { asChatError, type ChatSessionSummary } from "../chat";
 import { Export } from "./Export";
 import { Heading } from "./Heading";
 import { useAnalysis, useChatAbout, useProject, useRefreshedChats } from "./project";
+import { tellTabs } from "./tabs";
 import { titleOf } from "./words";
 
 export default function ChatPage({ analysisId }: { analysisId: string }) {
@@ -21,7 +22,7 @@ export default function ChatPage({ analysisId }: { analysisId: string }) {
           ←
         </a>
         <Heading after={session?.id}>{post ? titleOf(post) : "Chat"}</Heading>
-        {session && <Actions session={session} onDone={refresh} />}
+        {session && <Actions session={session} />}
       </header>
       {analysis === null ? (
         <p className="hint pick">There is no such post. It may have been deleted.</p>
@@ -32,7 +33,7 @@ export default function ChatPage({ analysisId }: { analysisId: string }) {
   );
 }
 
-function Actions({ session, onDone }: { session: ChatSessionSummary; onDone: () => void }) {
+function Actions({ session }: { session: ChatSessionSummary }) {
   const { chat } = useProject();
   const [words, setWords] = useState("");
   const menu = useRef<HTMLDetailsElement>(null);
@@ -43,13 +44,13 @@ function Actions({ session, onDone }: { session: ChatSessionSummary; onDone: () 
     setWords("");
     try {
       await command(session.id);
-      // The button that was pressed is about to go.
-      menu.current?.querySelector("summary")?.focus();
+      // The button that was pressed is about to be hidden.
+      if (menu.current?.contains(document.activeElement)) menu.current.querySelector("summary")?.focus();
       close();
     } catch (error) {
       setWords(asChatError(error).message);
     }
-    onDone();
+    tellTabs();
   };
   const remove = () => {
     if (confirm("Delete this chat with all its messages? This cannot be undone.")) void act(chat.deleteChatSession);
