@@ -74,6 +74,25 @@ async def test_the_list_of_posts_goes_on_to_the_last(tab: ChatPage, database: Da
     await expect(tab.analysis.get_by_role("heading", name=f"creator-{MANY} on tiktok")).to_be_visible()
 
 
+async def test_a_list_that_has_become_shorter_does_not_wait_for_more(tab: ChatPage, database: Database) -> None:
+    store_posts(database, tab.member, 130)
+    await tab.sign_in()
+    posts = tab.page.get_by_role("region", name="Your posts")
+    lines = posts.get_by_role("listitem")
+    for count in (20, 120):
+        await expect(lines).to_have_count(count)
+        await posts.get_by_role("button", name="Show more").click()
+    await expect(lines).to_have_count(131)
+    database.execute(
+        "delete from public.posts where user_id = %s and substring(creator from '[0-9]+')::integer <= 40",
+        [tab.member.user.id],
+    )
+    # The lists are read again when the window comes to the front, though not within seconds of the last time.
+    await tab.page.evaluate("setInterval(() => dispatchEvent(new Event('focus')), 500)")
+    await expect(lines).to_have_count(91)
+    await expect(posts.get_by_text("Loading")).to_have_count(0)
+
+
 async def test_posts_that_could_not_be_read_are_asked_for_again(
     tab: ChatPage, database: Database, guard: Guard
 ) -> None:

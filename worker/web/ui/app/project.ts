@@ -52,10 +52,12 @@ export function useAnalyses() {
     if (problem) throw problem;
     return found as Analysis[];
   });
+  // One that is not full is the last, even if more of them were asked for when there were more posts.
+  const isFull = data !== undefined && data.at(-1)?.length === limitOf(data.length - 1);
   return {
     analyses: useMemo(() => data?.flat(), [data]),
-    hasMore: data?.at(-1)?.length === limitOf(data ? data.length - 1 : 0),
-    isReadingMore: data !== undefined && data.length < size,
+    hasMore: isFull,
+    isReadingMore: isFull && data.length < size,
     readMore: () => void setSize(size + 1),
     error,
     mutate,
