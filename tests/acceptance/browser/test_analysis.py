@@ -7,6 +7,8 @@ from playwright.async_api import expect
 from tests.acceptance.browser.chat_page import ChatPage, Database, Member
 from tests.acceptance.browser.conftest import MakePage
 
+DASH = "\N{EN DASH}"
+
 
 async def test_the_analysis_is_shown_as_a_person_would_read_it(
     make_page: MakePage, member: Member, database: Database
@@ -58,6 +60,67 @@ async def test_the_analysis_is_shown_as_a_person_would_read_it(
     await expect(link).to_have_attribute("href", "https://example.test/p/1")
     widths = await tab.analysis.locator(".bar > span").evaluate_all("bars => bars.map(bar => bar.clientWidth)")
     assert 0 < widths[1] < widths[0]
+
+
+async def test_what_an_analysis_does_not_say_is_left_out_and_what_it_says_otherwise_is_read(
+    make_page: MakePage, member: Member, database: Database
+) -> None:
+    database.execute(
+        "update public.posts set creator = ' ', caption = '', metrics = %s where id = %s",
+        [json.dumps({"views": 1e300, "likes": 48210, "saves": None, "mood": ""}), member.post],
+    )
+    database.execute(
+        """update public.post_analyses set quick_takeaways = %s, key_insights = %s, frameworks = %s,
+        viral_status = ' ' where id = %s""",
+        [
+            json.dumps([None, {"text": "Open with the loss"}, {"name": "Cut early"}, "", "Cut early", 7]),
+            json.dumps([None, " "]),
+            json.dumps([None, "Contrast", {"name": "Curiosity Stack", "explanation": None}]),
+            member.analysis,
+        ],
+    )
+    tab = await make_page(member)
+    await tab.sign_in()
+    posts = tab.page.get_by_role("region", name="Your posts")
+    await expect(posts.get_by_role("link")).to_have_accessible_name("A post instagram https://example.test/p/1")
+    await posts.get_by_role("link").click()
+    await expect(tab.analysis).to_match_aria_snapshot("""
+      - article:
+        - heading "A post on instagram" [level=2]
+        - paragraph:
+          - link "Open the post"
+        - figure:
+          - text: Figures (bars on a logarithmic scale)
+          - term: views
+          - definition: "1E300"
+          - term: likes
+          - definition: "48,210"
+        - heading "Takeaways" [level=3]
+        - list:
+          - listitem: Open with the loss
+          - listitem: Cut early
+          - listitem: "7"
+        - heading "Frameworks" [level=3]
+        - term: Contrast
+        - term: Curiosity Stack
+      - link "Ask a question"
+    """)
+    await expect(tab.analysis.get_by_role("heading", level=3)).to_have_count(2)
+    await expect(tab.analysis.get_by_role("listitem")).to_have_count(3)
+    await expect(tab.analysis.get_by_role("term")).to_have_count(4)
+    await expect(tab.analysis.get_by_role("definition")).to_have_count(2)
+
+
+async def test_the_tab_is_called_by_its_post(tab: ChatPage) -> None:
+    await tab.sign_in()
+    await expect(tab.page).to_have_title("PostBro Chat")
+    await tab.open_post()
+    await expect(tab.page).to_have_title(f"mara on instagram {DASH} PostBro Chat")
+    await tab.open_chat()
+    await expect(tab.page).to_have_title(f"mara on instagram {DASH} PostBro Chat")
+    await tab.page.get_by_role("link", name="PostBro Chat").click()
+    await expect(tab.page).to_have_title("PostBro Chat")
+    await expect(tab.analysis).to_have_count(0)
 
 
 async def test_looking_opens_no_session_and_the_first_message_exactly_one(

@@ -1,11 +1,12 @@
 """The access token expires in mid-conversation, and Auth does not give another one for a while."""
 
+import asyncio
 import json
 import time
 from urllib.parse import urlsplit
 
 import jwt
-from playwright.async_api import Route, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.acceptance.browser.chat_page import ChatPage, Database
 from tests.acceptance.browser.diary import Diary
@@ -62,6 +63,44 @@ async def test_an_expired_token_is_replaced_without_a_reload(
     await expect_stored_once(tab, [FIRST, SECOND, QUESTION])
     assert ear.count("delta") > deltas + 5
     await expect_only_beginnings(diary, *tab.stored_answers())
+
+
+async def test_an_expired_sign_in_is_kept_at_a_reload_until_the_server_is_back(
+    chat_page: ChatPage, worker: Stack, guard: Guard
+) -> None:
+    guard.allow(r"the server responded with a status of 503 .*/auth/v1/token")
+    page, place = chat_page.page, chat_page.page.url
+    await Session(chat_page, worker).replace(expires_at=int(time.time()) - 60)
+    await page.route("**/auth/v1/token*", refuse)
+    await page.clock.install()
+    await page.reload()
+    await pass_time(page, 6)
+    words = page.get_by_role("status")
+    await expect(words).to_have_text("The server could not be reached. Trying again…")
+    await pass_time(page, 40)
+    await expect(words).to_have_text("The server could not be reached. Trying again…")
+    await expect(page.get_by_role("heading", name="Sign in")).to_have_count(0)
+
+    await page.unroute("**/auth/v1/token*")
+    await pass_time(page, 20)
+    await expect(chat_page.composer).to_be_visible()
+    assert page.url == place
+
+
+async def test_without_a_sign_in_the_form_is_there_at_once_and_without_the_server(
+    tab: ChatPage, guard: Guard
+) -> None:
+    await tab.page.route("**/auth/v1/**", refuse)
+    await tab.page.clock.install()
+    await tab.page.goto(tab.address)
+    await expect(tab.page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+async def pass_time(page: Page, seconds: int) -> None:
+    """For the page. It asks the server between the steps."""
+    for _ in range(seconds):
+        await page.clock.run_for(1_000)
+        await asyncio.sleep(0.02)
 
 
 async def refuse(route: Route) -> None:

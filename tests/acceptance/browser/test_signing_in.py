@@ -37,6 +37,17 @@ async def test_an_address_that_is_taken_is_told(worker: Stack, page: Page, membe
     )
 
 
+async def test_words_about_a_sign_up_are_gone_where_one_signs_in(
+    worker: Stack, page: Page, member: Member, guard: Guard
+) -> None:
+    guard.allow("status of 422")
+    await fill_sign_up(page, worker, member.email)
+    await expect(page.get_by_role("alert")).to_contain_text("Sign in instead.")
+    await page.get_by_role("button", name="I have an account").click()
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await expect(page.locator("[role=alert]")).to_be_empty()
+
+
 @pytest.mark.parametrize(
     ("status", "code", "words"),
     [
@@ -88,7 +99,9 @@ async def test_signing_out_leaves_nothing_for_the_next(
     assert str(chat_page.member.user.id) not in kept
     assert chat_page.member.email not in kept
 
-    # The addresses still name the chat of the one before. The other tab is signed in by the first.
+    # The other tab is signed in by the first, and its address still names the chat of the one before.
+    assert page.url.endswith("/#/")
+    assert str(chat_page.member.analysis) in other_tab.page.url
     next_one = make_member()
     await page.get_by_label("E-mail").fill(next_one.email)
     await page.get_by_label("Password").fill(PASSWORD)
@@ -96,9 +109,25 @@ async def test_signing_out_leaves_nothing_for_the_next(
     for tab in (page, other_tab.page):
         await expect(tab.get_by_role("region", name="Your posts").get_by_role("listitem")).to_have_count(1)
         await expect(tab.get_by_role("region", name="Your chats")).to_contain_text("the chat is listed here")
-        await expect(tab.get_by_text("There is no such post.").first).to_be_visible()
+        await expect(tab.get_by_text("Pick a post")).to_be_visible()
+        assert tab.url.endswith("/#/")
         assert "elderberr" not in await tab.content()
         assert "elderberr" not in await tab.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
+
+
+async def test_who_signs_in_again_after_a_sign_in_has_ended_is_where_they_were(
+    chat_page: ChatPage, guard: Guard
+) -> None:
+    guard.allow("status of 40")
+    page, place = chat_page.page, chat_page.page.url
+    await chat_page.composer.fill("A draft about elderberries")
+    await page.evaluate("localStorage.clear()")
+    await page.reload()
+    await page.get_by_label("E-mail").fill(chat_page.member.email)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(chat_page.composer).to_have_value("A draft about elderberries")
+    assert page.url == place
 
 
 async def test_signing_out_does_not_depend_on_the_server(chat_page: ChatPage, worker: Stack, guard: Guard) -> None:

@@ -1,23 +1,25 @@
 // One post with its analysis, as a person would want to read it.
 
+import { Heading } from "./Heading";
 import { Metrics } from "./Metrics";
-import { type Analysis, useAnalyses, useChats } from "./project";
+import { type Analysis, useAnalysis, useChatAbout } from "./project";
 import { Trouble } from "./Trouble";
+import { useTitle } from "./useTitle";
+import { pointsOf, titleOf, wordsOf } from "./words";
 
 export function AnalysisPage({ analysisId, hasChatOpen }: { analysisId: string; hasChatOpen: boolean }) {
-  const { data: analyses, error, mutate } = useAnalyses();
-  const { data: chats } = useChats();
-  const analysis = analyses?.find(({ id }) => id === analysisId);
-  const chat = chats?.find(({ post_analysis_id: about }) => about === analysisId);
+  const { analysis, error, mutate } = useAnalysis(analysisId);
+  const chat = useChatAbout(analysisId);
+  useTitle(analysis ? titleOf(analysis.posts) : undefined);
   return (
     <section className="analysis" aria-label="The post and its analysis">
       <a className="back" href="#/">
         ← All posts
       </a>
-      {error && <Trouble onRetry={() => mutate()} />}
-      {!analyses && !error && <p className="hint">Loading…</p>}
-      {analyses && !analysis && <p className="hint">There is no such post. It may have been deleted.</p>}
-      {analysis && <Report analysis={analysis} />}
+      {error && !analysis && <Trouble onRetry={() => mutate()} />}
+      {analysis === undefined && !error && <p className="hint">Loading…</p>}
+      {analysis === null && <p className="hint">There is no such post. It may have been deleted.</p>}
+      {analysis && <Report analysis={analysis} hasChatOpen={hasChatOpen} />}
       {analysis && !hasChatOpen && (
         <a className="button" href={`#/posts/${analysisId}/chat`}>
           {chat?.message_count ? "Go on with the chat" : "Ask a question"}
@@ -27,14 +29,14 @@ export function AnalysisPage({ analysisId, hasChatOpen }: { analysisId: string; 
   );
 }
 
-function Report({ analysis }: { analysis: Analysis }) {
+function Report({ analysis, hasChatOpen }: { analysis: Analysis; hasChatOpen: boolean }) {
   const { posts: post } = analysis;
-  const frameworks = asList(analysis.frameworks);
+  const frameworks = Array.isArray(analysis.frameworks) ? analysis.frameworks.filter(wordsOf) : [];
   return (
     <article>
-      <h2>
-        {post.creator ?? "A post"} on {post.platform}
-      </h2>
+      <Heading after={hasChatOpen} isPassed={hasChatOpen}>
+        {titleOf(post)}
+      </Heading>
       <p className="hint">
         {post.posted_at && (
           <time dateTime={post.posted_at}>
@@ -68,7 +70,7 @@ function Report({ analysis }: { analysis: Analysis }) {
 }
 
 function Points({ title, of }: { title: string; of: unknown }) {
-  const points = asList(of).map(asText);
+  const points = pointsOf(of);
   if (points.length === 0) return null;
   return (
     <>
@@ -85,7 +87,7 @@ function Points({ title, of }: { title: string; of: unknown }) {
 }
 
 function Words({ title, of }: { title: string; of: string | null }) {
-  if (!of) return null;
+  if (!of?.trim()) return null;
   return (
     <>
       <h3>{title}</h3>
@@ -95,22 +97,12 @@ function Words({ title, of }: { title: string; of: string | null }) {
 }
 
 function asFramework(framework: unknown) {
-  const { name, explanation } =
-    typeof framework === "object" && framework
-      ? (framework as { name?: unknown; explanation?: unknown })
-      : { name: framework, explanation: undefined };
+  const name = wordsOf((framework as { name?: unknown }).name) || wordsOf(framework);
+  const explanation = wordsOf((framework as { explanation?: unknown }).explanation);
   return (
-    <div key={asText(name)}>
-      <dt>{asText(name)}</dt>
-      {explanation !== undefined && <dd dir="auto">{asText(explanation)}</dd>}
+    <div key={name}>
+      <dt>{name}</dt>
+      {explanation && <dd dir="auto">{explanation}</dd>}
     </div>
   );
-}
-
-function asList(value: unknown): unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function asText(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value);
 }

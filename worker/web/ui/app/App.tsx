@@ -9,29 +9,35 @@ import { createChat } from "../chat";
 import type { Database } from "../database.types";
 import { AnalysisPage } from "./AnalysisPage";
 import { Chats } from "./Chats";
+import { ErrorBoundary } from "./ErrorBoundary";
+import { loadChatPage, useEarlyChatPage } from "./loadChatPage";
 import { Posts } from "./Posts";
-import { ProjectProvider } from "./project";
+import { ProjectProvider, useRefreshedChats } from "./project";
 import { SignIn } from "./SignIn";
+import { useNewsOfTabs } from "./tabs";
+import { signOut, useSignIn } from "./useSignIn";
 
-// Markdown is the half of the page that the first look does not need.
-const ChatPage = lazy(() => import("./ChatPage"));
+const ChatPage = lazy(loadChatPage);
+const LONG = 5_000; // milliseconds: whoever waits so long wants to know why
 
 interface Props {
-  supabase: SupabaseClient<Database>;
+  connect: () => SupabaseClient<Database>;
   isLocal: boolean;
 }
 
-export function App({ supabase, isLocal }: Props) {
-  const user = useUser(supabase);
+export function App({ connect, isLocal }: Props) {
+  const { supabase, user, isAway } = useSignIn(connect);
   const chat = useMemo(() => createChat(supabase), [supabase]);
-  if (user === undefined) return <p className="hint loading">Loading…</p>;
+  if (user === undefined) return <Waiting isAway={isAway} />;
   if (user === null) return <SignIn supabase={supabase} isLocal={isLocal} />;
   return (
     // Keyed by the user: nothing that one has read is there for the next.
     <SWRConfig key={user.id} value={{ provider: () => new Map() }}>
       <ProjectProvider value={{ supabase, chat, user }}>
         <Router hook={useHashLocation}>
-          <Shell user={user} onSignOut={() => signOut(supabase)} />
+          <ErrorBoundary words="Something went wrong. Reload the page to go on.">
+            <Shell user={user} onSignOut={() => signOut(supabase)} />
+          </ErrorBoundary>
         </Router>
       </ProjectProvider>
     </SWRConfig>
@@ -57,6 +63,8 @@ function Shell({ user, onSignOut }: { user: User; onSignOut: () => void }) {
 
 /** A narrow screen shows the last of the panes that there are, a wide one all of them. */
 function Panes() {
+  useEarlyChatPage();
+  useNewsOfTabs(useRefreshedChats());
   const [, post] = useRoute("/posts/:analysisId");
   const [withChat, chat] = useRoute("/posts/:analysisId/chat");
   const analysisId = chat?.analysisId ?? post?.analysisId;
@@ -72,40 +80,30 @@ function Panes() {
         <p className="hint pick">Pick a post to see its analysis and to ask about it.</p>
       )}
       {analysisId && withChat && (
-        <Suspense fallback={<p className="hint pick">Loading…</p>}>
-          <ChatPage key={analysisId} analysisId={analysisId} />
-        </Suspense>
+        <ErrorBoundary
+          // Its own key: the analysis beside it has the other.
+          key={`chat about ${analysisId}`}
+          words="The chat could not be loaded. Check the connection, then reload the page."
+        >
+          <Suspense fallback={<p className="hint pick">Loading…</p>}>
+            <ChatPage analysisId={analysisId} />
+          </Suspense>
+        </ErrorBoundary>
       )}
     </main>
   );
 }
 
-/** undefined: not known yet; null: nobody is signed in. */
-function useUser(supabase: SupabaseClient<Database>): User | null | undefined {
-  const [user, setUser] = useState<User | null>();
+/** A client that has a sign-in to renew tries for half a minute before it says that it could not. */
+function Waiting({ isAway }: { isAway: boolean }) {
+  const [isLong, setIsLong] = useState(false);
   useEffect(() => {
-    const { data } = supabase.auth.onAuthStateChange((_event, session) => {
-      if (session) keepOnlyFor(session.user.id);
-      // The client reports the same user at every renewal of the token.
-      setUser((now) => (now && now.id === session?.user.id ? now : (session?.user ?? null)));
-    });
-    return () => data.subscription.unsubscribe();
-  }, [supabase]);
-  return user;
-}
-
-async function signOut(supabase: SupabaseClient<Database>): Promise<void> {
-  keepOnlyFor(null);
-  // From this device, which does not depend on the server: whoever leaves a shared computer is gone, come what may.
-  await supabase.auth.signOut({ scope: "local" });
-}
-
-const OWNER = "postbro-chat:owner";
-
-// What a tab keeps over a reload, drafts and questions not sent yet, is one person's.
-function keepOnlyFor(userId: string | null): void {
-  try {
-    if (sessionStorage.getItem(OWNER) !== userId) sessionStorage.clear();
-    if (userId) sessionStorage.setItem(OWNER, userId);
-  } catch {} // a browser that refuses its storage keeps nothing
+    const timer = setTimeout(() => setIsLong(true), LONG);
+    return () => clearTimeout(timer);
+  }, []);
+  return (
+    <p className="hint loading" role="status">
+      {isAway || isLong ? "The server could not be reached. Trying again…" : "Loading…"}
+    </p>
+  );
 }

@@ -1,30 +1,30 @@
 // The chat about one post, with what may be done to it.
 
-import { useCallback, useRef, useState } from "react";
-import { useSWRConfig } from "swr";
+import { useRef, useState } from "react";
 import { ChatInterface } from "../ChatInterface";
 import { asChatError, type ChatSessionSummary } from "../chat";
 import { Export } from "./Export";
-import { useAnalyses, useChats, useProject } from "./project";
+import { Heading } from "./Heading";
+import { useAnalysis, useChatAbout, useProject, useRefreshedChats } from "./project";
+import { tellTabs } from "./tabs";
+import { titleOf } from "./words";
 
 export default function ChatPage({ analysisId }: { analysisId: string }) {
-  const { chat, user } = useProject();
-  const { mutate } = useSWRConfig();
-  const { data: analyses } = useAnalyses();
-  const { data: chats } = useChats();
-  const post = analyses?.find(({ id }) => id === analysisId)?.posts;
-  const session = chats?.find(({ post_analysis_id: about }) => about === analysisId);
-  const refresh = useCallback(() => void mutate(["chats", user.id]), [mutate, user.id]);
+  const { chat } = useProject();
+  const { analysis } = useAnalysis(analysisId);
+  const post = analysis?.posts;
+  const session = useChatAbout(analysisId);
+  const refresh = useRefreshedChats();
   return (
     <section className="talk" aria-label="Chat">
       <header className="bar-top">
         <a href={`#/posts/${analysisId}`} aria-label="Back to the analysis">
           ←
         </a>
-        <h2>{post ? `${post.creator ?? "A post"} on ${post.platform}` : "Chat"}</h2>
-        {session && <Actions session={session} onDone={refresh} />}
+        <Heading after={session?.id}>{post ? titleOf(post) : "Chat"}</Heading>
+        {session && <Actions session={session} />}
       </header>
-      {analyses && !post ? (
+      {analysis === null ? (
         <p className="hint pick">There is no such post. It may have been deleted.</p>
       ) : (
         <ChatInterface chat={chat} postAnalysisId={analysisId} onActivity={refresh} />
@@ -33,7 +33,7 @@ export default function ChatPage({ analysisId }: { analysisId: string }) {
   );
 }
 
-function Actions({ session, onDone }: { session: ChatSessionSummary; onDone: () => void }) {
+function Actions({ session }: { session: ChatSessionSummary }) {
   const { chat } = useProject();
   const [words, setWords] = useState("");
   const menu = useRef<HTMLDetailsElement>(null);
@@ -44,11 +44,13 @@ function Actions({ session, onDone }: { session: ChatSessionSummary; onDone: () 
     setWords("");
     try {
       await command(session.id);
+      // The button that was pressed is about to be hidden.
+      if (menu.current?.contains(document.activeElement)) menu.current.querySelector("summary")?.focus();
       close();
     } catch (error) {
       setWords(asChatError(error).message);
     }
-    onDone();
+    tellTabs();
   };
   const remove = () => {
     if (confirm("Delete this chat with all its messages? This cannot be undone.")) void act(chat.deleteChatSession);

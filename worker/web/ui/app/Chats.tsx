@@ -4,6 +4,7 @@ import { useState } from "react";
 import { type ChatSessionSummary, timeAgo } from "../chat";
 import { useChats } from "./project";
 import { Trouble } from "./Trouble";
+import { creatorOf } from "./words";
 
 export function Chats({ current }: { current?: string }) {
   const { data: chats, error, mutate } = useChats();
@@ -44,7 +45,7 @@ function Lines({ chats, current }: { chats: ChatSessionSummary[]; current?: stri
             href={`#/posts/${chat.post_analysis_id}/chat`}
             aria-current={chat.post_analysis_id === current ? "page" : undefined}
           >
-            <strong>{chat.post_analyses.posts.creator ?? "A post"}</strong>
+            <strong>{creatorOf(chat.post_analyses.posts)}</strong>
             <span className="hint">{counted(chat.message_count)}</span>
             <span className="hint clip">
               {chat.post_analyses.posts.platform}, <time dateTime={chat.updated_at}>{timeAgo(chat.updated_at)}</time>

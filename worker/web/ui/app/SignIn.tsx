@@ -27,6 +27,11 @@ export function SignIn({ supabase, isLocal }: Props) {
     else if (!data.session) setWords("Almost there: open the link in the e-mail that you have just been sent.");
   };
 
+  const toggle = () => {
+    setIsNew(!isNew);
+    setWords("");
+  };
+
   return (
     <main className="gate">
       {/* post: should the script not run, a password must not end up in the address. */}
@@ -56,7 +61,7 @@ export function SignIn({ supabase, isLocal }: Props) {
         <button type="submit" disabled={isBusy}>
           {isNew ? "Sign up" : "Sign in"}
         </button>
-        <button type="button" className="quiet" onClick={() => setIsNew(!isNew)}>
+        <button type="button" className="quiet" onClick={toggle}>
           {isNew ? "I have an account" : "Create an account"}
         </button>
         {isLocal && !isNew && (

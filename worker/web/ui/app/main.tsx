@@ -17,11 +17,11 @@ async function start(): Promise<void> {
   try {
     const response = await fetch("/config.json");
     const { supabaseUrl, publishableKey } = (await response.json()) as PublicConfig;
-    const supabase = createClient<Database>(supabaseUrl, publishableKey);
+    const connect = () => createClient<Database>(supabaseUrl, publishableKey);
     const isLocal = ["127.0.0.1", "localhost"].includes(new URL(supabaseUrl).hostname);
     root.render(
       <StrictMode>
-        <App supabase={supabase} isLocal={isLocal} />
+        <App connect={connect} isLocal={isLocal} />
       </StrictMode>,
     );
   } catch {
