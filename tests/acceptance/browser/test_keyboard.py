@@ -15,11 +15,11 @@ _FOCUSED = """() => {
 MOST_STEPS = 25
 
 
-async def tab_to(page: Page, name: str) -> list[str]:
+async def tab_to(page: Page, name: str, key: str = "Tab") -> list[str]:
     """Tab until something of that name has the focus: the names on the way, that one the last."""
     passed: list[str] = []
     while len(passed) < MOST_STEPS:
-        await page.keyboard.press("Tab")
+        await page.keyboard.press(key)
         focused = await page.evaluate(_FOCUSED)
         passed.append(focused["name"])
         assert focused["outline"] or focused["name"] == "BODY", f"the focus on {passed[-1]!r} cannot be seen"
@@ -47,13 +47,10 @@ async def test_from_the_sign_in_to_an_answer(make_page: MakePage, member: Member
     assert await tab_to(page, "Ask a question") == ["Open the post", "Ask a question"]
     await keyboard.press("Enter")
     await expect(tab.chat.get_by_role("list", name="Suggested questions").get_by_role("button")).to_have_count(3)
-    assert (await tab_to(page, "Your question"))[-5:] == [
-        "Conversation",
-        "How can I improve this post?",
-        "How many likes did it get, and why?",
-        "What are the key insights?",
-        "Your question",
-    ]
+    await expect(tab.composer).to_be_focused()
+    suggested = ["How can I improve this post?", "How many likes did it get, and why?", "What are the key insights?"]
+    assert await tab_to(page, "Conversation", key="Shift+Tab") == [*reversed(suggested), "Conversation"]
+    assert await tab_to(page, "Your question") == [*suggested, "Your question"]
     await keyboard.type("How many likes did it get?")
     await keyboard.press("Enter")
     await tab.expect_answers(1)

@@ -27,7 +27,7 @@ export default function ChatPage({ analysisId }: { analysisId: string }) {
       {analysis === null ? (
         <p className="hint pick">There is no such post. It may have been deleted.</p>
       ) : (
-        <ChatInterface chat={chat} postAnalysisId={analysisId} onActivity={refresh} />
+        <ChatInterface chat={chat} postAnalysisId={analysisId} onActivity={refresh} autoFocus />
       )}
     </section>
   );
