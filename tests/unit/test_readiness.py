@@ -44,6 +44,7 @@ def test_all_is_well():
 def test_the_api_is_away():
     assert "not answered for 7 s" in found(api=False, seconds=7)["api"]
     assert "SUPABASE_URL" in found(api=False)["api"]
+    assert "SUPABASE_SECRET_KEY" in found(api=False)["api"]
 
 
 def test_it_is_deaf():

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from postgrest.exceptions import APIError
 
 from worker.errors import DatabaseAway
 from worker.models import Call, Reply
@@ -42,6 +43,22 @@ def claim_of(message_id: str) -> Claim:
 
 def lease(held: bool) -> list[dict[str, Any]]:
     return [{"message_id": "m", "attempt": 1, "held": held, "cancel_requested": False}]
+
+
+class Gateway:
+    """Refuses in front of the database: its errors have no SQLSTATE."""
+
+    def rpc(self, function: str, words: dict[str, Any]) -> Any:
+        async def execute() -> Any:
+            raise APIError({"message": "Unregistered API key"})
+
+        return SimpleNamespace(execute=execute)
+
+
+async def test_a_refusal_without_a_code_is_told_as_such_and_without_its_words() -> None:
+    with pytest.raises(DatabaseAway) as refused:
+        await Replies(Gateway(), 15).claim(1)
+    assert str(refused.value) == "claim_replies: refused without a code (is the key of this project?)"
 
 
 async def test_a_lease_that_is_not_held_is_lost() -> None:

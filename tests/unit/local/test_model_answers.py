@@ -87,6 +87,10 @@ def test_why_is_answered_with_what_the_analysis_gives_as_reasons(question):
     assert "does not say" not in text
 
 
+def test_another_why_after_a_question_that_asked_why_is_answered_once():
+    assert ask("How many likes did it get, and why?", "Why?").count("about the reasons") == 1
+
+
 def test_several_things_may_be_asked_at_once():
     reply = ask("How many likes did it get and when was it posted?")
 

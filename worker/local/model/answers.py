@@ -32,7 +32,7 @@ def _answer(question: Question, dossier: Dossier) -> str:
         return f"{fixed.NO_QUESTION} {offer(dossier)}"
     if not dossier.facts and not dossier.figures:
         return fixed.NO_DATA
-    if (first := _AND_WHY.sub("", question.text)) != question.text:
+    if question.mode is Mode.ASK and (first := _AND_WHY.sub("", question.text)) != question.text:
         asked = replace(question, text=first)
         return f"{_answer(asked, dossier)}\n\n{_answer(replace(asked, mode=Mode.WHY), dossier)}"
     if question.mode is Mode.MORE:

@@ -693,7 +693,8 @@ function Unsent({ letter, isArchived, onResend, onSendAnew, onEdit }: UnsentProp
       </article>
       {letter.problem ? (
         <p className="chat-status" data-failed>
-          <span role="alert">
+          {/* What will be tried again by itself is not told each time: that nobody is there, the chat says once. */}
+          <span role={letter.problem.isTemporary ? undefined : "alert"}>
             Not sent.{" "}
             {navigator.onLine ? letter.problem.message : "You are offline: it will be sent when you are back."}
           </span>
@@ -960,13 +961,18 @@ function Announcer({ turns, isReady }: { turns: Turn[]; isReady: boolean }) {
   );
 }
 
-// Markdown's own, at the beginning of a line and within it: read out, they would be noise.
-const MARKS = /^[ \t]*(?:#+|[-*+>]|\|[-:| ]+$)[ \t]*|\*+|`+|!?\[(?=[^\]]*\]\()|\]\([^)\s]*\)/gm;
-
 function announcement(turn: Turn): string {
-  if (turn.state === "completed") return `Answer: ${turn.text.replace(MARKS, "")}`;
+  if (turn.state === "completed") return `Answer: ${spoken(turn.text)}`;
   if (turn.state === "writing") return "The answer is being written.";
   return wordsFor(turn)?.sentence ?? "Thinking…";
+}
+
+/** Without Markdown's marks, which would be noise; signs and sums, which look alike, keep theirs. */
+function spoken(markdown: string): string {
+  return markdown
+    .replace(/^[ \t]*(?:(?:#+|[-*+>])[ \t]+|\|[-:| ]+$)/gm, "")
+    .replace(/(\*{1,3}|`+)(\S|\S.*?\S)\1/g, "$2")
+    .replace(/!?\[([^\]]*)\]\([^)\s]*\)/g, "$1");
 }
 
 const FAILURES: Record<string, [sentence: string, canRetry: boolean]> = {

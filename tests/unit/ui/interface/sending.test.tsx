@@ -214,6 +214,7 @@ test("offline, it says that it will be sent", async () => {
   expect(screen.getByText(/Not sent/).textContent).toBe(
     "Not sent. You are offline: it will be sent when you are back.",
   );
+  expect(screen.queryByRole("alert")).toBeNull();
 });
 
 test("what was not sent survives a reload, and is sent then, under the same id", async () => {

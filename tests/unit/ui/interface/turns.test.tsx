@@ -170,10 +170,10 @@ test("a screen reader is told of each state, and of the text when it is whole", 
 test("an answer is announced without Markdown's marks", async () => {
   const { chat } = await drawn(turnOf(1, "writing", { text: "#" }));
   const text =
-    "## Why\n\n- **Saves** of `3 * 2` people, [a guide](https://example.test/a_b)\n1. snake_case\n\n| a | b |\n| - | - |\n| 1 | 2 |";
+    "## Why\n\n- **Saves** of `3 * 2` *people*, [a guide](https://example.test/a_b)\n-5 % 2 * 2\n1. snake_case\n\n| a | b |\n| - | - |\n| 1 | 2 |";
   await chat.shows(turnOf(1, "completed", { text }));
   expect(screen.getByRole("status").textContent).toBe(
-    "Answer: Why\n\nSaves of 3  2 people, a guide\n1. snake_case\n\n| a | b |\n\n| 1 | 2 |",
+    "Answer: Why\n\nSaves of 3 * 2 people, a guide\n-5 % 2 * 2\n1. snake_case\n\n| a | b |\n\n| 1 | 2 |",
   );
 });
 
