@@ -103,6 +103,11 @@ test.each([
     ["How can I improve this post?", "How does the AIDA work here?"],
   ],
   [
+    "the first figure, and no word among them",
+    { frameworks: [], key_insights: [], posts: { metrics: { mood: "good", likes: 3 } } },
+    ["How can I improve this post?", "How many likes did it get, and why?"],
+  ],
+  [
     "shapes that it does not know",
     { frameworks: {}, key_insights: "x", posts: null },
     ["How can I improve this post?"],
