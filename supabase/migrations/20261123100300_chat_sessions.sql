@@ -25,7 +25,8 @@ comment on column public.chat_sessions.updated_at is 'When the newest message wa
 
 revoke all on table public.chat_sessions from public, anon, authenticated, service_role;
 grant select, delete on table public.chat_sessions to authenticated;
-grant insert (id, user_id, post_analysis_id) on table public.chat_sessions to authenticated;
+-- Not the id: whoever could choose it could take the id, and with it the channel, of a chat that was deleted.
+grant insert (user_id, post_analysis_id) on table public.chat_sessions to authenticated;
 grant update (status) on table public.chat_sessions to authenticated;
 grant select on table public.chat_sessions to service_role;
 

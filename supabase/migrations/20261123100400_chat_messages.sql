@@ -12,9 +12,18 @@ create table public.chat_messages (
   tokens_used integer,
   model text,
   finish_reason text,
+  replaces uuid,
   created_at timestamptz not null default now(),
+  constraint chat_messages_id_session_id_key unique (id, session_id),
   constraint session_belongs_to_user foreign key (session_id, user_id)
     references public.chat_sessions (id, user_id) on delete cascade,
+  -- Whatever a trigger may have overlooked: a question of another chat can never be replaced.
+  constraint replaces_a_question_of_the_same_session foreign key (replaces, session_id)
+    references public.chat_messages (id, session_id) on delete set null (replaces),
+  -- Two questions can never both replace a third.
+  constraint one_replacement_per_question unique (replaces),
+  constraint only_questions_replace check (replaces is null or role = 'user'),
+  constraint no_question_replaces_itself check (replaces <> id),
   -- A second answer of one version is impossible, whoever tries.
   constraint one_answer_per_version unique (reply_to, version),
   constraint message_role_is_known check (role in ('user', 'assistant')),
@@ -33,8 +42,9 @@ create index chat_messages_session_id_turn_idx on public.chat_messages (session_
 create index chat_messages_user_id_idx on public.chat_messages (user_id);
 
 comment on table public.chat_messages is
-  'The messages of the chats, append-only. Users insert (id, session_id, role, content) of their own; a row added here by hand is answered like any other. Order by turn, role descending, version: rows of one insert share their created_at.';
-comment on column public.chat_messages.id is 'The client may choose it, so that sending again is harmless.';
+  'The messages of the chats, append-only. Users insert (id, session_id, role, content, replaces) of their own; a row added here by hand is answered like any other. Order by turn, role descending, version: rows of one insert share their created_at.';
+comment on column public.chat_messages.id is
+  'The client may choose it, so that sending again is harmless. An id that was deleted is never accepted again.';
 comment on column public.chat_messages.user_id is 'The owner of the session; filled in when left empty.';
 comment on column public.chat_messages.role is 'user or assistant.';
 comment on column public.chat_messages.turn is
@@ -45,10 +55,12 @@ comment on column public.chat_messages.tokens_used is 'Answers only: all tokens 
 comment on column public.chat_messages.model is 'Answers only: the model version that answered.';
 comment on column public.chat_messages.finish_reason is
   'Answers only: stop; max_tokens: cut by the limit; cancelled: what was shown when the user stopped it.';
+comment on column public.chat_messages.replaces is
+  'Questions only: the question before it, when this one takes its place. Only the newest can be replaced; both rows stay.';
 
 revoke all on table public.chat_messages from public, anon, authenticated, service_role;
 grant select on table public.chat_messages to authenticated, service_role;
-grant insert (id, session_id, role, content) on table public.chat_messages to authenticated, service_role;
+grant insert (id, session_id, role, content, replaces) on table public.chat_messages to authenticated, service_role;
 
 alter table public.chat_messages enable row level security;
 

@@ -1,11 +1,15 @@
 -- The state of one reply, for everybody to see: the page, the operator, the worker.
 
 create function private.is_error_code(code text) returns boolean
-language sql immutable
+language plpgsql immutable
 set search_path = ''
-return code in (
-  'model_overloaded', 'rate_limited', 'model_unavailable', 'timed_out', 'content_blocked', 'empty_reply',
-  'truncated', 'prompt_too_long', 'out_of_tries', 'internal');
+as $$
+begin
+  return code in (
+    'model_overloaded', 'rate_limited', 'model_unavailable', 'timed_out', 'content_blocked', 'empty_reply',
+    'truncated', 'prompt_too_long', 'out_of_tries', 'waited_too_long', 'internal');
+end
+$$;
 
 comment on function private.is_error_code(text) is 'The codes with which a reply or a call to the model may fail.';
 
@@ -44,8 +48,8 @@ comment on table public.chat_replies is
 comment on column public.chat_replies.message_id is 'The question.';
 comment on column public.chat_replies.status is
   'pending: waits; answering: a worker has claimed it; completed: the answer is stored; failed: see error_code; cancelled: stopped by its author.';
-comment on column public.chat_replies.attempt is 'Calls to the model so far. Only ever grows: it fences off a worker that lost its claim.';
-comment on column public.chat_replies.version is 'The version of the answer that is asked for.';
+comment on column public.chat_replies.attempt is 'Grows with each claim and each further call, and never goes back; numbers may be missing. It fences off a worker that lost its claim.';
+comment on column public.chat_replies.version is 'The version of the answer that is asked for. Where it has no answer, the newest one stored stays current.';
 comment on column public.chat_replies.error_code is 'Why it failed, one of a fixed list; never the provider''s own text.';
 comment on column public.chat_replies.started_at is 'When the present attempt was claimed.';
 

@@ -3,35 +3,100 @@
 
 create table private.reply_queue (
   session_id uuid primary key references public.chat_sessions (id) on delete cascade,
+  user_id uuid not null,
   message_id uuid not null unique references public.chat_replies (message_id) on delete cascade,
+  place bigint not null,
   due_at timestamptz not null default now(),
+  waiting_since timestamptz not null default now(),
   worker_id uuid,
+  claim bigint,
+  claimed_at timestamptz,
   attempt integer not null default 0,
-  tries integer not null default 0,
-  cancel_requested_at timestamptz
+  calls integer not null default 0,
+  deaths integer not null default 0,
+  cancel_requested_at timestamptz,
+  constraint held_by_a_worker_through_a_claim check (
+    (worker_id is null) = (claim is null) and (worker_id is null) = (claimed_at is null))
 )
--- Every lease is renewed once a second, and due_at is indexed: dead rows must go before they slow the claim.
 with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
-create index reply_queue_due_at_idx on private.reply_queue (due_at);
+-- The claim: what is due, in the order of place.
+create index reply_queue_place_idx on private.reply_queue (place, due_at) where worker_id is null;
+-- When the next one that was put off is due.
+create index reply_queue_due_at_idx on private.reply_queue (due_at) where worker_id is null;
+-- What a worker holds: beat, burial and release.
+create index reply_queue_worker_id_idx on private.reply_queue (worker_id) where worker_id is not null;
+-- The largest place of a user.
+create index reply_queue_user_id_idx on private.reply_queue (user_id, place);
 
-comment on table private.reply_queue is 'The reply queue: for each session the one reply that is due, or being answered.';
-comment on column private.reply_queue.due_at is
-  'When this may be claimed: at once, after a back-off, or when the lease of its worker ends. One rule for all.';
-comment on column private.reply_queue.worker_id is 'The worker that holds it; empty while nobody does.';
+comment on table private.reply_queue is
+  'The reply queue: for each session the one reply that is due, or being answered. Due is: worker_id is null and due_at <= now().';
+comment on column private.reply_queue.place is
+  'Replies are claimed in this order. Each further one of a user has a larger place, so that nobody is behind all questions of another.';
+comment on column private.reply_queue.due_at is 'When this may be claimed: at once, or after a back-off.';
+comment on column private.reply_queue.waiting_since is
+  'Its age begins here: when it became its chat''s next, moved on by the time for which workers have held it.';
+comment on column private.reply_queue.worker_id is 'The worker that holds it; empty while none does.';
+comment on column private.reply_queue.claim is 'The number of the worker''s claim that took it: 1, 2, 3 … for each worker.';
+comment on column private.reply_queue.claimed_at is 'When its worker took it.';
 comment on column private.reply_queue.attempt is 'The attempt that holds it. (message_id, worker_id, attempt) is the fence.';
-comment on column private.reply_queue.tries is 'Attempts spent of the budget; a retry by the user starts again from 0.';
+comment on column private.reply_queue.calls is
+  'Calls to the model that failed or were lost, without those that met a limit, a refused key or a model that is gone. A retry by the user starts again from 0.';
+comment on column private.reply_queue.deaths is 'Workers that were taken for dead while they held it. The third settles it as failed.';
 comment on column private.reply_queue.cancel_requested_at is 'The author asked to stop; the worker settles it.';
 
 revoke all on table private.reply_queue from public, anon, authenticated, service_role;
 -- No policies: nobody but its owner, through functions, ever comes here.
 alter table private.reply_queue enable row level security;
 
-create function private.max_tries() returns integer
+create function private.max_calls() returns integer
 language sql immutable
 set search_path = ''
 return 4;
 
-comment on function private.max_tries() is 'How many attempts a reply may spend before it is settled as failed.';
+create function private.max_deaths() returns integer
+language sql immutable
+set search_path = ''
+return 3;
 
-revoke all on function private.max_tries() from public, anon, authenticated, service_role;
+-- What each user was served last. Without it, whoever asks anew after each answer would always stand before somebody
+-- who has asked two things, and a few such users would keep the second one waiting for ever.
+create table private.served_places (
+  user_id uuid primary key references auth.users (id) on delete cascade,
+  place bigint not null
+);
+
+create index served_places_place_idx on private.served_places (place);
+
+comment on table private.served_places is 'The largest place with which a reply of each user was claimed.';
+
+revoke all on table private.served_places from public, anon, authenticated, service_role;
+alter table private.served_places enable row level security;
+
+-- Start-time fair queueing: whoever has nothing in the queue joins at its head, whoever has or had much joins behind
+-- their own last. So a user with a hundred questions delays the first one of another by one question, not by a hundred.
+create function private.next_place(of_user uuid) returns bigint
+language sql stable
+set search_path = ''
+begin atomic
+  select greatest(
+    coalesce(
+      (select q.place from private.reply_queue q
+        where q.worker_id is null and q.due_at <= now()
+          -- What workers have died of stays last, also behind what comes later.
+          and q.deaths + 1 < private.max_deaths()
+        order by q.place limit 1),
+      (select max(s.place) from private.served_places s),
+      0),
+    (select max(q.place) + 1 from private.reply_queue q where q.user_id = of_user),
+    (select s.place + 1 from private.served_places s where s.user_id = of_user));
+end;
+
+comment on function private.max_calls() is 'How many calls to the model a reply may spend before it is settled as failed.';
+comment on function private.max_deaths() is 'How many workers may die while they hold a reply before it is settled as failed.';
+comment on function private.next_place(uuid) is
+  'The place of a reply that enters the queue: the smallest one that is due, and more than the largest of its user.';
+
+revoke all on function private.max_calls() from public, anon, authenticated, service_role;
+revoke all on function private.max_deaths() from public, anon, authenticated, service_role;
+revoke all on function private.next_place(uuid) from public, anon, authenticated, service_role;

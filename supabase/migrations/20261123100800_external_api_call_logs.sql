@@ -1,4 +1,5 @@
--- The ledger: one row for each call to the model, whatever became of it.
+-- The ledger: one row for each call to the model, whatever became of it. A reply that is claimed has its row
+-- beforehand, so that no call can be made without one; a claim that made no call takes it away again.
 
 create table public.external_api_call_logs (
   message_id uuid not null,
@@ -17,20 +18,20 @@ create table public.external_api_call_logs (
   cost_usd numeric(14, 8),
   first_token_ms integer,
   latency_ms integer,
-  outcome text not null default 'started',
+  outcome text not null default 'claimed',
   started_at timestamptz not null default now(),
   finished_at timestamptz,
   primary key (message_id, attempt),
   constraint outcome_is_known
-    check (outcome in ('started', 'ok', 'cancelled', 'lost') or private.is_error_code(outcome))
+    check (outcome in ('claimed', 'started', 'ok', 'cancelled', 'lost') or private.is_error_code(outcome))
 );
 
 create index external_api_call_logs_started_at_idx on public.external_api_call_logs (started_at);
 
 comment on table public.external_api_call_logs is
-  'The ledger: one row per attempt, also of failed, cancelled and lost ones. Its ids are plain values: deleting a chat does not delete its cost.';
+  'The ledger: one row per call to the model, also of failed, cancelled and lost ones. Its ids are plain values: deleting a chat does not delete its cost.';
 comment on column public.external_api_call_logs.message_id is 'The question.';
-comment on column public.external_api_call_logs.model_requested is 'The model that was asked; empty if the worker died.';
+comment on column public.external_api_call_logs.model_requested is 'The model that was asked.';
 comment on column public.external_api_call_logs.model_version is 'The model that answered, by its own word: the price goes by it.';
 comment on column public.external_api_call_logs.endpoint is 'The method of the provider''s API.';
 comment on column public.external_api_call_logs.prompt_version is 'The version of the prompt template.';
@@ -42,7 +43,7 @@ comment on column public.external_api_call_logs.cost_usd is 'US dollars; empty w
 comment on column public.external_api_call_logs.first_token_ms is 'Milliseconds from the request to the first text.';
 comment on column public.external_api_call_logs.latency_ms is 'Milliseconds from the request to the end of the call.';
 comment on column public.external_api_call_logs.outcome is
-  'started; ok; cancelled; lost: the worker died or lost its claim, the answer was not used; else an error code.';
+  'claimed: no call yet, and in no figure; started; ok; cancelled; lost: the worker died or lost its claim, the answer was not used; else an error code.';
 
 revoke all on table public.external_api_call_logs from public, anon, authenticated, service_role;
 grant select on table public.external_api_call_logs to service_role;

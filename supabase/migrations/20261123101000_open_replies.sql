@@ -5,8 +5,13 @@ language plpgsql security definer
 set search_path = ''
 as $$
 begin
-  insert into public.chat_replies (message_id, session_id, user_id)
-  values (new.id, new.session_id, new.user_id);
+  -- Under the user's lock, so that a claim never waits for it.
+  insert into private.served_places (user_id, place) values (new.user_id, -1) on conflict do nothing;
+  insert into public.chat_replies (message_id, session_id, user_id, attempt)
+  values (
+    new.id, new.session_id, new.user_id,
+    -- Attempts go on where the ledger ended, whatever was done to the tables by hand.
+    coalesce((select max(l.attempt) from public.external_api_call_logs l where l.message_id = new.id), 0));
   return null;
 end
 $$;
@@ -39,6 +44,12 @@ begin
       using message = 'Too many questions are waiting for an answer. Ask again when some are answered.',
         hint = 'too_many_pending';
   end if;
+  -- By the reconciler's last look: this one would be given up for its age before its turn came.
+  if exists (select from private.reconciler c where c.refuses_questions and c.last_run_at > now() - interval '3 min') then
+    raise sqlstate 'PT429'
+      using message = 'More questions are waiting than can be answered in time. Ask again in a few minutes.',
+        hint = 'too_many_pending';
+  end if;
   return new;
 end
 $$;
@@ -47,11 +58,12 @@ create trigger refuse_flood before insert on public.chat_replies
   for each row execute function private.refuse_flood();
 
 create trigger refuse_flood_of_retries before update of status on public.chat_replies
-  for each row when (old.status in ('failed', 'cancelled') and new.status = 'pending')
+  for each row when (old.status in ('completed', 'failed', 'cancelled') and new.status = 'pending')
   execute function private.refuse_flood();
 
 comment on function private.open_reply() is 'Opens the reply to a new question.';
-comment on function private.refuse_flood() is 'At most 20 unfinished replies per session and 100 per user.';
+comment on function private.refuse_flood() is
+  'At most 20 unfinished replies per session and 100 per user, and none while the whole queue is too long.';
 
 revoke all on function private.open_reply() from public, anon, authenticated, service_role;
 revoke all on function private.refuse_flood() from public, anon, authenticated, service_role;

@@ -1,6 +1,21 @@
 -- A reply's status is the one lever: functions move it, and so may an operator in the dashboard.
 -- The guard before it allows only legal changes; the follower behind it keeps the queue in step.
 
+-- By hand, a reply or a message is locked before its session. Whoever waited for the session then would wait in a
+-- ring with a function that locks in order; so it is taken at once, or the change is refused with a sentence.
+-- In a function that holds the session's lock already, this does nothing.
+create function private.lock_session_at_once(of_session uuid) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform from public.chat_sessions s where s.id = of_session for no key update nowait;
+exception when lock_not_available then
+  raise sqlstate 'PT429'
+    using message = 'Something else is happening in this chat at this moment. Try again in a second.', hint = 'busy';
+end
+$$;
+
 create function private.guard_reply_status() returns trigger
 language plpgsql security definer
 set search_path = ''
@@ -12,17 +27,32 @@ declare
     "completed": [],
     "failed": ["pending"],
     "cancelled": ["pending"]}';
+  -- A next version is asked for: the one way out of completed.
+  is_next_version constant boolean := new.version = old.version + 1 and new.status = 'pending'
+    and old.status in ('completed', 'cancelled')
+    and exists (select from public.chat_messages m where m.reply_to = new.message_id and m.version = old.version);
   answered boolean;
 begin
-  if not legal -> old.status ? new.status then
+  if new.version <> old.version and not is_next_version then
+    raise sqlstate 'PT409'
+      using message = 'A version is only followed by the next one, once it has its answer, and by becoming pending.',
+        hint = 'reply_state';
+  end if;
+  if not is_next_version and not legal -> old.status ? new.status then
     raise sqlstate 'PT409'
       using message = format('A reply that is %s cannot become %s.', old.status, new.status),
         detail = format('From %s it may become: %s.', old.status, coalesce(
-          (select string_agg(s, ', ') from jsonb_array_elements_text(legal -> old.status) as s), 'nothing else')),
+          (select string_agg(s, ', ') from jsonb_array_elements_text(legal -> old.status) as s),
+          'pending, with the next version')),
         hint = 'reply_state';
   end if;
+  -- Between pending and answering no other reply of the session is concerned, and a claim must not wait for it.
+  if old.status not in ('pending', 'answering') or new.status not in ('pending', 'answering') then
+    perform private.lock_session_at_once(new.session_id);
+  end if;
 
-  answered := exists (
+  -- Not for a claim, which asks for neither: this runs for each of its rows.
+  answered := new.status in ('completed', 'pending') and exists (
     select from public.chat_messages m where m.reply_to = new.message_id and m.version = new.version);
   if new.status = 'answering' and not exists (
     select from private.reply_queue q where q.message_id = new.message_id and q.worker_id is not null)
@@ -37,6 +67,11 @@ begin
     raise sqlstate 'PT409'
       using message = 'This question has its answer: what was shown before it was stopped.', hint = 'reply_state';
   end if;
+  if new.status = 'pending' and old.status <> 'answering' and exists (
+    select from public.chat_messages m where m.replaces = new.message_id)
+  then
+    raise sqlstate 'PT409' using message = 'This question was replaced by another.', hint = 'reply_state';
+  end if;
 
   new.error_code := case when new.status = 'failed' then coalesce(new.error_code, 'internal') end;
   new.started_at := case new.status when 'answering' then now() when 'pending' then null else new.started_at end;
@@ -45,15 +80,16 @@ begin
 end
 $$;
 
-create trigger guard_reply_status before update of status on public.chat_replies
-  for each row when (old.status is distinct from new.status) execute function private.guard_reply_status();
+create trigger guard_reply_status before update of status, version on public.chat_replies
+  for each row when ((old.status, old.version) is distinct from (new.status, new.version))
+  execute function private.guard_reply_status();
 
 create function private.enqueue_next_reply(of_session uuid) returns void
 language sql
 set search_path = ''
 begin atomic
-  insert into private.reply_queue (session_id, message_id, attempt)
-  select r.session_id, r.message_id, r.attempt
+  insert into private.reply_queue (session_id, user_id, message_id, attempt, place)
+  select r.session_id, r.user_id, r.message_id, r.attempt, private.next_place(r.user_id)
   from public.chat_replies r
   join public.chat_messages m on m.id = r.message_id
   where r.session_id = of_session and r.status = 'pending'
@@ -69,14 +105,19 @@ set search_path = ''
 as $$
 begin
   if new.status in ('completed', 'failed', 'cancelled') then
-    delete from public.chat_reply_drafts d where d.message_id = new.message_id;
+    delete from private.draft_pieces d where d.message_id = new.message_id;
     delete from private.reply_queue q where q.message_id = new.message_id;
     -- Settled by hand while its worker is dead: nobody else would close the row of its call.
     perform private.lose_call(new.message_id);
   elsif new.status = 'pending' then
+    -- Whatever an attempt wrote ends with it.
+    delete from private.draft_pieces d where d.message_id = new.message_id;
     -- Set back by hand while a worker holds it: its claim is over, and it is due at once.
-    update private.reply_queue q set worker_id = null, due_at = now()
+    update private.reply_queue q set worker_id = null, claim = null, claimed_at = null, due_at = now()
     where q.message_id = new.message_id and q.worker_id is not null;
+    if found then
+      perform private.lose_call(new.message_id);
+    end if;
   end if;
   if new.status <> 'answering' then
     perform private.enqueue_next_reply(new.session_id);
@@ -91,8 +132,8 @@ create trigger follow_opened_reply after insert on public.chat_replies
 create trigger follow_reply_status after update of status on public.chat_replies
   for each row when (old.status is distinct from new.status) execute function private.follow_reply_status();
 
--- Session, queue, replies: the order in which everybody locks. Left to the foreign keys, a deleted session
--- would take its replies first, and wait in a ring with a claim that holds its row of the queue.
+-- Session, queue, replies: left to the foreign keys, a session that is deleted would take its replies first, and
+-- wait in a ring with a claim that holds its row of the queue.
 create function private.leave_queue() returns trigger
 language plpgsql security definer
 set search_path = ''
@@ -109,13 +150,53 @@ $$;
 create trigger leave_queue before delete on public.chat_sessions
   for each row execute function private.leave_queue();
 
-comment on function private.leave_queue() is 'Takes a session that is deleted out of the queue before anything else of it goes.';
+-- A message that is deleted by hand, in the same order as far as it goes.
+create function private.leave_session() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  perform private.lock_session_at_once(old.session_id);
+  delete from private.reply_queue q where q.message_id = old.id;
+  perform private.lose_call(old.id);
+  return old;
+end
+$$;
+
+create trigger leave_session before delete on public.chat_messages
+  for each row when (old.role = 'user') execute function private.leave_session();
+
+create function private.follow_deleted_reply() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  delete from private.draft_pieces d where d.message_id = old.message_id;
+  -- Not where the session goes as well: its other replies are about to go, too.
+  if exists (select from public.chat_sessions s where s.id = old.session_id) then
+    perform private.enqueue_next_reply(old.session_id);
+  end if;
+  return null;
+end
+$$;
+
+create trigger follow_deleted_reply after delete on public.chat_replies
+  for each row execute function private.follow_deleted_reply();
+
+comment on function private.lock_session_at_once(uuid) is
+  'For changes by hand, which have locked something of the session already: takes its lock, or refuses with 429 busy.';
 comment on function private.guard_reply_status() is 'Allows only legal changes of status, says which, and stamps the times.';
 comment on function private.enqueue_next_reply(uuid) is
-  'Puts the pending reply of the lowest turn in the queue, unless the session has one there.';
+  'Puts the pending reply of the lowest turn in the queue, unless the session has one there. The caller holds the session''s lock.';
 comment on function private.follow_reply_status() is 'Keeps queue and draft in step with the status, whoever changed it.';
+comment on function private.leave_queue() is 'Takes a session that is deleted out of the queue before anything else of it goes.';
+comment on function private.leave_session() is 'Takes a question that is deleted by hand out of the queue.';
+comment on function private.follow_deleted_reply() is 'Queues the next reply of a session when one is deleted by hand.';
 
+revoke all on function private.lock_session_at_once(uuid) from public, anon, authenticated, service_role;
 revoke all on function private.guard_reply_status() from public, anon, authenticated, service_role;
 revoke all on function private.enqueue_next_reply(uuid) from public, anon, authenticated, service_role;
 revoke all on function private.follow_reply_status() from public, anon, authenticated, service_role;
 revoke all on function private.leave_queue() from public, anon, authenticated, service_role;
+revoke all on function private.leave_session() from public, anon, authenticated, service_role;
+revoke all on function private.follow_deleted_reply() from public, anon, authenticated, service_role;

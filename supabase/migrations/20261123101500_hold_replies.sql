@@ -1,74 +1,207 @@
--- What a worker does while it holds replies: keep its leases, and save what it has so far.
--- Two calls, so that a draft which cannot be saved never costs a lease.
+-- What a worker does while it holds replies: show that it lives, save what it has so far, and give back what it
+-- could not ask. None of these waits for any lock: what is locked by somebody else is skipped, and asked again.
 
-create function private.renew_leases(worker_id uuid, held jsonb, lease_seconds double precision) returns jsonb
+create function private.register_worker(
+  worker_id uuid, alive_seconds double precision, version text, concurrency integer
+) returns jsonb
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  insert into private.workers (id, alive_until, alive_seconds, version, concurrency)
+  values (
+    register_worker.worker_id, now() + make_interval(secs => register_worker.alive_seconds),
+    register_worker.alive_seconds, register_worker.version, register_worker.concurrency)
+  on conflict (id) do nothing;
+  return jsonb_build_object('workers', private.living_workers());
+end
+$$;
+
+create function private.give_back(
+  worker_id uuid, replies jsonb, due_in double precision
+) returns integer
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  held private.reply_queue;
+  given integer := 0;
+begin
+  for held in
+    select q.* from private.reply_queue q
+    join jsonb_to_recordset(replies) as g (message_id uuid, attempt integer)
+      on g.message_id = q.message_id and g.attempt = q.attempt
+    where q.worker_id = give_back.worker_id
+    order by q.place limit 20 for update of q skip locked
+  loop
+    given := given + private.try_to_free(held, due_in)::integer;
+  end loop;
+  return given;
+end
+$$;
+
+create function private.name_models(worker_id uuid, held jsonb) returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update public.external_api_call_logs l set outcome = 'started', model_requested = named.model
+  from (
+    select l.message_id, l.attempt, h.model
+    from jsonb_to_recordset(held) as h (message_id uuid, attempt integer, model text)
+    join public.external_api_call_logs l on l.message_id = h.message_id and l.attempt = h.attempt
+    where h.model is not null and l.worker_id = name_models.worker_id and l.outcome = 'claimed'
+    for no key update of l skip locked
+  ) as named
+  where l.message_id = named.message_id and l.attempt = named.attempt;
+end
+$$;
+
+create function private.beat(
+  worker_id uuid, alive_seconds double precision, claims_known bigint, models_closed_seconds double precision, held jsonb
+) returns jsonb
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  me private.workers;
+  missing private.reply_queue;
+begin
+  select * into me from private.workers w where w.id = beat.worker_id for no key update skip locked;
+  if not found and exists (select from private.workers w where w.id = beat.worker_id) then
+    -- Somebody buries or releases it at this moment. What came of it is known with the next beat.
+    raise lock_not_available using message = 'The worker''s row is locked just now.';
+  end if;
+  if me.id is null or me.alive_until = '-infinity' then
+    return '{"alive": false, "workers": 0, "replies": []}';
+  end if;
+
+  update private.workers w
+  set alive_until = now() + make_interval(secs => beat.alive_seconds), alive_seconds = beat.alive_seconds,
+    heard_since = case when w.alive_until < now() then now() else w.heard_since end,
+    claims_known = greatest(w.claims_known, beat.claims_known),
+    models_open_at = now() + make_interval(secs => nullif(beat.models_closed_seconds, 0))
+  where w.id = me.id;
+
+  -- Claimed, and not in the worker's hands: the claim's answer got lost, or the work was given up. By the message and
+  -- never by the attempt, since the answer of next_attempt may be on its way.
+  for missing in
+    select q.* from private.reply_queue q
+    where q.worker_id = me.id and q.claim <= beat.claims_known
+      and not exists (
+        select from jsonb_to_recordset(held) as h (message_id uuid) where h.message_id = q.message_id)
+    order by q.place limit 20 for update skip locked
+  loop
+    perform private.try_to_free(missing);
+  end loop;
+
+  perform private.name_models(me.id, held);
+  return jsonb_build_object(
+    'alive', true,
+    'workers', private.living_workers(),
+    'replies', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'message_id', h.message_id,
+        'attempt', h.attempt,
+        'held', q.message_id is not null,
+        'cancel_requested', q.cancel_requested_at is not null)), '[]')
+      from jsonb_to_recordset(held) as h (message_id uuid, attempt integer)
+      left join private.reply_queue q
+        on q.message_id = h.message_id and q.attempt = h.attempt and q.worker_id = me.id));
+end
+$$;
+
+-- The fence is the queue's row for share: not while a settle or the next attempt has it, and not once it is gone.
+create function private.save_drafts(worker_id uuid, pieces jsonb) returns jsonb
 language sql security definer
 set search_path = ''
 begin atomic
-  with wanted as (
-    select w.message_id, w.attempt from jsonb_to_recordset(held) as w (message_id uuid, attempt integer)
-  ), renewed as (
-    update private.reply_queue q set due_at = now() + make_interval(secs => lease_seconds)
-    from wanted w
-    where q.message_id = w.message_id and q.worker_id = renew_leases.worker_id and q.attempt = w.attempt
-    returning q.message_id, q.cancel_requested_at
+  with held as (
+    select q.message_id, q.attempt
+    from private.reply_queue q
+    where q.worker_id = save_drafts.worker_id
+      and q.message_id in (select p.message_id from jsonb_to_recordset(pieces) as p (message_id uuid))
+    for share of q skip locked
+  ), saved as (
+    insert into private.draft_pieces (message_id, attempt, version, starts_at, content)
+    select p.message_id, p.attempt, p.version, p.starts_at, p.content
+    from jsonb_to_recordset(pieces) as p (
+      message_id uuid, attempt integer, version integer, starts_at integer, content text)
+    join held h on h.message_id = p.message_id and h.attempt = p.attempt
+    where p.content <> ''
+    on conflict do nothing
+    returning message_id, attempt, starts_at + char_length(content) as ends_at
   )
-  select coalesce(jsonb_agg(jsonb_build_object(
-    'message_id', w.message_id,
-    'attempt', w.attempt,
-    'held', r.message_id is not null,
-    'cancel_requested', r.cancel_requested_at is not null)), '[]')
-  from wanted w
-  left join renewed r on r.message_id = w.message_id;
+  select coalesce(jsonb_agg(jsonb_build_object('message_id', h.message_id, 'attempt', h.attempt, 'stored', greatest(
+    (select max(s.ends_at) from saved s where s.message_id = h.message_id),
+    -- Saved before, and its answer got lost.
+    (select max(d.starts_at + char_length(d.content)) from private.draft_pieces d
+      where d.message_id = h.message_id and d.attempt = h.attempt)))), '[]')
+  from held h;
 end;
 
-create function private.save_drafts(worker_id uuid, drafts jsonb) returns integer
-language sql security definer
-set search_path = ''
-begin atomic
-  with saved as (
-    insert into public.chat_reply_drafts as d (message_id, session_id, user_id, attempt, content)
-    select r.message_id, r.session_id, r.user_id, w.attempt, w.content
-    from jsonb_to_recordset(drafts) as w (message_id uuid, attempt integer, content text)
-    join private.reply_queue q on q.message_id = w.message_id and q.worker_id = save_drafts.worker_id
-      and q.attempt = w.attempt
-    join public.chat_replies r on r.message_id = w.message_id
-    -- The draft of a chat that is just being deleted is skipped: it costs neither the others nor the deletion.
-    for key share of r skip locked
-    on conflict (message_id) do update
-      set attempt = excluded.attempt, content = excluded.content, updated_at = now()
-      where d.attempt <= excluded.attempt
-    returning 1
-  )
-  select count(*)::integer from saved;
-end;
-
-create function public.renew_leases(worker_id uuid, held jsonb, lease_seconds double precision) returns jsonb
+create function public.register_worker(
+  worker_id uuid, alive_seconds double precision, version text, concurrency integer
+) returns jsonb
 language sql
 set search_path = ''
 begin atomic
-  select private.renew_leases(renew_leases.worker_id, renew_leases.held, renew_leases.lease_seconds);
+  select private.register_worker(
+    register_worker.worker_id, register_worker.alive_seconds, register_worker.version, register_worker.concurrency);
 end;
 
-create function public.save_drafts(worker_id uuid, drafts jsonb) returns integer
+create function public.beat(
+  worker_id uuid, alive_seconds double precision, claims_known bigint, models_closed_seconds double precision, held jsonb
+) returns jsonb
 language sql
 set search_path = ''
 begin atomic
-  select private.save_drafts(save_drafts.worker_id, save_drafts.drafts);
+  select private.beat(
+    beat.worker_id, beat.alive_seconds, beat.claims_known, beat.models_closed_seconds, beat.held);
 end;
 
-comment on function public.renew_leases(uuid, jsonb, double precision) is
-  'For the worker. held: [{message_id, attempt}]. Answers for each: {message_id, attempt, held, cancel_requested}.';
+create function public.give_back(worker_id uuid, replies jsonb, due_in double precision) returns integer
+language sql
+set search_path = ''
+begin atomic
+  select private.give_back(give_back.worker_id, give_back.replies, give_back.due_in);
+end;
+
+create function public.save_drafts(worker_id uuid, pieces jsonb) returns jsonb
+language sql
+set search_path = ''
+begin atomic
+  select private.save_drafts(save_drafts.worker_id, save_drafts.pieces);
+end;
+
+comment on function private.name_models(uuid, jsonb) is 'Makes calls of what the worker says that it is asking.';
+comment on function public.register_worker(uuid, double precision, text, integer) is
+  'For the worker, under a fresh id. {"workers": how many live}.';
+comment on function public.beat(uuid, double precision, bigint, double precision, jsonb) is
+  'For the worker, once a second: it lives for alive_seconds more. claims_known: its last claim whose answer it has or has given up; what it holds by those and does not name goes back. models_closed_seconds: until it may ask a model again, or null. held: [{message_id, attempt, model}], the model that is being asked or null. {"alive": false: buried, register anew, "workers", "replies": [{message_id, attempt, held, cancel_requested}]}.';
+comment on function public.give_back(uuid, jsonb, double precision) is
+  'For the worker: claimed, and no model was asked. replies: [{message_id, attempt}]; due again in due_in seconds, uncounted. Answers how many were given back.';
 comment on function public.save_drafts(uuid, jsonb) is
-  'For the worker. drafts: [{message_id, attempt, content}]. Saves those that it still holds; answers how many.';
+  'For the worker. pieces: [{message_id, attempt, version, starts_at, content}], in characters. Answers up to where each is stored: [{message_id, attempt, stored}]; what is missing there is locked just now, or not held.';
 
-revoke all on function private.renew_leases(uuid, jsonb, double precision)
+revoke all on function private.register_worker(uuid, double precision, text, integer)
+  from public, anon, authenticated, service_role;
+revoke all on function private.give_back(uuid, jsonb, double precision) from public, anon, authenticated, service_role;
+revoke all on function private.name_models(uuid, jsonb) from public, anon, authenticated, service_role;
+revoke all on function private.beat(uuid, double precision, bigint, double precision, jsonb)
   from public, anon, authenticated, service_role;
 revoke all on function private.save_drafts(uuid, jsonb) from public, anon, authenticated, service_role;
-revoke all on function public.renew_leases(uuid, jsonb, double precision)
+revoke all on function public.register_worker(uuid, double precision, text, integer)
   from public, anon, authenticated, service_role;
+revoke all on function public.beat(uuid, double precision, bigint, double precision, jsonb)
+  from public, anon, authenticated, service_role;
+revoke all on function public.give_back(uuid, jsonb, double precision) from public, anon, authenticated, service_role;
 revoke all on function public.save_drafts(uuid, jsonb) from public, anon, authenticated, service_role;
-grant execute on function private.renew_leases(uuid, jsonb, double precision) to service_role;
+grant execute on function private.register_worker(uuid, double precision, text, integer) to service_role;
+grant execute on function private.beat(uuid, double precision, bigint, double precision, jsonb) to service_role;
+grant execute on function private.give_back(uuid, jsonb, double precision) to service_role;
 grant execute on function private.save_drafts(uuid, jsonb) to service_role;
-grant execute on function public.renew_leases(uuid, jsonb, double precision) to service_role;
+grant execute on function public.register_worker(uuid, double precision, text, integer) to service_role;
+grant execute on function public.beat(uuid, double precision, bigint, double precision, jsonb) to service_role;
+grant execute on function public.give_back(uuid, jsonb, double precision) to service_role;
 grant execute on function public.save_drafts(uuid, jsonb) to service_role;

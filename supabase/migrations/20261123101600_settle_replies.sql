@@ -21,11 +21,30 @@ begin
 end
 $$;
 
+create function private.was_settled(of_message uuid, of_worker uuid, of_attempt integer, outcomes text[])
+returns boolean
+language sql stable
+set search_path = ''
+begin atomic
+  select exists (
+    select from public.external_api_call_logs l
+    where l.message_id = of_message and l.attempt = of_attempt and l.worker_id = of_worker
+      and l.outcome = any (outcomes));
+end;
+
+create function private.is_counted(error_code text, call jsonb) returns boolean
+language sql immutable
+set search_path = ''
+return call ->> 'model_requested' is not null and error_code not in ('rate_limited', 'model_unavailable');
+
+-- A settle needs the session's lock, which an insert of the user may hold for as long as its statement may take:
+-- it waits for one second, and its worker asks again.
 create function private.complete_reply(
   message_id uuid, worker_id uuid, attempt integer, content text, finish_reason text, call jsonb
 ) returns boolean
 language plpgsql security definer
 set search_path = ''
+set lock_timeout = '1s'
 as $$
 declare
   claim private.reply_queue := private.lock_claim(
@@ -37,10 +56,12 @@ begin
     perform private.close_call(
       complete_reply.message_id, complete_reply.attempt, complete_reply.worker_id, 'lost', call);
     -- Asked again because the first answer to this call got lost: it was settled by this very attempt.
-    return exists (
-      select from public.external_api_call_logs l
-      where l.message_id = complete_reply.message_id and l.attempt = complete_reply.attempt
-        and l.worker_id = complete_reply.worker_id and l.outcome in ('ok', 'cancelled'));
+    return private.was_settled(
+        complete_reply.message_id, complete_reply.worker_id, complete_reply.attempt, array['ok', 'cancelled'])
+      or exists (
+        select from public.chat_replies r
+        where r.message_id = complete_reply.message_id and r.attempt = complete_reply.attempt
+          and stopped and r.status = 'cancelled');
   end if;
 
   select * into strict reply from public.chat_replies r where r.message_id = claim.message_id;
@@ -62,26 +83,33 @@ create function private.fail_reply(
 ) returns boolean
 language plpgsql security definer
 set search_path = ''
+set lock_timeout = '1s'
 as $$
 declare
   claim private.reply_queue := private.lock_claim(
     fail_reply.message_id, fail_reply.worker_id, fail_reply.attempt);
+  calls_made integer;
 begin
   perform private.close_call(
     fail_reply.message_id, fail_reply.attempt, fail_reply.worker_id,
     case when claim.message_id is null then 'lost' else fail_reply.error_code end, call);
   if claim.message_id is null then
-    return false;
+    return private.was_settled(
+      fail_reply.message_id, fail_reply.worker_id, fail_reply.attempt, array[fail_reply.error_code]);
   end if;
 
+  calls_made := claim.calls + private.is_counted(fail_reply.error_code, call)::integer;
   if claim.cancel_requested_at is not null then
     perform private.settle_cancelled(claim.message_id);
-  elsif retry_in is null or claim.tries >= private.max_tries() then
+  elsif retry_in is null or calls_made >= private.max_calls() then
     update public.chat_replies r set status = 'failed', error_code = fail_reply.error_code
     where r.message_id = claim.message_id;
   else
-    update private.reply_queue q set worker_id = null, due_at = now() + make_interval(secs => retry_in)
+    update private.reply_queue q
+    set worker_id = null, claim = null, claimed_at = null, due_at = now() + make_interval(secs => retry_in),
+      waiting_since = q.waiting_since + (now() - q.claimed_at), calls = calls_made
     where q.session_id = claim.session_id;
+    delete from private.draft_pieces d where d.message_id = claim.message_id;
     update public.chat_replies r set status = 'pending' where r.message_id = claim.message_id;
   end if;
   return true;
@@ -93,23 +121,32 @@ create function private.next_attempt(
 ) returns integer
 language plpgsql security definer
 set search_path = ''
+set lock_timeout = '1s'
 as $$
 declare
   claim private.reply_queue := private.lock_claim(
     next_attempt.message_id, next_attempt.worker_id, next_attempt.attempt);
   reply public.chat_replies;
+  calls_made integer;
 begin
-  if claim.message_id is null or claim.tries >= private.max_tries() then
+  if claim.message_id is null then
     perform private.close_call(
-      next_attempt.message_id, next_attempt.attempt, next_attempt.worker_id,
-      case when claim.message_id is null then 'lost' else next_attempt.error_code end, call);
-    return null;
+      next_attempt.message_id, next_attempt.attempt, next_attempt.worker_id, 'lost', call);
+    -- Asked again because the first answer to this call got lost: it says the same.
+    return (
+      select q.attempt from private.reply_queue q
+      where q.message_id = next_attempt.message_id and q.worker_id = next_attempt.worker_id
+        and q.attempt = next_attempt.attempt + 1
+        and private.was_settled(
+          next_attempt.message_id, next_attempt.worker_id, next_attempt.attempt, array[next_attempt.error_code]));
   end if;
 
   perform private.close_call(
     claim.message_id, claim.attempt, claim.worker_id, next_attempt.error_code, call);
-  update private.reply_queue q set attempt = q.attempt + 1, tries = q.tries + 1
+  calls_made := claim.calls + private.is_counted(next_attempt.error_code, call)::integer;
+  update private.reply_queue q set attempt = q.attempt + 1, calls = calls_made
   where q.session_id = claim.session_id;
+  delete from private.draft_pieces d where d.message_id = claim.message_id;
   update public.chat_replies r set attempt = claim.attempt + 1
   where r.message_id = claim.message_id
   returning * into reply;
@@ -118,24 +155,30 @@ begin
 end
 $$;
 
-create function private.release_replies(worker_id uuid) returns integer
+-- For update: so it waits for a claim of this worker that is still under way, and sees what that has taken.
+create function private.release_replies(worker_id uuid) returns jsonb
 language plpgsql security definer
 set search_path = ''
+set lock_timeout = '1s'
 as $$
 declare
-  claim private.reply_queue;
+  held private.reply_queue;
   released integer := 0;
+  left_over integer;
 begin
-  for claim in
-    select q.* from private.reply_queue q where q.worker_id = release_replies.worker_id for update
+  perform from private.workers w where w.id = release_replies.worker_id for update;
+  update private.workers w set alive_until = '-infinity', is_leaving = true where w.id = release_replies.worker_id;
+  for held in
+    select q.* from private.reply_queue q where q.worker_id = release_replies.worker_id
+    order by q.place limit 20 for update skip locked
   loop
-    perform private.lose_call(claim.message_id);
-    update private.reply_queue q set worker_id = null, due_at = now(), tries = greatest(q.tries - 1, 0)
-    where q.session_id = claim.session_id;
-    update public.chat_replies r set status = 'pending' where r.message_id = claim.message_id;
-    released := released + 1;
+    released := released + private.try_to_free(held)::integer;
   end loop;
-  return released;
+  select count(*) into left_over from private.reply_queue q where q.worker_id = release_replies.worker_id;
+  if left_over = 0 then
+    delete from private.workers w where w.id = release_replies.worker_id;
+  end if;
+  return jsonb_build_object('released', released, 'left', left_over);
 end
 $$;
 
@@ -172,7 +215,7 @@ begin atomic
     next_attempt.call);
 end;
 
-create function public.release_replies(worker_id uuid) returns integer
+create function public.release_replies(worker_id uuid) returns jsonb
 language sql
 set search_path = ''
 begin atomic
@@ -182,12 +225,18 @@ end;
 comment on function public.complete_reply(uuid, uuid, integer, text, text, jsonb) is
   'For the worker. Stores the answer and queues the session''s next reply. finish_reason: stop, max_tokens, or cancelled, which may come without content. call: the ledger''s columns. False: the claim was lost, nothing was stored.';
 comment on function public.fail_reply(uuid, uuid, integer, text, double precision, jsonb) is
-  'For the worker. retry_in: seconds until it is due again; null, or no tries left: failed for good. False: the claim was lost.';
+  'For the worker. retry_in: seconds until it is due again; null, or its calls are used up: failed for good. False: the claim was lost.';
 comment on function public.next_attempt(uuid, uuid, integer, text, jsonb) is
-  'For the worker. Closes the ledger row of a failed call and opens the next within the same claim. Answers the new attempt; null: the claim was lost, or no tries are left.';
+  'For the worker. Closes the ledger row of a failed call and opens the next within the same claim. Answers the new attempt; null: the claim was lost.';
 comment on function public.release_replies(uuid) is
-  'For a worker that stops: what it holds is due again at once, and the try is not counted. Answers how many.';
+  'For a worker that stops: what it holds is due again at once, and its id is used up. {"released", "left": locked by somebody else, ask again}.';
+comment on function private.lock_claim(uuid, uuid, integer) is 'Locks session and queue row of a claim; null: it does not hold any more.';
+comment on function private.was_settled(uuid, uuid, integer, text[]) is 'Whether this attempt of this worker was closed with one of these outcomes.';
+comment on function private.is_counted(text, jsonb) is
+  'Whether a failed call counts towards the calls of its question: one that met a limit, a refused key or a model that is gone does not.';
 
+revoke all on function private.was_settled(uuid, uuid, integer, text[]) from public, anon, authenticated, service_role;
+revoke all on function private.is_counted(text, jsonb) from public, anon, authenticated, service_role;
 revoke all on function private.lock_claim(uuid, uuid, integer) from public, anon, authenticated, service_role;
 revoke all on function private.complete_reply(uuid, uuid, integer, text, text, jsonb)
   from public, anon, authenticated, service_role;

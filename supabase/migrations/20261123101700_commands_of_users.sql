@@ -34,21 +34,27 @@ begin
     raise sqlstate 'PT404' using message = 'There is no such message.', hint = 'not_found';
   end if;
   -- In the order of every insert (the user, the session), or two of one user's commands could wait in a ring.
-  perform pg_catalog.pg_advisory_xact_lock(
-    pg_catalog.hashtext('chat_messages.user_id'), pg_catalog.hashtext(reply.user_id::text));
-  perform from public.chat_sessions s where s.id = reply.session_id for no key update;
+  perform private.lock_session(reply.session_id, reply.user_id);
   select * into reply from public.chat_replies r where r.message_id = of_message;
+  if not found then
+    raise sqlstate 'PT404' using message = 'There is no such message.', hint = 'not_found';
+  end if;
   return reply;
 end
 $$;
 
-create function private.retry_reply(message_id uuid) returns public.chat_replies
+-- Commands answer JSON and no row of a table: what can be embedded can be filtered, and a filter on one's own long
+-- text can be made to take seconds, for which the command would hold its locks.
+create function private.retry_reply(message_id uuid) returns jsonb
 language plpgsql security definer
 set search_path = ''
+set lock_timeout = '300ms'
 as $$
 declare
-  reply public.chat_replies := private.lock_own_reply(retry_reply.message_id);
+  reply public.chat_replies;
 begin
+  perform private.enter_command();
+  reply := private.lock_own_reply(retry_reply.message_id);
   if reply.status not in ('failed', 'cancelled') then
     raise sqlstate 'PT409'
       using message = format('Only a failed or cancelled reply can be retried; this one is %s.', reply.status),
@@ -61,58 +67,55 @@ begin
   update public.chat_replies r set status = 'pending'
   where r.message_id = reply.message_id
   returning * into reply;
-  return reply;
+  return to_jsonb(reply);
+exception when lock_not_available then
+  perform private.refuse_busy();
 end
 $$;
 
-create function private.cancel_reply(message_id uuid) returns public.chat_replies
+create function private.cancel_reply(message_id uuid) returns jsonb
 language plpgsql security definer
 set search_path = ''
+set lock_timeout = '300ms'
 as $$
 declare
-  reply public.chat_replies := private.lock_own_reply(cancel_reply.message_id);
+  reply public.chat_replies;
 begin
+  perform private.enter_command();
+  reply := private.lock_own_reply(cancel_reply.message_id);
   if reply.status not in ('pending', 'answering') then
     raise sqlstate 'PT409'
       using message = format('Only a reply under way can be cancelled; this one is %s.', reply.status),
         hint = 'reply_state';
   end if;
-
-  -- The queue before the reply, as in every settle: a claim of this very row would wait for us in a ring.
-  perform from private.reply_queue q where q.message_id = reply.message_id for update;
-  -- A worker that lives is asked, and keeps what it has shown; where none does, the draft is all there is.
-  update private.reply_queue q set cancel_requested_at = coalesce(q.cancel_requested_at, now())
-  where q.message_id = reply.message_id and q.worker_id is not null and q.due_at > now();
-  if not found then
-    perform private.lose_call(reply.message_id);
-    perform private.settle_cancelled(reply.message_id);
-  end if;
-
+  perform private.stop_reply(reply.message_id);
   select * into reply from public.chat_replies r where r.message_id = reply.message_id;
-  return reply;
+  return to_jsonb(reply);
+exception when lock_not_available then
+  perform private.refuse_busy();
 end
 $$;
 
-create function public.retry_reply(message_id uuid) returns public.chat_replies
+create function public.retry_reply(message_id uuid) returns jsonb
 language sql
 set search_path = ''
 begin atomic
-  select * from private.retry_reply(retry_reply.message_id);
+  select private.retry_reply(retry_reply.message_id);
 end;
 
-create function public.cancel_reply(message_id uuid) returns public.chat_replies
+create function public.cancel_reply(message_id uuid) returns jsonb
 language sql
 set search_path = ''
 begin atomic
-  select * from private.cancel_reply(cancel_reply.message_id);
+  select private.cancel_reply(cancel_reply.message_id);
 end;
 
 comment on function public.open_chat_session(uuid) is
   'For users. The chat session of one of their analyses, opened if there is none. Call it at the first message, not by looking. 404 not_found.';
 comment on function public.retry_reply(uuid) is
-  'For users. Answers a failed question again, in place. 404 not_found, 409 reply_state or session_archived, 429 too_many_pending.';
+  'For users. Answers a failed question again, in place; answers the row of chat_replies. 404 not_found, 409 reply_state or session_archived, 429 too_many_pending or busy.';
 comment on function public.cancel_reply(uuid) is
-  'For users. Stops a reply: at once while it waits, within seconds while it streams; what was shown is kept. 404 not_found, 409 reply_state.';
+  'For users. Stops a reply: at once while it waits, within seconds while it streams; what was shown is kept; answers the row of chat_replies. 404 not_found, 409 reply_state, 429 busy.';
 
 revoke all on function public.open_chat_session(uuid) from public, anon, authenticated, service_role;
 revoke all on function private.lock_own_reply(uuid) from public, anon, authenticated, service_role;

@@ -6,14 +6,22 @@ language plpgsql security definer
 set search_path = ''
 as $$
 begin
-  perform realtime.send('{}'::jsonb, 'wake_up', 'chat:worker', true);
+  -- Once a statement. It is never left out because another was sent a moment ago: this row may be seen only after
+  -- whoever was woken then has looked.
+  if exists (select from changed c where c.worker_id is null and c.due_at <= now()) then
+    perform realtime.send('{}'::jsonb, 'wake_up', 'chat:worker', true);
+  end if;
   return null;
 end
 $$;
 
-create trigger send_wake_up after insert or update of due_at on private.reply_queue
-  for each row when (new.worker_id is null and new.due_at <= now())
-  execute function private.send_wake_up();
+create trigger send_wake_up after insert on private.reply_queue
+  referencing new table as changed
+  for each statement execute function private.send_wake_up();
+
+create trigger send_wake_up_again after update on private.reply_queue
+  referencing new table as changed
+  for each statement execute function private.send_wake_up();
 
 create function private.broadcast_message() returns trigger
 language plpgsql security definer
@@ -52,7 +60,7 @@ create trigger broadcast_reply after update of status, attempt on public.chat_re
   for each row when ((old.status, old.attempt) is distinct from (new.status, new.attempt))
   execute function private.broadcast_reply();
 
-comment on function private.send_wake_up() is 'Wakes the workers, without content, when a reply becomes due.';
+comment on function private.send_wake_up() is 'Wakes the workers, without content, when replies become due.';
 comment on function private.broadcast_message() is 'Event message, {"record": the row}, to the session''s channel.';
 comment on function private.broadcast_reply() is 'Event reply, {"record": the row}, to the session''s channel.';
 

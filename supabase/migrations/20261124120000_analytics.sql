@@ -25,7 +25,8 @@ select l.message_id, l.attempt, l.session_id, l.user_id,
   -- Tokens that were paid for at a price nobody told us.
   l.prompt_tokens is not null and l.cost_usd is null as cost_is_unknown,
   l.first_token_ms, l.latency_ms, l.started_at, l.finished_at
-from public.external_api_call_logs l;
+from public.external_api_call_logs l
+where l.outcome <> 'claimed';
 
 comment on view analytics.calls is 'The ledger, with the day, the model and the tokens of each call as the other views count them.';
 comment on column analytics.calls.model is 'The model that answered; where none did, the one that was asked.';

@@ -96,17 +96,28 @@ comment on column analytics.failure_causes.cause is 'An error code of the README
 comment on column analytics.failure_causes.calls is 'Calls to the model that failed.';
 comment on column analytics.failure_causes.replies is 'Replies that ended as failed and are so still.';
 
+-- A retry is a call after one that failed or was lost. Another version of an answer, or a question that was
+-- stopped and asked again, took more calls without any trouble.
 create view analytics.retries
 with (security_invoker = true)
 as
 select t.day, count(*) as replies, sum(t.calls) as calls,
-  count(*) filter (where t.calls > 1) as replies_retried,
-  sum(t.calls - 1) as retries,
+  count(*) filter (where t.retries > 0) as replies_retried,
+  sum(t.retries) as retries,
   max(t.calls) as most_calls
-from analytics.tokens_per_message t
+from (
+  select c.message_id, min(c.day) as day, count(*) as calls, count(*) filter (where c.is_retry) as retries
+  from (
+    select message_id, day,
+      lag(outcome) over (partition by message_id order by attempt) not in ('ok', 'cancelled') as is_retry
+    from analytics.calls
+  ) as c
+  group by c.message_id
+) as t
 group by t.day;
 
-comment on view analytics.retries is 'How often a reply took more than one call, by the day of its first: tried again by a worker, or by the user.';
+comment on view analytics.retries is
+  'How often a call followed one that failed or was lost, by the day of the reply''s first call: tried again by a worker, or by the user.';
 
 revoke all on table analytics.daily_use, analytics.cost_by_day, analytics.cost_by_model, analytics.cost_by_user,
   analytics.latency_percentiles, analytics.failure_causes, analytics.retries

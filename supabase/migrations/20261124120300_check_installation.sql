@@ -60,6 +60,7 @@ begin
   return jsonb_build_object(
     'clock', clock_timestamp(),
     'migrations', private.applied_migrations(),
+    'workers', private.ops_workers(),
     'demo_account', exists (select from auth.users u where u.email = 'demo@postbro.test'),
     'relations', (
       select coalesce(jsonb_object_agg(name, private.facts_of_relation(name)), '{}')
@@ -81,7 +82,7 @@ comment on function private.applied_migrations() is 'The versions that the CLI h
 comment on function private.facts_of_relation(text) is 'Row-level security, publication, rights of anon, policies and triggers; null: there is none.';
 comment on function private.facts_of_function(text) is 'Who may execute it, of the API''s roles; null: there is none.';
 comment on function public.check_installation(jsonb, jsonb) is
-  'For `python -m worker check`. Lists of names in; {"clock", "migrations", "demo_account", "relations", "functions"} out. Wakes the workers once, so that whoever listens hears that the way from here to Realtime is open.';
+  'For `python -m worker check`. Lists of names in; {"clock", "migrations", "workers", "demo_account", "relations", "functions"} out. Wakes the workers once, so that whoever listens hears that the way from here to Realtime is open.';
 
 revoke all on function private.applied_migrations() from public, anon, authenticated, service_role;
 revoke all on function private.facts_of_relation(text) from public, anon, authenticated, service_role;

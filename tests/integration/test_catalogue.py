@@ -26,19 +26,27 @@ TABLE_RIGHTS = {
     "public.chat_messages": {"authenticated": "s", "service_role": "s"},
     "public.chat_replies": {"authenticated": "s", "service_role": "s"},
     "public.chat_reply_drafts": {"authenticated": "s"},
+    "public.chat_service": {"authenticated": "s"},
     "public.external_api_call_logs": {"service_role": "s"},
     "private.reply_queue": {},
+    "private.workers": {},
+    "private.draft_pieces": {},
+    "private.used_ids": {},
+    "private.served_places": {},
+    "private.reconciler": {},
     "public.chat_session_summaries": {"authenticated": "s"},
     "public.current_chat_messages": {"authenticated": "s", "service_role": "s"},
     **{f"analytics.{name}": {} for name in ANALYTICS},
 }
 VIEWS = {
+    "public.chat_reply_drafts",
+    "public.chat_service",
     "public.chat_session_summaries",
     "public.current_chat_messages",
     *(f"analytics.{name}" for name in ANALYTICS),
 }
 COLUMN_RIGHTS = {
-    ("public.chat_sessions", "authenticated", "insert"): {"id", "user_id", "post_analysis_id"},
+    ("public.chat_sessions", "authenticated", "insert"): {"user_id", "post_analysis_id"},
     ("public.chat_sessions", "authenticated", "update"): {"status"},
     ("public.chat_messages", "authenticated", "insert"): {"id", "session_id", "role", "content", "replaces"},
     ("public.chat_messages", "service_role", "insert"): {"id", "session_id", "role", "content", "replaces"},
@@ -46,19 +54,25 @@ COLUMN_RIGHTS = {
 # Function → who may execute it, beside its owner. A function in private that is not here: nobody.
 FUNCTION_RIGHTS = {
     "public.open_chat_session": {"authenticated"},
+    "public.chat_reply_drafts": {"authenticated"},
+    "private.own_drafts": {"authenticated"},
+    "private.chat_service": {"authenticated"},
     **{
         f"{schema}.{name}": {role}
         for schema in ("public", "private")
         for role, names in {
             "authenticated": ("retry_reply", "cancel_reply", "regenerate_reply"),
             "service_role": (
+                "register_worker",
                 "claim_replies",
-                "renew_leases",
+                "beat",
+                "give_back",
                 "save_drafts",
                 "next_attempt",
                 "complete_reply",
                 "fail_reply",
                 "release_replies",
+                "reconcile_replies",
                 "ops_report",
                 "ops_queue",
                 "check_installation",
@@ -99,12 +113,6 @@ POLICIES = {
     "Owners ask in their chat sessions": ("public.chat_messages", "INSERT", "PERMISSIVE", {"authenticated"}),
     "Owners see the state of their replies": (
         "public.chat_replies",
-        "SELECT",
-        "PERMISSIVE",
-        {"authenticated"},
-    ),
-    "Owners read the drafts of their replies": (
-        "public.chat_reply_drafts",
         "SELECT",
         "PERMISSIVE",
         {"authenticated"},
@@ -199,7 +207,18 @@ def test_rights_on_functions(database: Any) -> None:
 
 
 def test_every_function_has_an_empty_search_path(database: Any) -> None:
-    assert [row["name"] for row in functions(database) if row["settings"] != ['search_path=""']] == []
+    assert [row["name"] for row in functions(database) if 'search_path=""' not in (row["settings"] or [])] == []
+
+
+def test_how_long_functions_wait_for_a_lock(database: Any) -> None:
+    """Users' commands 300 ms, a settle and a release one second; what concerns many replies waits for none."""
+    settings = {row["name"]: set(row["settings"]) - {'search_path=""'} for row in functions(database)}
+    commands = ("retry_reply", "cancel_reply", "regenerate_reply", "lock_session", "replace_question")
+    settles = ("complete_reply", "fail_reply", "next_attempt", "release_replies")
+    assert {name: found for name, found in settings.items() if found} == {
+        **{f"private.{name}": {"lock_timeout=300ms"} for name in commands},
+        **{f"private.{name}": {"lock_timeout=1s"} for name in settles},
+    }
 
 
 def test_definers_are_private(database: Any) -> None:

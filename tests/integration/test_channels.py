@@ -12,6 +12,8 @@ import psycopg
 import pytest
 from realtime import AsyncRealtimeClient, RealtimeSubscribeStates
 
+from tests.conftest import Connection
+from tests.holder import Holder
 from tests.people import Chat, People, User
 from tests.waiting import until
 from worker.local.stack import Stack
@@ -233,3 +235,36 @@ async def test_the_wake_up_is_sent_when_a_reply_becomes_due_and_holds_no_content
     people.ask(chat, "A secret question")
     await until(lambda: heard, "the wake-up")
     assert all(set(payload) <= {"id"} for payload in heard)
+
+
+def wake_ups(database: Connection) -> int:
+    found = database.execute("select count(*) from realtime.messages where topic = 'chat:worker'").fetchone()
+    assert found is not None
+    return int(found["count"])
+
+
+def test_one_wake_up_a_statement_whenever_something_becomes_due(
+    quiet: None, people: People, database: Connection, make_holder: Callable[[], Holder]
+) -> None:
+    chats, worker = [people.make_chat() for _ in range(3)], make_holder()
+    before = wake_ups(database)
+    database.execute(
+        "insert into public.chat_messages (session_id, content) select %s, 'Why?' from generate_series(1, 5)",
+        [chats[0].session],
+    )
+    assert wake_ups(database) - before == 1, "the other four wait behind the first"
+    for chat in chats[1:]:
+        people.ask(chat)
+    assert wake_ups(database) - before == 3
+
+    put_off, given_back, held = worker.claim()
+    assert wake_ups(database) - before == 3, "what is claimed is not due"
+    worker.give_back(put_off, due_in=60)
+    assert wake_ups(database) - before == 3, "nor what is put off: next_due_in_ms says when"
+    worker.give_back(given_back)
+    assert wake_ups(database) - before == 4
+    worker.beat(held)
+    worker.save_draft(held, "So far")
+    assert wake_ups(database) - before == 4
+    worker.release()
+    assert wake_ups(database) - before == 5

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
-from tests.holder import CALL, Holder
+from tests.holder import CALL, Holder, Reply
 from tests.people import Chat, People
 from tests.waiting import wait_for
 
@@ -76,7 +77,8 @@ def test_the_fence_lets_the_holder_settle_and_the_stale_worker_not(
 ) -> None:
     question = people.ask(people.make_chat())
     with Holder(database_url) as stale, Holder(database_url) as holder:
-        (old,) = stale.claim(lease=0)
+        (old,) = stale.claim()
+        database.execute("update private.workers set alive_until = now() where id = %s", [stale.id])
         (current,) = holder.claim()
         first.execute(
             "select public.complete_reply(%s, %s, %s, 'The holder''s.', 'stop', %s)",
@@ -96,10 +98,11 @@ def test_a_session_has_one_place_in_the_queue(
     """Its primary key is the promise that one reply is in flight."""
     chat = people.make_chat()
     one, other = people.ask(chat), people.ask(chat)
-    enqueue = "insert into private.reply_queue (session_id, message_id) values (%s, %s)"
+    enqueue = """insert into private.reply_queue (session_id, user_id, message_id, place)
+        select session_id, user_id, message_id, 0 from public.chat_replies where message_id = %s"""
     database.execute("delete from private.reply_queue where session_id = %s", [chat.session])
-    first.execute(enqueue, [chat.session, one])
-    second = thread.submit(by_itself, database_url, enqueue, chat.session, other)
+    first.execute(enqueue, [one])
+    second = thread.submit(by_itself, database_url, enqueue, other)
     waits(second, database)
     first.commit()
 
@@ -114,40 +117,64 @@ def test_what_one_worker_is_claiming_no_other_sees(
     chat = people.make_chat()
     people.ask(chat)
     people.ask(chat)
-    row = first.execute("select public.claim_replies(%s, 10, 60)", [uuid4()]).fetchone()
-    assert row is not None
-    assert len(row[0]["replies"]) == 1
-    with Holder(database_url) as other:
+    with Holder(database_url) as one, Holder(database_url) as other:
+        one.register()
+        row = first.execute("select public.claim_replies(%s, 1, 10)", [one.id]).fetchone()
+        assert row is not None
+        assert len(row[0]["replies"]) == 1
         other.connection.execute("set lock_timeout = '2s'")
         assert other.claim() == []
         first.commit()
         assert other.claim() == []
 
 
-@pytest.mark.parametrize("hold", [Holder.renew, lambda holder, *replies: holder.release()], ids=["renew", "release"])
-@pytest.mark.parametrize("asked_first", ["lower", "higher"])
-def test_a_worker_takes_hold_of_its_replies_in_the_order_of_their_sessions(
+def give_back_by_a_beat(worker: Holder, *_: Reply) -> int:
+    worker.beat(known=worker.claims)
+    return len(worker.claim())
+
+
+def bury(dead: Holder, *_: Reply) -> int:
+    """How many of its replies the next worker has, who finds it silent."""
+    dead.beat(lease=0)
+    with Holder(make_conninfo(dead.connection.info.dsn, password=dead.connection.info.password)) as living:
+        living.connection.execute("set lock_timeout = '1ms'")
+        return len(living.claim())
+
+
+@pytest.mark.parametrize(
+    ("hold", "of_both", "of_one"),
+    [
+        (lambda worker, *held: len(worker.beat(*held)["replies"]), 2, 2),
+        (lambda worker, *held: sum(worker.save_draft(each, "So far") is not None for each in held), 2, 1),
+        (Holder.give_back, 2, 1),
+        (give_back_by_a_beat, 2, 1),
+        (lambda worker, *_: worker.release(), 2, 1),
+        (bury, 2, 1),
+    ],
+    ids=["beat", "save_drafts", "give_back", "beat without them", "release", "burial"],
+)
+@pytest.mark.parametrize("locked", ["nothing", "lower", "higher"])
+def test_what_concerns_many_replies_waits_for_none(
     people: People,
-    database: Any,
     database_url: str,
     first: psycopg.Connection,
-    thread: ThreadPoolExecutor,
-    hold: Callable[..., object],
-    asked_first: str,
+    hold: Callable[..., int],
+    of_both: int,
+    of_one: int,
+    locked: str,
 ) -> None:
-    """Who waits for the first holds none of the others: two workers cannot wait for each other."""
-    lower, higher = sorted((people.make_chat() for _ in range(2)), key=lambda chat: chat.session)
-    for chat in (lower, higher) if asked_first == "lower" else (higher, lower):
+    """Who waits for nothing cannot wait in a ring, and a row that somebody holds stops no other."""
+    chats = sorted((people.make_chat() for _ in range(2)), key=lambda chat: chat.session)
+    for chat in chats:
         people.ask(chat)
-    lock = "select from private.reply_queue where session_id = %s for update"
     with Holder(database_url) as worker:
-        replies = worker.claim()
-        first.execute(lock, [lower.session])
-        holding = thread.submit(hold, worker, *replies)
-        waits(holding, database)
-        assert database.execute(f"{lock} skip locked", [higher.session]).rowcount == 1
-        first.commit()
-        holding.result(10)
+        held = worker.claim()
+        assert len(held) == 2
+        if locked != "nothing":
+            session = chats[locked == "higher"].session
+            first.execute("select from private.reply_queue where session_id = %s for update", [session])
+        worker.connection.execute("set lock_timeout = '1ms'")
+        assert hold(worker, *held) == (of_both if locked == "nothing" else of_one)
 
 
 @pytest.mark.parametrize("limit", ["of the session", "of the user"])

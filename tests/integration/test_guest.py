@@ -1,6 +1,7 @@
 """We are a guest: what the project had before the migrations is the same after them."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -105,6 +106,15 @@ OUR_NAMES = (
     "external_api_call_logs",
     "chat_session_summaries",
     "current_chat_messages",
+    "chat_service",
+    "reply_queue",
+    "draft_pieces",
+    "used_ids",
+    "served_places",
+    "private.workers",
+    "'private', 'workers",
+    "private.reconciler",
+    "'private', 'reconciler",
     "('analytics', ",
     "('analytics.",
 )
@@ -172,7 +182,7 @@ def assert_nothing_of_theirs_changed(before: dict[str, set[str]], after: dict[st
         assert before[name] - after[name] == set(), f"{name}: gone or changed"
         if name not in ADDED:
             assert after[name] - before[name] == set(), f"{name}: not ours to add to"
-    known = (*OUR_NAMES, "reply_queue", "supabase_migrations", "pg_toast")
+    known = (*OUR_NAMES, "supabase_migrations", "pg_toast")
     unknown = [
         row
         for name in ("relations", "columns", "triggers", "constraints")
@@ -232,20 +242,21 @@ def test_careless_policies_of_theirs_open_nothing_of_ours(
         ("create table public.posts (id int);", "public.posts"),
         ("create view public.chat_messages as select 1 as one;", "public.chat_messages"),
         ("create schema private; create table private.reply_queue (id int);", "private.reply_queue"),
+        ("create schema private; create table private.workers (id int);", "private.workers"),
         (
             "create function public.cancel_reply(a int) returns int language sql as 'select a';",
             "public.cancel_reply()",
         ),
         (
-            "create schema private; create function private.max_tries() returns integer language sql as 'select 1';",
-            "private.max_tries",
+            "create schema private; create function private.max_calls() returns integer language sql as 'select 1';",
+            "private.max_calls",
         ),
         (
             "create schema analytics; create view analytics.cost_by_day as select 1 as one;",
             "analytics.cost_by_day",
         ),
     ],
-    ids=["table", "view", "private table", "function", "private function", "view of analytics"],
+    ids=["table", "view", "private table", "workers", "function", "private function", "view of analytics"],
 )
 def test_a_name_that_is_taken_is_refused_and_nothing_stays_behind(
     new_project: str, workdir: Path, push: Callable[[], None], theirs: str, name: str
@@ -259,6 +270,23 @@ def test_a_name_that_is_taken_is_refused_and_nothing_stays_behind(
     assert "PostBro Chat was not installed: this database already has" in str(refused.value)
     assert name in str(refused.value)
     assert catalogue(new_project) == before
+
+
+def test_every_name_of_ours_is_looked_for(new_project: str, workdir: Path, push: Callable[[], None]) -> None:
+    """A name that the first migration does not look for would stop a later one halfway."""
+    add_ours(workdir)
+    push()
+    with psycopg.connect(new_project) as connection:
+        made = connection.execute(
+            """select c.relname, n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+            where c.relkind in ('r', 'v') and n.nspname in ('public', 'private', 'analytics')
+            union all
+            select p.proname, n.nspname from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+            where n.nspname in ('public', 'private')"""
+        ).fetchall()
+    looks, _ = OURS[0].read_text().split("if taken is not null")
+    looked_for = {name for name in re.findall(r"'(\w+)'", looks) if name not in ("public", "private", "analytics")}
+    assert {name for name, _ in made} == looked_for
 
 
 def test_the_advisors_have_no_warning(new_project: str, workdir: Path, push: Callable[[], None]) -> None:

@@ -15,7 +15,7 @@ ANSWER = "A bird of rivers."
 
 @pytest.fixture(autouse=True)
 def empty(quiet: None, database: Any) -> None:
-    database.execute("truncate public.external_api_call_logs")
+    database.execute("truncate public.external_api_call_logs, private.workers")
 
 
 @pytest.fixture
@@ -51,7 +51,11 @@ def test_nothing_has_happened_yet(report: Callable[[], dict[str, Any]]) -> None:
         "waiting_to_retry": 0,
         "overdue": 0,
         "oldest_overdue_seconds": None,
+        "mended": 0,
+        "set_aside": 0,
+        "refuses_questions": False,
     }
+    assert found["workers"] == []
     assert found["days"] == []
     nothing = {"replies": {}, "failures": {}, "calls": {}, "retries": 0, "models": []}
     assert found["periods"] == [{"hours": 24, **nothing}, {"hours": 168, **nothing}]
@@ -66,7 +70,14 @@ def test_the_queue(report: Callable[[], dict[str, Any]], people: People, worker:
     people.ask(overdue)
     people.ask(overdue)  # behind it in the same chat: pending, and not in the queue
     database.execute("update private.reply_queue set due_at = now() - interval '90 seconds' where due_at <= now()")
-    database.execute("update public.chat_replies set created_at = now() - interval '5 minutes'")
+    # The oldest question is behind the one in flight, and its turn has not come: its age has not begun.
+    database.execute("update public.chat_replies set created_at = now() - interval '9 minutes'")
+    database.execute(
+        "update private.reply_queue set waiting_since = now() - interval '8 minutes' where worker_id is not null"
+    )
+    database.execute(
+        "update private.reply_queue set waiting_since = now() - interval '5 minutes' where worker_id is null"
+    )
 
     queue = report()["queue"]
 
@@ -77,15 +88,49 @@ def test_the_queue(report: Callable[[], dict[str, Any]], people: People, worker:
     assert first["message_id"]
 
 
-def test_a_lease_that_ran_out_is_overdue_and_not_in_flight(
-    report: Callable[[], dict[str, Any]], people: People, chat: Chat, worker: Holder, database: Any
+def test_what_a_dead_worker_holds_is_in_flight_until_it_is_buried(
+    report: Callable[[], dict[str, Any]], people: People, chat: Chat, worker: Holder, database: Any, database_url: str
 ) -> None:
     people.ask(chat)
     worker.claim()
-    database.execute("update private.reply_queue set due_at = now() - interval '1 minute'")
-
+    database.execute("update private.workers set alive_until = now()")
     queue = report()["queue"]
-    assert (queue["in_flight"], queue["workers"], queue["overdue"]) == (0, 0, 1)
+    assert (queue["in_flight"], queue["workers"], queue["overdue"]) == (1, 0, 0)
+
+    with Holder(database_url) as other:
+        assert other.claim(most=0) == []
+    queue = report()["queue"]
+    assert (queue["in_flight"], queue["workers"], queue["overdue"]) == (0, 1, 1)
+
+
+def test_the_workers(
+    report: Callable[[], dict[str, Any]], people: People, chat: Chat, worker: Holder, database: Any
+) -> None:
+    people.ask(chat)
+    (claimed,) = worker.claim()
+    worker.beat(claimed, closed=30)
+    [found] = report()["workers"]
+    assert (found["id"], found["version"], found["concurrency"]) == (str(worker.id), "test", 50)
+    assert (found["holds"], found["models_open_at"] is not None) == (1, True)
+    assert 0 <= found["heard_seconds_ago"] < 5
+    worker.release()
+    assert report()["workers"] == []
+
+
+def test_a_claim_that_is_no_call_yet_is_in_no_figure(
+    report: Callable[[], dict[str, Any]], people: People, chat: Chat, worker: Holder, database: Any
+) -> None:
+    people.ask(chat)
+    (claimed,) = worker.claim()
+    found = report()
+    assert (found["days"], [period["calls"] for period in found["periods"]]) == ([], [{}, {}])
+    assert database.execute("select from analytics.calls").fetchall() == []
+
+    worker.beat({**claimed, "model": "gemini-test"})
+    found = report()
+    assert [period["calls"] for period in found["periods"]] == [{"started": 1}, {"started": 1}]
+    assert [(day["model"], day["calls"]) for day in found["days"]] == [("gemini-test", 1)]
+    assert len(database.execute("select from analytics.calls").fetchall()) == 1
 
 
 def test_replies_calls_and_causes(
@@ -190,14 +235,18 @@ def test_the_queue_alone_says_what_the_report_says(
 def test_a_claim_says_how_long_the_question_has_waited(
     people: People, chat: Chat, worker: Holder, database: Any
 ) -> None:
-    question = people.ask(chat, QUESTION)
-    database.execute(
-        "update public.chat_replies set created_at = now() - interval '90 s' where message_id = %s", [question]
-    )
+    """Since it became its chat's next, without the time for which workers held it."""
+    people.ask(chat, QUESTION)
+    database.execute("update private.reply_queue set waiting_since = now() - interval '90 s'")
     [first] = worker.claim()
     assert 90_000 <= first["waiting_ms"] < 120_000
 
-    # Its lease runs out. The next claim counts from then on: the time before was the first one's.
-    database.execute("update private.reply_queue set due_at = now() - interval '5 s'")
+    database.execute("update private.reply_queue set claimed_at = now() - interval '60 s'")
+    worker.give_back(first)
     [second] = worker.claim()
-    assert 5_000 <= second["waiting_ms"] < 35_000
+    assert 30_000 <= second["waiting_ms"] < 60_000
+
+    database.execute("update private.reply_queue set claimed_at = now() - interval '25 s'")
+    worker.fail(second, "timed_out", retry_in=0)
+    [third] = worker.claim()
+    assert 5_000 <= third["waiting_ms"] < 30_000

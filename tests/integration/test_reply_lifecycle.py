@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from tests.holder import Holder, Reply
+from tests.holder import CALL, Holder, Reply
 from tests.people import Chat, People, User
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -36,12 +36,21 @@ class Rows:
         rows = self._all("select * from public.external_api_call_logs where message_id = %s", message)
         return {row["attempt"]: row["outcome"] for row in rows}
 
+    def tokens(self, message: UUID) -> dict[int, int | None]:
+        rows = self._all("select * from public.external_api_call_logs where message_id = %s", message)
+        return {row["attempt"]: row["prompt_tokens"] for row in rows}
+
     def queued(self, message: UUID) -> dict[str, Any] | None:
         found = self._all("select *, due_at <= now() as due from private.reply_queue where message_id = %s", message)
         return found[0] if found else None
 
     def drafts(self, message: UUID) -> list[dict[str, Any]]:
-        return self._all("select * from public.chat_reply_drafts where message_id = %s", message)
+        """The text of each attempt: through the view, only its owner would see it."""
+        return self._all(
+            """select attempt, version, string_agg(content, '' order by starts_at) as content
+            from private.draft_pieces where message_id = %s group by attempt, version""",
+            message,
+        )
 
     def _all(self, statement: str, message: UUID) -> list[dict[str, Any]]:
         return self._database.execute(statement, [message]).fetchall()
@@ -64,7 +73,7 @@ def chat(people: People) -> Chat:
 
 @pytest.fixture
 def make_due(database: psycopg.Connection[dict[str, Any]]) -> Callable[[UUID], None]:
-    """The lease or the back-off of a reply is over: nobody waits for it in a test."""
+    """The back-off of a reply is over: nobody waits for it in a test."""
 
     def due(message: UUID) -> None:
         database.execute(
@@ -72,6 +81,24 @@ def make_due(database: psycopg.Connection[dict[str, Any]]) -> Callable[[UUID], N
         )
 
     return due
+
+
+FallSilent = Callable[[Holder], None]
+
+
+@pytest.fixture
+def falls_silent(database: psycopg.Connection[dict[str, Any]]) -> FallSilent:
+    """Nothing was heard of this worker for a whole life: the next one that claims buries it."""
+
+    def silence(worker: Holder) -> None:
+        database.execute("update private.workers set alive_until = now() where id = %s", [worker.id])
+
+    return silence
+
+
+def ask_model(worker: Holder, reply: Reply) -> None:
+    """From here on it is a call: whatever becomes of it, it stays in the ledger."""
+    worker.beat({**reply, "model": "gemini-test"})
 
 
 def command(people: People, user: User, name: str, message: UUID) -> Any:
@@ -93,7 +120,7 @@ class TestAnswering:
         question = people.ask(chat, "Why eggs?")
         (claimed,) = worker.claim()
         assert (claimed["message_id"], claimed["session_id"]) == (str(question), str(chat.session))
-        assert (claimed["attempt"], claimed["version"], claimed["tries_left"]) == (1, 1, 3)
+        assert (claimed["attempt"], claimed["version"], claimed["calls_left"]) == (1, 1, 4)
         assert (claimed["question"], claimed["history"]) == ("Why eggs?", [])
         (post,), (analysis,) = claimed["posts"], claimed["analyses"]
         assert (post["id"], post["caption"], post["metrics"]) == (
@@ -105,6 +132,16 @@ class TestAnswering:
         assert "analysis" not in analysis
         assert rows.status(question) == "answering"
         assert rows.reply(question)["started_at"] is not None
+        assert rows.calls(question) == {1: "claimed"}
+
+    def test_it_is_a_call_when_a_beat_names_the_model(
+        self, people: People, rows: Rows, chat: Chat, worker: Holder
+    ) -> None:
+        question = people.ask(chat)
+        (claimed,) = worker.claim()
+        worker.beat(claimed)
+        assert rows.calls(question) == {1: "claimed"}
+        ask_model(worker, claimed)
         assert rows.calls(question) == {1: "started"}
 
     def test_complete_stores_the_answer_and_closes_everything(
@@ -213,37 +250,61 @@ class TestOrder:
         (claimed,) = worker.claim()
         assert claimed["history"] == []
 
-    def test_claim_takes_no_more_than_asked_and_says_when_to_look_again(self, people: People, worker: Holder) -> None:
+    def test_claim_takes_no_more_than_asked(self, people: People, worker: Holder) -> None:
         for _ in range(3):
             people.ask(people.make_chat())
-        answer = worker.claim_all(most=2, lease=10)
-        assert len(answer["replies"]) == 2
-        assert 5_000 < answer["next_due_in_ms"] <= 10_000
+        assert len(worker.claim(most=0)) == 0
+        assert len(worker.claim(most=2)) == 2
         assert len(worker.claim(most=2)) == 1
 
+    def test_claim_takes_twenty_at_most(self, people: People, worker: Holder) -> None:
+        for _ in range(21):
+            people.ask(people.make_chat())
+        assert [len(worker.claim(most=50)) for _ in range(2)] == [20, 1]
+
+    def test_claim_says_when_another_worker_may_be_dead(
+        self, people: People, chat: Chat, worker: Holder, make_holder: MakeHolder
+    ) -> None:
+        people.ask(chat)
+        worker.claim(lease=10)
+        assert worker.claim_all(lease=10)["next_due_in_ms"] is None
+        assert 5_000 < make_holder().claim_all()["next_due_in_ms"] <= 10_000
+
     def test_nothing_to_do_has_no_next_time(self, worker: Holder) -> None:
-        assert worker.claim_all() == {"replies": [], "next_due_in_ms": None}
+        assert worker.claim_all() == {"alive": True, "replies": [], "next_due_in_ms": None, "refused": {}}
 
 
-class TestLease:
-    def test_an_expired_lease_is_claimed_by_another(
+class TestHolding:
+    @pytest.mark.parametrize(
+        ("asked", "calls_left", "calls"),
+        [(False, 4, {2: "claimed"}), (True, 3, {1: "lost", 2: "claimed"})],
+        ids=["before its call", "in its call"],
+    )
+    def test_a_dead_worker_s_reply_is_claimed_by_another(
         self,
         people: People,
         rows: Rows,
         chat: Chat,
         make_holder: MakeHolder,
-        make_due: Callable[[UUID], None],
+        falls_silent: FallSilent,
+        asked: bool,
+        calls_left: int,
+        calls: dict[int, str],
     ) -> None:
         question = people.ask(chat)
         dead, living = make_holder(), make_holder()
-        dead.claim()
+        (old,) = dead.claim()
+        if asked:
+            ask_model(dead, old)
         assert living.claim() == []
-        make_due(question)
+        falls_silent(dead)
         (claimed,) = living.claim()
-        assert (claimed["message_id"], claimed["attempt"], claimed["tries_left"]) == (str(question), 2, 2)
-        assert rows.calls(question) == {1: "lost", 2: "started"}
+        assert (claimed["message_id"], claimed["attempt"]) == (str(question), 2)
+        assert claimed["calls_left"] == calls_left
+        assert rows.calls(question) == calls
+        assert dead.beat(old) == {"alive": False, "workers": 0, "replies": []}
 
-    def test_a_lease_ends_by_the_clock(
+    def test_a_life_ends_by_the_clock(
         self, people: People, chat: Chat, make_holder: MakeHolder, database: Any
     ) -> None:
         people.ask(chat)
@@ -251,35 +312,74 @@ class TestLease:
         database.execute("select pg_sleep(0.25)")
         assert len(make_holder().claim()) == 1
 
-    def test_renewing_keeps_it(self, people: People, rows: Rows, chat: Chat, worker: Holder) -> None:
-        question = people.ask(chat)
-        (claimed,) = worker.claim(lease=0.05)
-        (renewed,) = worker.renew(claimed, lease=15)
-        assert renewed == {
-            "message_id": str(question),
-            "attempt": 1,
-            "held": True,
-            "cancel_requested": False,
-        }
-        queued = rows.queued(question)
-        assert queued is not None
-        assert not queued["due"]
+    def test_who_was_not_heard_for_a_life_itself_buries_nobody(
+        self, people: People, chat: Chat, worker: Holder, falls_silent: FallSilent, database: Any, database_url: str
+    ) -> None:
+        """After an outage of the API all look dead, and the first one back would bury all the others."""
+        people.ask(chat)
+        worker.claim()
+        falls_silent(worker)
+        with Holder(database_url, is_new=True) as newcomer:
+            assert newcomer.claim() == []
+            database.execute(
+                "update private.workers set heard_since = now() - interval '15 s' where id = %s", [newcomer.id]
+            )
+            assert len(newcomer.claim()) == 1
 
-    @pytest.mark.parametrize("settle", ["complete", "fail", "fail and retry", "next_attempt", "save_draft", "renew"])
+    def test_a_beat_keeps_it(
+        self, people: People, chat: Chat, worker: Holder, make_holder: MakeHolder, falls_silent: FallSilent
+    ) -> None:
+        question = people.ask(chat)
+        (claimed,) = worker.claim()
+        falls_silent(worker)
+        answer = worker.beat(claimed)
+        assert answer["alive"] is True
+        assert answer["replies"] == [
+            {"message_id": str(question), "attempt": 1, "held": True, "cancel_requested": False}
+        ]
+        assert make_holder().claim() == []
+        assert worker.complete(claimed) is True
+
+    def test_an_id_that_was_buried_never_comes_back(
+        self, people: People, chat: Chat, worker: Holder, make_holder: MakeHolder, falls_silent: FallSilent
+    ) -> None:
+        people.ask(chat)
+        (claimed,) = worker.claim()
+        falls_silent(worker)
+        (current,) = make_holder().claim()
+        assert worker.beat(claimed)["alive"] is False
+        assert worker.claim_numbered(2) == {"alive": False, "replies": [], "next_due_in_ms": None, "refused": {}}
+        assert worker.complete(claimed) is False
+        assert current["attempt"] == 2
+
+    def test_what_a_worker_does_not_know_of_goes_back_with_its_beat(
+        self, people: People, rows: Rows, chat: Chat, worker: Holder
+    ) -> None:
+        """The answer to its claim got lost."""
+        question = people.ask(chat)
+        worker.claim()
+        worker.beat(known=worker.claims - 1)
+        assert rows.status(question) == "answering"
+        worker.beat(known=worker.claims)
+        assert (rows.status(question), rows.calls(question)) == ("pending", {})
+        (again,) = worker.claim()
+        assert (again["attempt"], again["calls_left"]) == (2, 4)
+
+    @pytest.mark.parametrize("settle", ["complete", "fail", "fail and retry", "next_attempt", "save_draft", "beat"])
     def test_a_stale_worker_changes_nothing_but_its_own_call(
         self,
         people: People,
         rows: Rows,
         chat: Chat,
         make_holder: MakeHolder,
-        make_due: Callable[[UUID], None],
-        database: Any,
+        falls_silent: FallSilent,
         settle: str,
     ) -> None:
         question = people.ask(chat)
         stale, holder = make_holder(), make_holder()
         (old,) = stale.claim()
-        make_due(question)
+        ask_model(stale, old)
+        falls_silent(stale)
         (current,) = holder.claim()
         holder.save_draft(current, "Shown")
         before = (rows.reply(question), rows.queued(question), rows.drafts(question))
@@ -290,21 +390,36 @@ class TestLease:
             "fail and retry": lambda reply: stale.fail(reply, retry_in=0),
             "next_attempt": stale.next_attempt,
             "save_draft": lambda reply: stale.save_draft(reply, "Mine"),
-            "renew": lambda reply: stale.renew(reply)[0]["held"],
+            "beat": lambda reply: stale.beat(reply)["alive"],
         }[settle]
         assert not action(old)
 
         assert (rows.reply(question), rows.queued(question), rows.drafts(question)) == before
         assert rows.answers(question) == []
-        assert rows.calls(question) == {1: "lost", 2: "started"}
+        assert rows.calls(question) == {1: "lost", 2: "claimed"}
         if settle in ("complete", "fail", "fail and retry", "next_attempt"):
-            spent = database.execute(
-                """select prompt_tokens from public.external_api_call_logs
-                where message_id = %s order by attempt""",
-                [question],
-            ).fetchall()
-            assert [row["prompt_tokens"] for row in spent] == [100, None]
+            assert rows.tokens(question) == {1: 100, 2: None}
         assert holder.complete(current) is True
+
+    def test_a_call_that_was_taken_away_before_it_was_named_is_in_the_ledger_all_the_same(
+        self,
+        people: People,
+        rows: Rows,
+        chat: Chat,
+        worker: Holder,
+        make_holder: MakeHolder,
+        falls_silent: FallSilent,
+    ) -> None:
+        question = people.ask(chat)
+        (old,) = worker.claim()
+        falls_silent(worker)
+        (current,) = make_holder().claim()
+        assert rows.calls(question) == {2: "claimed"}
+        whose = {"session_id": str(chat.session), "user_id": str(chat.user.id)}
+        for _ in range(2):
+            assert worker.fail(old, "timed_out", call={**CALL, **whose}) is False
+        assert (rows.calls(question), rows.tokens(question)) == ({1: "lost", 2: "claimed"}, {1: 100, 2: None})
+        assert current["calls_left"] == 4
 
     def test_the_fence_asks_for_worker_and_attempt(
         self, people: People, rows: Rows, chat: Chat, make_holder: MakeHolder
@@ -318,28 +433,57 @@ class TestLease:
         assert rows.answers(question) == []
 
     def test_a_stale_worker_cannot_stop_being_stale(
-        self, people: People, rows: Rows, chat: Chat, worker: Holder, make_due: Callable[[UUID], None]
+        self, people: People, rows: Rows, chat: Chat, worker: Holder
     ) -> None:
-        """The same process lost its claim and got it again: its first attempt is stale all the same."""
+        """The same process gave its claim back and got it again: its first attempt is stale all the same."""
         question = people.ask(chat)
         (old,) = worker.claim()
-        make_due(question)
+        assert worker.give_back(old) == 1
         (current,) = worker.claim()
+        assert worker.give_back(old) == 0
         assert worker.complete(old) is False
         assert worker.complete(current) is True
-        assert rows.calls(question) == {1: "lost", 2: "ok"}
+        assert rows.calls(question) == {2: "ok"}
 
-    def test_release_is_due_at_once_and_does_not_count(
-        self, people: People, rows: Rows, chat: Chat, worker: Holder, make_holder: MakeHolder
+    def test_give_back_is_due_again_later_and_does_not_count(
+        self, people: People, rows: Rows, chat: Chat, worker: Holder, make_due: Callable[[UUID], None]
+    ) -> None:
+        question = people.ask(chat)
+        for attempt in range(1, 7):
+            (claimed,) = worker.claim()
+            assert (claimed["attempt"], claimed["calls_left"]) == (attempt, 4)
+            assert worker.give_back(claimed, due_in=30) == 1
+            assert (rows.status(question), rows.calls(question)) == ("pending", {})
+            assert worker.claim() == []
+            make_due(question)
+
+    @pytest.mark.parametrize(
+        ("asked", "calls_left", "calls"),
+        [(False, 4, {2: "claimed"}), (True, 3, {1: "lost", 2: "claimed"})],
+        ids=["before its call", "in its call"],
+    )
+    def test_release_is_due_at_once_and_counts_calls_only(
+        self,
+        people: People,
+        rows: Rows,
+        chat: Chat,
+        worker: Holder,
+        make_holder: MakeHolder,
+        asked: bool,
+        calls_left: int,
+        calls: dict[int, str],
     ) -> None:
         question = people.ask(chat)
         (claimed,) = worker.claim()
+        if asked:
+            ask_model(worker, claimed)
         assert worker.release() == 1
         assert rows.status(question) == "pending"
         assert worker.complete(claimed) is False
+        assert worker.beat(claimed)["alive"] is False
         (again,) = make_holder().claim()
-        assert (again["attempt"], again["tries_left"]) == (2, 3)
-        assert rows.calls(question) == {1: "lost", 2: "started"}
+        assert (again["attempt"], again["calls_left"]) == (2, calls_left)
+        assert rows.calls(question) == calls
 
     def test_release_leaves_others_alone(
         self, people: People, rows: Rows, chat: Chat, worker: Holder, make_holder: MakeHolder
@@ -380,8 +524,17 @@ class TestFailing:
         assert 25_000 < answer["next_due_in_ms"] <= 30_000
         make_due(question)
         (again,) = worker.claim()
-        assert (again["attempt"], again["tries_left"]) == (2, 2)
-        assert rows.calls(question) == {1: "model_overloaded", 2: "started"}
+        assert (again["attempt"], again["calls_left"]) == (2, 3)
+        assert rows.calls(question) == {1: "model_overloaded", 2: "claimed"}
+
+    def test_a_rate_limit_is_no_call(self, people: People, rows: Rows, chat: Chat, worker: Holder) -> None:
+        question = people.ask(chat)
+        for attempt in range(1, 7):
+            (claimed,) = worker.claim()
+            assert (claimed["attempt"], claimed["calls_left"]) == (attempt, 4)
+            assert worker.fail(claimed, "rate_limited", retry_in=0) is True
+        assert rows.status(question) == "pending"
+        assert rows.calls(question) == dict.fromkeys(range(1, 7), "rate_limited")
 
     def test_an_unknown_code_is_refused(self, people: People, chat: Chat, worker: Holder) -> None:
         people.ask(chat)
@@ -396,15 +549,29 @@ class TestFailing:
         assert rows.reply(question)["error_code"] == "timed_out"
         assert rows.calls(question) == dict.fromkeys(range(1, 5), "timed_out")
 
-    def test_workers_that_die_use_up_the_tries(
-        self, people: People, rows: Rows, chat: Chat, worker: Holder, make_due: Callable[[UUID], None]
+    def test_the_third_death_is_final(
+        self, people: People, rows: Rows, chat: Chat, make_holder: MakeHolder, falls_silent: FallSilent
     ) -> None:
         question, following = people.ask(chat), people.ask(chat)
-        for _ in range(4):
-            assert len(worker.claim()) == 1
-            make_due(question)
-        answer = worker.claim_all()
-        assert answer == {"replies": [], "next_due_in_ms": 0}
+        for attempt in range(1, 4):
+            dead = make_holder()
+            (claimed,) = dead.claim()
+            assert (claimed["message_id"], claimed["attempt"]) == (str(question), attempt)
+            ask_model(dead, claimed)
+            falls_silent(dead)
+        (claimed,) = make_holder().claim()
+        reply = rows.reply(question)
+        assert (reply["status"], reply["error_code"]) == ("failed", "internal")
+        assert rows.calls(question) == dict.fromkeys(range(1, 4), "lost")
+        assert claimed["message_id"] == str(following)
+
+    def test_the_fourth_lost_call_is_final(self, people: People, rows: Rows, chat: Chat, worker: Holder) -> None:
+        question, following = people.ask(chat), people.ask(chat)
+        for calls_left in (4, 3, 2, 1):
+            (claimed,) = worker.claim()
+            assert (claimed["message_id"], claimed["calls_left"]) == (str(question), calls_left)
+            ask_model(worker, claimed)
+            assert worker.give_back(claimed) == 1
         reply = rows.reply(question)
         assert (reply["status"], reply["error_code"]) == ("failed", "out_of_tries")
         assert rows.calls(question) == dict.fromkeys(range(1, 5), "lost")
@@ -421,11 +588,21 @@ class TestFailing:
         assert worker.complete({**claimed, "attempt": 2}) is True
         assert rows.calls(question) == {1: "model_overloaded", 2: "ok"}
 
-    def test_next_attempt_ends_with_the_tries(self, people: People, rows: Rows, chat: Chat, worker: Holder) -> None:
+    def test_next_attempt_asked_again_says_the_same(
+        self, people: People, rows: Rows, chat: Chat, worker: Holder
+    ) -> None:
+        """The first answer to it got lost."""
         question = people.ask(chat)
         (claimed,) = worker.claim()
-        attempts = [worker.next_attempt({**claimed, "attempt": n}) for n in (1, 2, 3, 4)]
-        assert attempts == [2, 3, 4, None]
+        assert [worker.next_attempt(claimed) for _ in range(2)] == [2, 2]
+        assert rows.calls(question) == {1: "model_overloaded", 2: "claimed"}
+
+    def test_after_four_calls_there_is_no_further_claim(
+        self, people: People, rows: Rows, chat: Chat, worker: Holder
+    ) -> None:
+        question = people.ask(chat)
+        (claimed,) = worker.claim()
+        assert [worker.next_attempt({**claimed, "attempt": n}) for n in (1, 2, 3)] == [2, 3, 4]
         assert worker.fail({**claimed, "attempt": 4}, "model_overloaded", retry_in=1) is True
         assert rows.reply(question)["error_code"] == "model_overloaded"
         assert rows.calls(question) == dict.fromkeys(range(1, 5), "model_overloaded")
@@ -437,7 +614,7 @@ class TestFailing:
         response = command(people, chat.user, "retry_reply", failed)
         assert (response.status_code, response.json()["status"]) == (200, "pending")
         (claimed,) = worker.claim()
-        assert (claimed["message_id"], claimed["attempt"], claimed["tries_left"]) == (str(failed), 2, 3)
+        assert (claimed["message_id"], claimed["attempt"], claimed["calls_left"]) == (str(failed), 2, 4)
         assert claimed["history"] == []
         worker.complete(claimed)
         assert [rows.answers(each)[0]["turn"] for each in (failed, answered)] == [1, 2]
@@ -486,7 +663,7 @@ class TestCancelling:
         question = people.ask(chat)
         (claimed,) = worker.claim()
         assert command(people, chat.user, "cancel_reply", question).json()["status"] == "answering"
-        assert worker.renew(claimed)[0]["cancel_requested"] is True
+        assert worker.beat(claimed)["replies"][0]["cancel_requested"] is True
         assert worker.complete(claimed, "Beca", "cancelled") is True
         assert rows.status(question) == "cancelled"
         (answer,) = rows.answers(question)
@@ -512,47 +689,65 @@ class TestCancelling:
         assert rows.calls(question) == {1: "timed_out"}
 
     def test_the_worker_died_before_the_wish(
-        self, people: People, rows: Rows, chat: Chat, worker: Holder, make_due: Callable[[UUID], None]
+        self, people: People, rows: Rows, chat: Chat, worker: Holder, falls_silent: FallSilent
     ) -> None:
         question = people.ask(chat)
         (claimed,) = worker.claim()
+        ask_model(worker, claimed)
         worker.save_draft(claimed, "What was shown")
-        make_due(question)
+        falls_silent(worker)
         assert command(people, chat.user, "cancel_reply", question).json()["status"] == "cancelled"
         (answer,) = rows.answers(question)
         assert (answer["content"], answer["finish_reason"]) == ("What was shown", "cancelled")
         assert rows.calls(question) == {1: "lost"}
         assert rows.drafts(question) == []
+        assert worker.complete(claimed) is False
 
     def test_the_worker_died_after_the_wish(
-        self,
-        people: People,
-        rows: Rows,
-        chat: Chat,
-        make_holder: MakeHolder,
-        make_due: Callable[[UUID], None],
+        self, people: People, rows: Rows, chat: Chat, make_holder: MakeHolder, falls_silent: FallSilent
     ) -> None:
         question = people.ask(chat)
         dead = make_holder()
         (claimed,) = dead.claim()
+        ask_model(dead, claimed)
         dead.save_draft(claimed, "What was shown")
         command(people, chat.user, "cancel_reply", question)
-        make_due(question)
-        assert make_holder().claim_all() == {"replies": [], "next_due_in_ms": 0}
+        falls_silent(dead)
+        assert make_holder().claim() == []
         assert rows.status(question) == "cancelled"
         assert [answer["content"] for answer in rows.answers(question)] == ["What was shown"]
         assert rows.calls(question) == {1: "lost"}
         assert dead.complete(claimed) is False
 
-    def test_a_released_reply_keeps_the_wish(
-        self, people: People, rows: Rows, chat: Chat, worker: Holder, make_holder: MakeHolder
+    @pytest.mark.parametrize("way", ["release", "give_back", "beat"])
+    def test_whatever_frees_a_reply_fulfils_the_wish(
+        self, people: People, rows: Rows, chat: Chat, worker: Holder, make_holder: MakeHolder, way: str
     ) -> None:
+        """At once: there may be no further claim that would."""
         question = people.ask(chat)
-        worker.claim()
+        (claimed,) = worker.claim()
+        worker.save_draft(claimed, "What was shown")
         command(people, chat.user, "cancel_reply", question)
-        worker.release()
-        assert make_holder().claim() == []
+        free: Callable[[], Any] = {
+            "release": worker.release,
+            "give_back": lambda: worker.give_back(claimed, due_in=60),
+            "beat": lambda: worker.beat(known=worker.claims),
+        }[way]
+        free()
         assert rows.status(question) == "cancelled"
+        assert [answer["content"] for answer in rows.answers(question)] == ["What was shown"]
+        assert make_holder().claim() == []
+
+    @pytest.mark.parametrize("way", ["fail", "give_back"])
+    def test_while_it_is_put_off(self, people: People, rows: Rows, chat: Chat, worker: Holder, way: str) -> None:
+        question = people.ask(chat)
+        (claimed,) = worker.claim()
+        if way == "fail":
+            worker.fail(claimed, "timed_out", retry_in=60)
+        else:
+            worker.give_back(claimed, due_in=60)
+        assert command(people, chat.user, "cancel_reply", question).json()["status"] == "cancelled"
+        assert rows.queued(question) is None
 
     @pytest.mark.parametrize("settle", ["complete", "fail"])
     def test_what_is_settled_cannot_be_cancelled(
@@ -575,23 +770,38 @@ class TestCancelling:
 
 
 class TestDrafts:
-    def test_they_are_of_one_attempt(
-        self,
-        people: People,
-        rows: Rows,
-        chat: Chat,
-        worker: Holder,
-        make_due: Callable[[UUID], None],
+    def test_pieces_are_joined(self, people: People, rows: Rows, chat: Chat, worker: Holder) -> None:
+        question = people.ask(chat)
+        (claimed,) = worker.claim()
+        assert worker.save_draft(claimed, "The first") == 9
+        assert worker.save_draft(claimed, " try", starts_at=9) == 13
+        # Sent again, after a lost answer, with a longer piece by now: what is stored stays, and is told.
+        assert worker.save_draft(claimed, "The first try", starts_at=0) == 13
+        assert [(row["attempt"], row["content"]) for row in rows.drafts(question)] == [(1, "The first try")]
+        shown = people.signed_in(chat.user).get("/chat_reply_drafts", params={"message_id": f"eq.{question}"}).json()
+        assert [(row["attempt"], row["content"]) for row in shown] == [(1, "The first try")]
+
+    def test_they_are_of_one_attempt(self, people: People, rows: Rows, chat: Chat, worker: Holder) -> None:
+        question = people.ask(chat)
+        (claimed,) = worker.claim()
+        assert worker.save_draft(claimed, "The first") == 9
+        worker.give_back(claimed)
+        assert rows.drafts(question) == []
+        (again,) = worker.claim()
+        assert worker.save_draft(again, "Afresh") == 6
+        worker.save_draft(claimed, " try, late", starts_at=9)
+        assert [(row["attempt"], row["content"]) for row in rows.drafts(question)] == [(2, "Afresh")]
+
+    def test_what_follows_a_gap_was_not_shown(
+        self, people: People, rows: Rows, chat: Chat, worker: Holder, falls_silent: FallSilent
     ) -> None:
         question = people.ask(chat)
         (claimed,) = worker.claim()
-        assert worker.save_draft(claimed, "The first") == 1
-        assert worker.save_draft(claimed, "The first try") == 1
-        make_due(question)
-        (again,) = worker.claim()
-        assert worker.save_draft(again, "Afresh") == 1
-        assert worker.save_draft(claimed, "The first try, late") == 0
-        assert [(row["attempt"], row["content"]) for row in rows.drafts(question)] == [(2, "Afresh")]
+        for starts_at, content in ((0, "One, "), (5, "two"), (10, "four, "), (16, "five")):
+            worker.save_draft(claimed, content, starts_at)
+        falls_silent(worker)
+        command(people, chat.user, "cancel_reply", question)
+        assert [answer["content"] for answer in rows.answers(question)] == ["One, two"]
 
 
 class TestDashboard:
@@ -618,6 +828,7 @@ class TestDashboard:
     ) -> None:
         question, following = people.ask(chat), people.ask(chat)
         (claimed,) = worker.claim()
+        ask_model(worker, claimed)
         self._set(database, question, "failed")
         assert rows.reply(question)["error_code"] == "internal"
         assert worker.complete(claimed) is False
@@ -630,6 +841,7 @@ class TestDashboard:
     ) -> None:
         question = people.ask(chat)
         (claimed,) = worker.claim()
+        ask_model(worker, claimed)
         self._set(database, question, "pending")
         (again,) = worker.claim()
         assert again["attempt"] == 2
@@ -677,28 +889,35 @@ class TestDashboard:
 
 
 class TestDeleting:
-    def test_a_session_while_it_is_answered(
-        self, people: People, database: Any, rows: Rows, chat: Chat, worker: Holder
-    ) -> None:
+    def test_a_session_while_it_is_answered(self, people: People, rows: Rows, chat: Chat, worker: Holder) -> None:
         question = people.ask(chat)
         (claimed,) = worker.claim()
+        ask_model(worker, claimed)
         worker.save_draft(claimed, "Beca")
         response = people.signed_in(chat.user).delete("/chat_sessions", params={"id": f"eq.{chat.session}"})
         assert response.status_code == 200
-        assert worker.renew(claimed)[0]["held"] is False
-        assert worker.save_draft(claimed, "Because") == 0
+        assert worker.beat(claimed)["replies"][0]["held"] is False
+        assert rows.drafts(question) == []
+        assert worker.save_draft(claimed, "use", starts_at=4) is None
         assert worker.complete(claimed) is False
-        assert rows.calls(question) == {1: "lost"}
-        cost = database.execute(
-            "select prompt_tokens from public.external_api_call_logs where message_id = %s", [question]
-        ).fetchone()
-        assert cost == {"prompt_tokens": 100}
+        assert (rows.calls(question), rows.tokens(question)) == ({1: "lost"}, {1: 100})
 
     def test_a_user_while_answered(
         self, people: People, database: Any, rows: Rows, chat: Chat, worker: Holder
     ) -> None:
         question = people.ask(chat)
         (claimed,) = worker.claim()
+        ask_model(worker, claimed)
         database.execute("delete from auth.users where id = %s", [chat.user.id])
         assert worker.fail(claimed, retry_in=0) is False
         assert rows.calls(question) == {1: "lost"}
+        assert rows.drafts(question) == []
+
+    def test_the_reply_under_way_by_hand_queues_the_next(
+        self, people: People, database: Any, rows: Rows, chat: Chat, worker: Holder
+    ) -> None:
+        question, following = people.ask(chat), people.ask(chat)
+        (claimed,) = worker.claim()
+        database.execute("delete from public.chat_messages where id = %s", [question])
+        assert worker.complete(claimed) is False
+        assert [each["message_id"] for each in worker.claim()] == [str(following)]

@@ -9,11 +9,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import psycopg
 import pytest
 
 from tests.people import Chat, People
 
 ROLES = ("anon", "owner", "other", "service")
+PRIVATE = ("reply_queue", "workers", "draft_pieces", "used_ids", "served_places", "reconciler")
 
 # fmt: off
 TABLES = {
@@ -23,23 +25,31 @@ TABLES = {
     "chat_sessions":           ("no yes none yes",  "no yes no no",  "no yes none no",  "no yes none no"),
     "chat_messages":           ("no yes none yes",  "no yes no yes", "no no no no",     "no no no no"),
     "chat_replies":            ("no yes none yes",  "no no no no",   "no no no no",     "no no no no"),
-    "chat_reply_drafts":       ("no yes none no",   "no no no no",   "no no no no",     "no no no no"),
     "external_api_call_logs":  ("no no no yes",     "no no no no",   "no no no no",     "no no no no"),
     "chat_session_summaries":  ("no yes none no",   "no no no no",   "no no no no",     "no no no no"),
     "current_chat_messages":   ("no yes none yes",  "no no no no",   "no no no no",     "no no no no"),
+    # Views of functions: no statement that writes can even be planned (55000), whatever its role may do.
+    "chat_reply_drafts":       ("no yes none no",   "500 500 500 500", "500 500 500 500", "500 500 500 500"),
+    "chat_service":            ("no yes yes no",    "500 500 500 500", "500 500 500 500", "500 500 500 500"),
 }
 FUNCTIONS = {
     "open_chat_session":  "no yes 404 no",
     "retry_reply":        "no yes 404 no",
     "cancel_reply":       "no yes 404 no",
     "regenerate_reply":   "no yes 404 no",
+    "register_worker":    "no no no yes",
     "claim_replies":      "no no no yes",
-    "renew_leases":       "no no no yes",
+    "beat":               "no no no yes",
+    "give_back":          "no no no yes",
     "save_drafts":        "no no no yes",
     "next_attempt":       "no no no yes",
     "complete_reply":     "no no no yes",
     "fail_reply":         "no no no yes",
     "release_replies":    "no no no yes",
+    "reconcile_replies":  "no no no yes",
+    "ops_queue":          "no no no yes",
+    "ops_report":         "no no no yes",
+    "check_installation": "no no no yes",
 }
 # fmt: on
 
@@ -74,6 +84,7 @@ def outcome(response: httpx.Response, role: str) -> str:
         assert response.status_code == (401 if role == "anon" else 403)
         return "no"
     if response.is_error:
+        assert response.status_code != 500 or response.json()["code"] == "55000", response.text
         return str(response.status_code)
     return "none" if response.json() == [] else "yes"
 
@@ -95,13 +106,14 @@ class Row:
         session, user, message = str(self.chat.session), str(self.chat.user.id), str(self.message)
         values = [self.message, self.chat.session, self.chat.user.id]
         database.execute(
-            """insert into public.chat_reply_drafts (message_id, session_id, user_id, attempt, content)
-            values (%s, %s, %s, 1, 'Beca')""",
-            values,
+            """insert into private.draft_pieces (message_id, attempt, version, starts_at, content)
+            values (%s, 0, 1, 0, 'Beca')""",
+            [self.message],
         )
         database.execute(
-            """insert into public.external_api_call_logs (message_id, session_id, user_id, attempt, worker_id)
-            values (%s, %s, %s, 1, gen_random_uuid())""",
+            """insert into public.external_api_call_logs
+              (message_id, session_id, user_id, attempt, worker_id, outcome)
+            values (%s, %s, %s, 1, gen_random_uuid(), 'timed_out')""",
             values,
         )
         post, analysis = people.make_analysis(self.chat.user)
@@ -115,7 +127,7 @@ class Row:
             "current_chat_messages": ("id", self.message),
         }
         column, value = key.get(table, ("message_id", self.message))
-        self.filter = {column: f"eq.{value}"}
+        self.filter = {} if table == "chat_service" else {column: f"eq.{value}"}
         self.new = {
             "posts": {"user_id": user, "platform": "tiktok", "url": "https://example.test/p/2"},
             "post_analyses": {"user_id": user, "post_id": str(post)},
@@ -131,6 +143,7 @@ class Row:
             },
             "chat_session_summaries": {"user_id": user, "post_analysis_id": str(analysis)},
             "current_chat_messages": {"session_id": session, "role": "user", "content": "And then?"},
+            "chat_service": {"answering": True},
         }[table]
         self.change = {
             "posts": {"caption": "Four eggs"},
@@ -142,6 +155,7 @@ class Row:
             "external_api_call_logs": {"cost_usd": 0},
             "chat_session_summaries": {"status": "archived"},
             "current_chat_messages": {"content": "I never said that"},
+            "chat_service": {"answering": False},
         }[table]
 
 
@@ -176,13 +190,25 @@ def test_functions(people: People, database: Any, function: str, role: str, expe
         "retry_reply": {"message_id": str(message)},
         "cancel_reply": {"message_id": str(message)},
         "regenerate_reply": {"message_id": str(message)},
-        "claim_replies": {"worker_id": str(uuid4()), "max_replies": 0, "lease_seconds": 15},
-        "renew_leases": {"worker_id": str(uuid4()), "held": [], "lease_seconds": 15},
-        "save_drafts": {"worker_id": str(uuid4()), "drafts": []},
+        "register_worker": {"worker_id": str(uuid4()), "alive_seconds": 0, "version": "test", "concurrency": 1},
+        "claim_replies": {"worker_id": str(uuid4()), "claim": 1, "max_replies": 0},
+        "beat": {
+            "worker_id": str(uuid4()),
+            "alive_seconds": 15,
+            "claims_known": 0,
+            "models_closed_seconds": None,
+            "held": [],
+        },
+        "give_back": {"worker_id": str(uuid4()), "replies": [], "due_in": 0},
+        "save_drafts": {"worker_id": str(uuid4()), "pieces": []},
         "next_attempt": {**fence, "error_code": "internal", "call": {}},
         "complete_reply": {**fence, "content": "Because.", "finish_reason": "stop", "call": {}},
         "fail_reply": {**fence, "error_code": "internal", "retry_in": None, "call": {}},
         "release_replies": {"worker_id": str(uuid4())},
+        "reconcile_replies": {"max_wait_seconds": 600, "every_seconds": 60},
+        "ops_queue": {},
+        "ops_report": {},
+        "check_installation": {"relations": [], "functions": []},
     }[function]
     response = client_of(people, role, chat).post(f"/rpc/{function}", json=arguments)
     # An empty list is an answer like any other here: a function has no row to hide.
@@ -195,7 +221,7 @@ def test_functions(people: People, database: Any, function: str, role: str, expe
     ("path", "headers"),
     [
         ("/reply_queue", {}),
-        ("/reply_queue", {"accept-profile": "private"}),
+        *((f"/{table}", {"accept-profile": "private"}) for table in PRIVATE),
         ("/rpc/is_error_code?code=internal", {}),
         ("/rpc/is_error_code?code=internal", {"accept-profile": "private"}),
     ],
@@ -250,6 +276,34 @@ def test_a_foreign_session_and_a_missing_one_look_the_same(people: People, datab
     assert answer(chat.session) == missing
     assert answer(archived.session) == missing
     assert messages_of(database, chat) == []
+
+
+@pytest.mark.parametrize("table", ["chat_sessions", "chat_messages"])
+def test_the_id_of_a_chat_is_never_chosen_and_a_used_one_is_refused(
+    people: People, database: Any, table: str
+) -> None:
+    """Whoever could take the id of a deleted chat would have its channel."""
+    chat = people.make_chat()
+    question = people.ask(chat)
+    people.signed_in(chat.user).delete("/chat_sessions", params={"id": f"eq.{chat.session}"}).raise_for_status()
+    stranger = people.make_chat()
+    client = people.signed_in(stranger.user)
+    if table == "chat_sessions":
+        _, analysis = people.make_analysis(stranger.user)
+        taken = {"id": str(chat.session), "post_analysis_id": str(analysis)}
+        response = client.post("/chat_sessions", json=taken)
+        assert (response.status_code, response.json()["code"]) == (403, "42501")
+        # Nor by hand, or in a restored backup.
+        with pytest.raises(psycopg.errors.UniqueViolation, match="used before"):
+            database.execute(
+                "insert into public.chat_sessions (id, user_id, post_analysis_id) values (%s, %s, %s)",
+                [chat.session, stranger.user.id, analysis],
+            )
+    else:
+        taken = {"id": str(question), "session_id": str(stranger.session), "content": "Hello"}
+        response = client.post("/chat_messages", json=taken)
+        assert (response.status_code, response.json()["code"]) == (409, "23505")
+        assert messages_of(database, stranger) == []
 
 
 def test_a_foreign_analysis_and_a_missing_one_look_the_same(people: People) -> None:
@@ -364,6 +418,20 @@ def test_sending_again_is_harmless(people: People, database: Any, archived: bool
     assert [each["turn"] for each in messages_of(database, chat)] == [1]
     session = database.execute("select last_turn from public.chat_sessions where id = %s", [chat.session])
     assert session.fetchone() == {"last_turn": 1}
+
+
+def test_a_draft_is_read_by_its_owner_alone_also_embedded_in_its_reply(people: People, database: Any) -> None:
+    row = Row(people, database, "chat_reply_drafts")
+    owner, other = people.signed_in(row.chat.user), people.signed_in(people.make_user())
+    [draft] = owner.get("/chat_reply_drafts", params=row.filter).json()
+    assert (draft["message_id"], draft["session_id"]) == (str(row.message), str(row.chat.session))
+    assert (draft["user_id"], draft["attempt"], draft["content"]) == (str(row.chat.user.id), 0, "Beca")
+    embedded = {**row.filter, "select": "message_id,draft:chat_reply_drafts(attempt,content)"}
+    assert owner.get("/chat_replies", params=embedded).json() == [
+        {"message_id": str(row.message), "draft": {"attempt": 0, "content": "Beca"}}
+    ]
+    assert other.get("/chat_replies", params=embedded).json() == []
+    assert other.get("/chat_reply_drafts").json() == []
 
 
 def test_deleting_a_chat_takes_everything_but_its_cost(people: People, database: Any) -> None:

@@ -16,7 +16,7 @@ from tests.people import Chat, People
 pytestmark = pytest.mark.usefixtures("quiet")
 
 Database = psycopg.Connection[dict[str, Any]]
-MakeDue = Callable[[UUID], None]
+FallSilent = Callable[[Holder], None]
 
 
 @pytest.fixture
@@ -35,13 +35,13 @@ def owner(people: People, chat: Chat) -> httpx.Client:
 
 
 @pytest.fixture
-def lease_ends(database: Database) -> MakeDue:
-    def end(message: UUID) -> None:
-        database.execute(
-            "update private.reply_queue set due_at = now() - interval '1 ms' where message_id = %s", [message]
-        )
+def falls_silent(database: Database) -> FallSilent:
+    """Nothing was heard of this worker for a whole life: the next one that claims buries it."""
 
-    return end
+    def silence(worker: Holder) -> None:
+        database.execute("update private.workers set alive_until = now() where id = %s", [worker.id])
+
+    return silence
 
 
 def regenerate(client: httpx.Client, question: UUID) -> httpx.Response:
@@ -103,7 +103,7 @@ class TestRegenerating:
 
         (claimed,) = worker.claim()
         assert (claimed["message_id"], claimed["version"], claimed["attempt"]) == (str(question), 2, 2)
-        assert claimed["tries_left"] == 3
+        assert claimed["calls_left"] == 4
         worker.complete(claimed, "Better.")
         assert state(database, question) == ("completed", 2)
         assert answers(database, question) == {1: "Because.", 2: "Better."}
@@ -295,7 +295,7 @@ class TestReplacing:
         (claimed,) = worker.claim()
         new = replace(owner, chat, old).json()[0]["id"]
         assert (state(database, old), worker.claim()) == (("answering", 1), [])
-        assert worker.renew(claimed)[0]["cancel_requested"] is True
+        assert worker.beat(claimed)["replies"][0]["cancel_requested"] is True
 
         assert worker.complete(claimed, "What was shown", "cancelled") is True
         assert answers(database, old) == {1: "What was shown"}
@@ -303,27 +303,38 @@ class TestReplacing:
         assert (following["message_id"], following["history"]) == (new, [])
 
     def test_when_its_worker_is_dead_what_was_shown_is_kept(
-        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client, lease_ends: MakeDue
+        self,
+        people: People,
+        database: Database,
+        chat: Chat,
+        make_holder: Callable[[], Holder],
+        owner: httpx.Client,
+        falls_silent: FallSilent,
     ) -> None:
-        old = people.ask(chat)
-        (claimed,) = worker.claim()
-        worker.save_draft(claimed, "What was shown")
-        lease_ends(old)
+        old, dead = people.ask(chat), make_holder()
+        (claimed,) = dead.claim()
+        dead.save_draft(claimed, "What was shown")
+        falls_silent(dead)
         new = replace(owner, chat, old).json()[0]["id"]
         assert (state(database, old), answers(database, old)) == (("cancelled", 1), {1: "What was shown"})
-        assert [each["message_id"] for each in worker.claim()] == [new]
-        assert worker.complete(claimed) is False
+        assert [each["message_id"] for each in make_holder().claim()] == [new]
+        assert dead.complete(claimed) is False
 
     def test_when_its_worker_dies_after_the_wish(
-        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client, lease_ends: MakeDue
+        self,
+        people: People,
+        database: Database,
+        chat: Chat,
+        make_holder: Callable[[], Holder],
+        owner: httpx.Client,
+        falls_silent: FallSilent,
     ) -> None:
-        old = people.ask(chat)
-        worker.claim()
+        old, dead = people.ask(chat), make_holder()
+        dead.claim()
         new = replace(owner, chat, old).json()[0]["id"]
-        lease_ends(old)
-        assert worker.claim_all() == {"replies": [], "next_due_in_ms": 0}
+        falls_silent(dead)
+        assert [each["message_id"] for each in make_holder().claim()] == [new]
         assert state(database, old) == ("cancelled", 1)
-        assert [each["message_id"] for each in worker.claim()] == [new]
 
     @pytest.mark.parametrize("command", ["retry_reply", "regenerate_reply"])
     def test_a_replaced_question_is_not_answered_any_more(
@@ -480,26 +491,27 @@ def test_the_page_s_read_of_a_turn_knows_its_answers_apart_from_what_replaced_it
     ]
 
 
-def test_an_open_call_has_its_model_from_the_next_renewal(
-    people: People, database: Database, chat: Chat, make_holder: Callable[[], Holder], lease_ends: MakeDue
+def test_an_open_call_has_its_model_from_the_next_beat(
+    people: People, database: Database, chat: Chat, make_holder: Callable[[], Holder], falls_silent: FallSilent
 ) -> None:
     question = people.ask(chat)
     dead = make_holder()
     (claimed,) = dead.claim()
-    dead.renew({**claimed, "model": None})
-    assert models(database, question) == [None]
-    dead.renew({**claimed, "model": "first"})
-    dead.renew({**claimed, "model": "another"})
-    assert models(database, question) == ["first"]
+    dead.beat({**claimed, "model": None})
+    assert models(database, question) == [(None, "claimed")]
+    dead.beat({**claimed, "model": "first"})
+    dead.beat({**claimed, "model": "another"})
+    assert models(database, question) == [("first", "started")]
 
-    lease_ends(question)
+    falls_silent(dead)
     (current_claim,) = make_holder().claim()
-    dead.renew({**claimed, "model": "first"}, {**current_claim, "model": "first"})
-    assert models(database, question) == ["first", None]
+    dead.beat({**claimed, "model": "first"}, {**current_claim, "model": "first"})
+    assert models(database, question) == [("first", "lost"), (None, "claimed")]
 
 
-def models(database: Database, question: UUID) -> list[str | None]:
+def models(database: Database, question: UUID) -> list[tuple[str | None, str]]:
     rows = database.execute(
-        "select model_requested from public.external_api_call_logs where message_id = %s order by attempt", [question]
+        "select model_requested, outcome from public.external_api_call_logs where message_id = %s order by attempt",
+        [question],
     )
-    return [row["model_requested"] for row in rows]
+    return [(row["model_requested"], row["outcome"]) for row in rows]

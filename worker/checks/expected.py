@@ -25,14 +25,29 @@ RELATIONS = {
             "Owners archive and reopen their chat sessions": "permissive update",
             "Owners delete their chat sessions": "permissive delete",
         },
-        ("leave_queue", "broadcast_session", "broadcast_deleted_session"),
+        (
+            "enter_command",
+            "refuse_used_id",
+            "use_up_id",
+            "leave_queue",
+            "broadcast_session",
+            "broadcast_deleted_session",
+        ),
     ),
     "public.chat_messages": Relation(
         {
             "Owners read the messages of their chat sessions": "permissive select",
             "Owners ask in their chat sessions": "permissive insert",
         },
-        ("order_message", "open_reply", "broadcast_message"),
+        (
+            "enter_command",
+            "order_message",
+            "refuse_used_id",
+            "open_reply",
+            "broadcast_message",
+            "leave_session",
+            "use_up_id",
+        ),
         published=True,
     ),
     "public.chat_replies": Relation(
@@ -43,16 +58,23 @@ RELATIONS = {
             "guard_reply_status",
             "follow_opened_reply",
             "follow_reply_status",
+            "follow_deleted_reply",
             "broadcast_opened_reply",
             "broadcast_reply",
         ),
         published=True,
     ),
-    "public.chat_reply_drafts": Relation({"Owners read the drafts of their replies": "permissive select"}),
     "public.external_api_call_logs": Relation(),
+    "public.chat_reply_drafts": Relation(view=True),
+    "public.chat_service": Relation(view=True),
     "public.chat_session_summaries": Relation(view=True),
     "public.current_chat_messages": Relation(view=True),
-    "private.reply_queue": Relation(triggers=("send_wake_up",)),
+    "private.reply_queue": Relation(triggers=("send_wake_up", "send_wake_up_again")),
+    "private.workers": Relation(),
+    "private.draft_pieces": Relation(),
+    "private.used_ids": Relation(),
+    "private.served_places": Relation(),
+    "private.reconciler": Relation(),
 }
 
 # The table that decides who hears and who speaks on a channel. It is the project's, only the policies are ours.
@@ -65,13 +87,16 @@ CHANNEL_POLICIES = {
 }
 
 _FOR_THE_WORKER = (
+    "register_worker",
     "claim_replies",
-    "renew_leases",
+    "beat",
+    "give_back",
     "save_drafts",
     "next_attempt",
     "complete_reply",
     "fail_reply",
     "release_replies",
+    "reconcile_replies",
     "ops_report",
     "ops_queue",
     "check_installation",
@@ -80,6 +105,10 @@ _FOR_USERS = ("retry_reply", "cancel_reply", "regenerate_reply")
 # Function → the one role of the API that may execute it. Those of public lead to those of private.
 FUNCTIONS = {
     "public.open_chat_session": "authenticated",
+    # What the views for users read, and what embeds one of them.
+    "private.own_drafts": "authenticated",
+    "private.chat_service": "authenticated",
+    "public.chat_reply_drafts": "authenticated",
     **{f"{schema}.{name}": "service_role" for schema in ("public", "private") for name in _FOR_THE_WORKER},
     **{f"{schema}.{name}": "authenticated" for schema in ("public", "private") for name in _FOR_USERS},
 }

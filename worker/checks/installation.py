@@ -1,9 +1,11 @@
 """What the database says of itself, compared with what the migrations leave behind. Pure: facts in, findings out."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from worker import __version__
 from worker.checks import expected
 from worker.checks.expected import Policies
 from worker.checks.findings import Finding
@@ -34,7 +36,7 @@ def judge(facts: Facts, files: list[str], local: bool) -> list[Finding]:
         finding
         for subject, all_is_well, found in groups
         for finding in (list(found) or [Finding("ok", subject, all_is_well)])
-    ]
+    ] + list(_workers(facts))
 
 
 def _migrations(facts: Facts, files: list[str]) -> Iterator[Finding]:
@@ -125,6 +127,20 @@ def _publication(facts: Facts) -> Iterator[Finding]:
         if wanted.published and found is not None and not found["published"]:
             words = f"{name} is not in the publication supabase_realtime: nobody hears of its rows."
             yield Finding("problem", "database", words, f"Run: alter publication supabase_realtime add table {name};")
+
+
+def _workers(facts: Facts) -> Iterator[Finding]:
+    """Those that live, by version; that none does is no problem here: this is asked before the first one starts."""
+    living = Counter(str(each["version"]) for each in facts["workers"])
+    if not living:
+        yield Finding("ok", "workers", "No worker lives at the moment.")
+        return
+    words = ", ".join(f"{number} of version {version}" for version, number in sorted(living.items()))
+    if living.keys() - {__version__}:
+        words = f"Workers that live: {words}; this one is {__version__}."
+        yield Finding("warning", "workers", words, "Upgrade them.")
+    else:
+        yield Finding("ok", "workers", f"Workers that live: {words}.")
 
 
 def _demo_account(facts: Facts, local: bool) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from worker import __version__
 from worker.checks import expected, installation
 
 Facts = dict[str, Any]
@@ -35,7 +36,13 @@ def facts() -> Facts:
     functions = {
         name: {f"{role}_may": role == wanted for role in roles} for name, wanted in expected.FUNCTIONS.items()
     }
-    return {"migrations": list(FILES), "demo_account": False, "relations": relations, "functions": functions}
+    return {
+        "migrations": list(FILES),
+        "workers": [],
+        "demo_account": False,
+        "relations": relations,
+        "functions": functions,
+    }
 
 
 def told(facts: Facts, files: list[str] = FILES) -> list[tuple[str, str]]:
@@ -106,6 +113,21 @@ def test_what_is_wrong_is_the_only_thing_told(facts: Facts, misdeed: Callable[[F
     [(level, sentence)] = told(facts)
     assert level == "problem"
     assert words in sentence
+
+
+@pytest.mark.parametrize(
+    ("versions", "level", "words"),
+    [
+        ([], "ok", "No worker lives at the moment."),
+        ([__version__, __version__], "ok", f"Workers that live: 2 of version {__version__}."),
+        (["0.0.9", __version__], "warning", f"1 of version 0.0.9, 1 of version {__version__}; this one is"),
+    ],
+)
+def test_the_workers_that_live_are_told(facts: Facts, versions: list[str], level: str, words: str) -> None:
+    facts["workers"] = [{"version": version} for version in versions]
+    [finding] = [each for each in installation.judge(facts, FILES, local=True) if each.subject == "workers"]
+    assert finding.level == level
+    assert words in finding.words
 
 
 def test_the_migrations_of_this_repository_are_found() -> None:

@@ -1,0 +1,190 @@
+-- How a claim ends without an answer: given back, taken from a dead worker, released. One row at a time, each in a
+-- block of its own, so that no row stops the others; and no lock is waited for.
+
+-- Troubles that pass by themselves: connections, deadlocks, locks, resources, an operator's stop. They say
+-- nothing about the row at which they are met.
+create function private.is_passing(error_state text) returns boolean
+language sql immutable
+set search_path = ''
+return left(error_state, 2) in ('08', '40', '53', '55', '57');
+
+-- All that freeing or settling a reply writes, but for its row of the queue, which the caller has locked. What somebody
+-- else holds, an operator in the dashboard perhaps, is never waited for: everybody else's replies would wait as well.
+create function private.lock_reply_at_once(of_message uuid, with_session boolean) returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+  of_session uuid;
+  waiting integer;
+  free integer;
+begin
+  if with_session then
+    select s.id into of_session from public.chat_sessions s
+    join public.chat_messages m on m.session_id = s.id
+    where m.id = of_message
+    for no key update of s skip locked
+    for key share of m skip locked;
+    if not found then
+      return false;
+    end if;
+    -- Settling puts the session's next in the queue, and its foreign key looks at that reply.
+    select count(*) into waiting from public.chat_replies r where r.session_id = of_session and r.status = 'pending';
+    perform from public.chat_replies r where r.session_id = of_session and r.status = 'pending' for key share skip locked;
+    get diagnostics free = row_count;
+    if free < waiting then
+      return false;
+    end if;
+  end if;
+  perform from public.chat_replies r where r.message_id = of_message for no key update skip locked;
+  if not found then
+    return false;
+  end if;
+  perform from public.external_api_call_logs l
+  where l.message_id = of_message and l.outcome in ('claimed', 'started')
+  for update skip locked;
+  return found or not exists (
+    select from public.external_api_call_logs l
+    where l.message_id = of_message and l.outcome in ('claimed', 'started'));
+end
+$$;
+
+create function private.free_claim(
+  held private.reply_queue, due_in double precision default 0, worker_died boolean default false
+) returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+  calls_made integer := held.calls;
+  workers_died constant integer := held.deaths + worker_died::integer;
+begin
+  -- Settling concerns the session, whose lock comes before the queue's: so it is never waited for here.
+  if not private.lock_reply_at_once(
+    held.message_id,
+    with_session => held.cancel_requested_at is not null or workers_died >= private.max_deaths()
+      or calls_made + 1 >= private.max_calls())
+  then
+    return false;
+  end if;
+
+  calls_made := calls_made + private.lose_call(held.message_id)::integer;
+  if held.cancel_requested_at is not null then
+    perform private.settle_cancelled(held.message_id);
+  elsif workers_died >= private.max_deaths() then
+    update public.chat_replies r set status = 'failed', error_code = 'internal' where r.message_id = held.message_id;
+  elsif calls_made >= private.max_calls() then
+    update public.chat_replies r set status = 'failed', error_code = 'out_of_tries' where r.message_id = held.message_id;
+  else
+    update private.reply_queue q
+    set worker_id = null, claim = null, claimed_at = null,
+      -- Due again at once, it stands where it stood: not behind whoever came while it was held.
+      due_at = case when due_in > 0 then now() + make_interval(secs => due_in) else least(q.due_at, now()) end,
+      waiting_since = q.waiting_since + (now() - coalesce(q.claimed_at, now())),
+      calls = calls_made, deaths = workers_died,
+      -- What two workers have died of is asked last, and alone: see claim_replies.
+      place = case when worker_died and workers_died + 1 >= private.max_deaths()
+        then (select max(other.place) + 1 from private.reply_queue other) else q.place end
+    where q.session_id = held.session_id;
+    delete from private.draft_pieces d where d.message_id = held.message_id;
+    update public.chat_replies r set status = 'pending' where r.message_id = held.message_id;
+  end if;
+  return true;
+end
+$$;
+
+-- free_claim in a block of its own. What cannot be freed, whatever is tried, is set aside: it is out of everybody's
+-- way for five minutes, and the reconciler sees what is wrong with it.
+create function private.try_to_free(
+  held private.reply_queue, due_in double precision default 0, worker_died boolean default false
+) returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+  return private.free_claim(held, due_in, worker_died);
+exception when others then
+  if private.is_passing(sqlstate) then
+    return false;
+  end if;
+  perform private.set_aside(held);
+  return true;
+end
+$$;
+
+-- Whoever holds the count, to set it back perhaps, is not waited for either: then this one is not counted.
+create function private.count_set_aside() returns void
+language sql
+set search_path = ''
+begin atomic
+  update private.reconciler c set set_aside = c.set_aside + 1
+  where c.id in (select free.id from private.reconciler free for no key update skip locked);
+end;
+
+create function private.set_aside(due private.reply_queue) returns void
+language sql
+set search_path = ''
+begin atomic
+  update private.reply_queue q
+  set worker_id = null, claim = null, claimed_at = null, due_at = now() + interval '5 min'
+  where q.session_id = due.session_id;
+  select private.count_set_aside();
+end;
+
+create function private.bury_workers(by_worker private.workers) returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  most constant integer := 20;
+  dead private.workers;
+  held private.reply_queue;
+  freed integer := 0;
+begin
+  if by_worker.heard_since > now() - make_interval(secs => by_worker.alive_seconds) then
+    return 0;
+  end if;
+  for dead in
+    select w.* from private.workers w
+    where w.alive_until <= now() and w.id <> by_worker.id
+    order by w.alive_until
+    limit most
+    for update skip locked
+  loop
+    -- From here on no beat brings it back.
+    update private.workers w set alive_until = '-infinity' where w.id = dead.id;
+    for held in
+      select q.* from private.reply_queue q where q.worker_id = dead.id
+      order by q.place limit most - freed for update skip locked
+    loop
+      freed := freed + private.try_to_free(held, worker_died => not dead.is_leaving)::integer;
+    end loop;
+    delete from private.workers w
+    where w.id = dead.id and not exists (select from private.reply_queue q where q.worker_id = dead.id);
+    exit when freed >= most;
+  end loop;
+  return freed;
+end
+$$;
+
+comment on function private.is_passing(text) is 'Whether an error of this SQLSTATE passes by itself, and is not the row''s own.';
+comment on function private.lock_reply_at_once(uuid, boolean) is
+  'Locks a reply and the open row of its call, and before them its session, its question and what waits behind it if asked for. False: somebody else holds one of them.';
+comment on function private.free_claim(private.reply_queue, double precision, boolean) is
+  'Frees one held row of the queue, which the caller has locked: due again, or settled where that was asked for or nothing is left to try. False: somebody else has locked a part of it; try again.';
+comment on function private.try_to_free(private.reply_queue, double precision, boolean) is
+  'free_claim, without any error of the row. True: the row is not held any more.';
+comment on function private.set_aside(private.reply_queue) is 'Puts a row off for five minutes that raises whatever is tried, and counts it.';
+comment on function private.count_set_aside() is 'Counts one row for which the database raises whatever is tried.';
+comment on function private.bury_workers(private.workers) is
+  'Takes from workers that were not heard for their life what they hold, at most 20 rows. Answers how many.';
+
+revoke all on function private.is_passing(text) from public, anon, authenticated, service_role;
+revoke all on function private.lock_reply_at_once(uuid, boolean) from public, anon, authenticated, service_role;
+revoke all on function private.free_claim(private.reply_queue, double precision, boolean)
+  from public, anon, authenticated, service_role;
+revoke all on function private.try_to_free(private.reply_queue, double precision, boolean)
+  from public, anon, authenticated, service_role;
+revoke all on function private.count_set_aside() from public, anon, authenticated, service_role;
+revoke all on function private.set_aside(private.reply_queue) from public, anon, authenticated, service_role;
+revoke all on function private.bury_workers(private.workers) from public, anon, authenticated, service_role;
