@@ -7,12 +7,14 @@ import time
 import structlog
 
 from worker import context, metrics, pricing, retry
-from worker.breakers import Breakers
+from worker.admission import Admission, Watched
+from worker.breakers import jittered
 from worker.broadcast import Broadcaster
 from worker.budget import Budget
 from worker.context import Prompt
-from worker.errors import DatabaseRefused, InternalError, ModelError, TimedOut
+from worker.errors import DatabaseError, DatabaseRefused, InternalError, ModelError, NoModel, TimedOut
 from worker.gemini import Gemini, ModelStream
+from worker.lease import Lease
 from worker.models import Call
 from worker.replies import Claim, Replies
 from worker.route import Route
@@ -23,7 +25,7 @@ log = structlog.get_logger()
 
 
 class Answerer:
-    """Answers claims, many at a time. Cancelling an `answer` gives up the claim without a word.
+    """Answers claims, many at a time. Cancelling an `answer` gives up the claim without settling it.
 
     `deadline_seconds` is for all the calls of one claim together.
     """
@@ -33,7 +35,7 @@ class Answerer:
         replies: Replies,
         gemini: Gemini,
         broadcaster: Broadcaster,
-        breakers: Breakers,
+        admission: Admission,
         budget: Budget,
         traces: Traces,
         deadline_seconds: float,
@@ -41,44 +43,51 @@ class Answerer:
         self._replies = replies
         self._gemini = gemini
         self._broadcaster = broadcaster
-        self._breakers = breakers
+        self._admission = admission
         self._budget = budget
         self._traces = traces
         self._deadline_seconds = deadline_seconds
 
-    async def answer(self, claim: Claim) -> None:
+    async def answer(self, claim: Claim, lease: Lease) -> None:
         """Stream an answer and settle the reply, whatever comes."""
         metrics.REPLY_WAIT.observe(claim.reply.waiting_ms / 1000)
         with self._traces.reply(claim) as span, metrics.REPLY_DURATION.time():
-            span.outcome = await self._until_settled(claim)
+            span.outcome = await self._until_settled(claim, lease)
         metrics.REPLIES.labels(span.outcome).inc()
 
-    async def _until_settled(self, claim: Claim) -> str:
-        """Answers completed, cancelled, failed, postponed, refused or claim_lost."""
+    async def _until_settled(self, claim: Claim, lease: Lease) -> str:
+        """Answers completed, cancelled, failed, postponed, given_back, refused or claim_lost."""
         deadline = time.monotonic() + self._deadline_seconds
-        route = Route(self._breakers)
-        tries_made = 0
+        route = Route(self._admission)
+        calls_made = 0
         while True:
-            tries_made += 1
-            call = Call(context.PROMPT_VERSION)
+            call = claim.call = Call(context.PROMPT_VERSION)
             try:
-                finish_reason = await self._attempt(claim, call, route, deadline)
+                finish_reason = await self._attempt(claim, lease, call, route, deadline)
+            except NoModel as none:
+                return await self._give_back(claim, none.seconds)
             except ModelError as error:
-                again = route.after(call.model_requested, error)
-                pause = retry.decide(error, again, claim.tries_left, tries_made, deadline - time.monotonic())
+                calls_made += call.model_requested is not None
+                claim.calls_left -= error.is_counted and call.model_requested is not None
+                again = route.after(call.model_requested or "", error)
+                pause = retry.decide(error, again, claim.calls_left, calls_made, deadline - time.monotonic())
                 outcome = await self._after_failure(claim, call, error, pause)
             else:
                 outcome = await self._complete(claim, call, finish_reason)
             if outcome is not None:
                 return outcome
 
-    async def _attempt(self, claim: Claim, call: Call, route: Route, deadline: float) -> str:
-        """One call to the model; answers stop, max_tokens or cancelled."""
+    async def _attempt(self, claim: Claim, lease: Lease, call: Call, route: Route, deadline: float) -> str:
+        """One call to the model; answers stop, max_tokens or cancelled. Raises NoModel where none may be asked."""
         try:
             prompt = context.build_chat_prompt(claim.reply, self._budget)
         except Exception as error:
             raise InternalError(type(error).__name__) from error
-        call.model_requested = claim.model = route.choose()
+        model = await self._choose(claim, lease, route, deadline)
+        if model is None:
+            return "cancelled"
+        call.model_requested = claim.model = model
+        lease.hurry.set()
         with self._traces.call(claim, call) as span:
             try:
                 span.outcome = await self._call(claim, call, prompt, deadline)
@@ -88,6 +97,37 @@ class Answerer:
             finally:
                 metrics.call_ended(call, span.outcome)
         return span.outcome
+
+    async def _choose(self, claim: Claim, lease: Lease, route: Route, deadline: float) -> str | None:
+        """The model to ask, after a short wait if need be; None: the user has stopped it meanwhile."""
+        deadline = min(deadline, time.monotonic() + retry.LONGEST_WAIT_IN_CLAIM_SECONDS)
+        while not claim.cancel_requested.is_set():
+            if not lease.holds:
+                raise NoModel(0.0)  # a call that begins now may be another worker's as well
+            try:
+                return route.choose()
+            except NoModel as none:
+                seconds = jittered(none.seconds)
+                if time.monotonic() + seconds >= deadline:
+                    raise
+                await self._wait(claim, seconds)
+        return None
+
+    async def _wait(self, claim: Claim, seconds: float) -> None:
+        """Or until the user stops it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await claim.cancel_requested.wait()
+
+    async def _give_back(self, claim: Claim, seconds: float) -> str:
+        """No model may be asked: the place is free for others, and the question loses nothing."""
+        log.info("Given back: no model may be asked.", action="given_back", seconds=round(seconds, 1), **claim.ids)
+        try:
+            await self._replies.give_back(claim, jittered(max(seconds, 0.5)))
+        except DatabaseError as error:
+            # It is not held any more, so the next beat gives it back.
+            log.warning("It was not given back.", action="give_back_failed", reason=str(error), **claim.ids)
+        return "given_back"
 
     async def _call(self, claim: Claim, call: Call, prompt: Prompt, deadline: float) -> str:
         stopped = asyncio.create_task(claim.cancel_requested.wait(), name="cancel requested")
@@ -107,31 +147,30 @@ class Answerer:
 
     async def _stream(self, claim: Claim, call: Call, prompt: Prompt) -> str:
         cleaner, model = Cleaner(), str(call.model_requested)
-        with self._breakers.watch(model):
+        with self._admission.watch(model, claim.message_id, claim.reply.user_id) as watched:
             async with self._gemini.stream(model, prompt) as stream:
                 try:
                     async for piece in stream:
-                        self._show(claim, cleaner.clean(piece))
-                    self._show(claim, cleaner.rest())
+                        self._show(claim, watched, cleaner.clean(piece))
+                    self._show(claim, watched, cleaner.rest())
                 finally:
+                    watched.sign_of_life = stream.sign_of_life
                     _note(call, stream)
                     self._budget.learn(prompt.estimated_tokens, call.prompt_tokens or 0)
         return stream.finish_reason or "stop"
 
-    def _show(self, claim: Claim, text: str) -> None:
+    def _show(self, claim: Claim, watched: Watched, text: str) -> None:
         if text:
-            offset = utf16_length(claim.text)
+            watched.first_word = True
+            offset = claim.length
             claim.text += text
+            claim.length += utf16_length(text)
             self._broadcaster.send(claim.reply.session_id, claim.message_id, claim.attempt, offset, text)
 
     async def _complete(self, claim: Claim, call: Call, finish_reason: str) -> str:
         await self._broadcaster.flush_last(claim.message_id, claim.attempt)
-        try:
-            with self._traces.settle("complete_reply"):
-                kept = await self._replies.complete(claim, finish_reason, call)
-        except DatabaseRefused as error:
-            log.error("The database refused an answer.", action="answer_refused", reason=str(error), **claim.ids)
-            await self._fail(claim, "internal", None, call)
+        kept = await self._offer(claim, call, finish_reason)
+        if kept is None:
             return "refused"
         log.info(
             "Answered." if kept else "The claim was lost: the answer was not used.",
@@ -147,12 +186,28 @@ class Answerer:
             return "claim_lost"
         return "cancelled" if finish_reason == "cancelled" else "completed"
 
+    async def _offer(self, claim: Claim, call: Call, finish_reason: str) -> bool | None:
+        """Whether the answer was stored; None: it was refused, and the reply has failed.
+
+        What the database refuses for a figure or a word of the provider's is offered once more without them.
+        """
+        for offered in (call, call.bare()):
+            try:
+                with self._traces.settle("complete_reply"):
+                    return await self._replies.complete(claim, finish_reason, offered)
+            except DatabaseRefused as error:
+                log.error("The database refused an answer.", action="answer_refused", reason=str(error), **claim.ids)
+                if not error.is_of_the_content:
+                    raise
+        await self._fail(claim, "internal", None, call.bare())
+        return None
+
     async def _after_failure(
         self, claim: Claim, call: Call, error: ModelError, pause: retry.Pause | None
     ) -> str | None:
         """How the claim ended, or None: there is another attempt to make within it."""
         log.warning(
-            "A call to the model failed." if call.model_requested else "No model could be asked.",
+            "A call to the model failed." if call.model_requested else "No call could be made.",
             action="attempt_failed",
             error_code=error.error_code,
             reason=str(error),
@@ -165,9 +220,7 @@ class Answerer:
             if not kept:
                 return "claim_lost"
             return "postponed" if pause else "failed"
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(pause.seconds):
-                await claim.cancel_requested.wait()
+        await self._wait(claim, pause.seconds)
         if claim.cancel_requested.is_set():
             return await self._complete(claim, call, "cancelled")
         with self._traces.settle("next_attempt"):

@@ -1,79 +1,120 @@
-"""A circuit breaker for each model: one that fails most of its calls is left alone for a while."""
+"""A circuit breaker for each model: one that fails most questions of several users is left alone for a while."""
 
-import contextlib
-import functools
-from collections.abc import Iterable, Iterator
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-import structlog
-from pyresilience import CircuitBreaker, CircuitBreakerConfig, CircuitState
-
-from worker import metrics
-from worker.errors import ModelError, ModelOverloaded
-
-log = structlog.get_logger()
-
-WINDOW_CALLS = 20
+WINDOW_VOTES = 20
 FAILURE_SHARE = 0.5
-LEAST_CALLS = 5
+LEAST_VOTES = 5
 """With fewer in the window, no share says anything."""
+LEAST_USERS = 3
+"""What fails for fewer may be their questions' doing."""
 OPEN_SECONDS = 20.0
+JITTER = 0.3
+PROBE_LOOK_SECONDS = 1.0
+"""While a probe is under way, nobody knows when it ends: look again after so long."""
+UNUSED_PROBE_SECONDS = 10.0
+"""A probe's place that was taken and not used for so long is free again."""
 
 
-class Breakers:
-    """`models` in the order of preference."""
+def jittered(seconds: float) -> float:
+    """As long, or up to 30 % longer: many that wait for the same do not come back together."""
+    return seconds * random.uniform(1, 1 + JITTER)  # noqa: S311 - jitter is no secret
 
-    def __init__(self, models: list[str]) -> None:
-        self.models = models
-        config = CircuitBreakerConfig(
-            sliding_window_size=WINDOW_CALLS,
-            failure_rate_threshold=FAILURE_SHARE,
-            minimum_calls=LEAST_CALLS,
-            recovery_timeout=OPEN_SECONDS,
-            success_threshold=1,
-        )
-        self._breakers = {model: CircuitBreaker(config) for model in models}
-        self._last_errors: dict[str, type[ModelError]] = {}
-        self._probed: set[str] = set()
-        for model in models:
-            for state in CircuitState:
-                # Asked at every scrape: open becomes half open by the clock alone.
-                metrics.BREAKER.labels(model, state.value).set_function(functools.partial(self._is_in, model, state))
 
-    def states(self) -> dict[str, str]:
-        """Model → closed, open or half_open."""
-        return {model: breaker.state.value for model, breaker in self._breakers.items()}
+@dataclass(eq=False)
+class Probe:
+    """The one call that may be made after a closure."""
 
-    def _is_in(self, model: str, state: CircuitState) -> bool:
-        return self._breakers[model].state is state
+    closure: "Closure"
+    lapses_at: float
 
-    def pick(self, models: Iterable[str]) -> str | None:
-        """The first of these that may be asked. Half open, it is asked by one call at a time if another can serve."""
-        allowed = [model for model in models if self._breakers[model].allow_request()]
-        return next((model for model in allowed if model not in self._probed), next(iter(allowed), None))
+    def ended(self) -> None:
+        """Whatever came of it, the place is free, unless another has it by now."""
+        if self.closure.probe is self:
+            self.closure.probe = None
 
-    def refusal(self, models: Iterable[str]) -> ModelError:
-        """Why none of these may be asked: as the last call said, and the most hopeful of them."""
-        kinds = [self._last_errors.get(model, ModelOverloaded) for model in models]
-        kind = next((kind for kind in kinds if kind.may_be_retried), kinds[0])
-        return kind("breaker open", retry_after=OPEN_SECONDS)
 
-    @contextlib.contextmanager
-    def watch(self, model: str) -> Iterator[None]:
-        """Around a call. What says nothing of the model's health, such as a call that is stopped, is not counted."""
-        breaker = self._breakers[model]
-        before = breaker.state
-        if before is CircuitState.HALF_OPEN:
-            self._probed.add(model)
-        try:
-            yield
-        except ModelError as error:
-            if error.is_trouble_of_the_model:
-                self._last_errors[model] = type(error)
-                breaker.record_failure()
-            raise
-        else:
-            breaker.record_success()
-        finally:
-            self._probed.discard(model)
-            if breaker.state is not before:
-                log.warning("A breaker has moved.", action="breaker_moved", model=model, state=breaker.state.value)
+class Closure:
+    """Until when nothing is asked, and whether one call goes first afterwards."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._until = self._began_at = float("-inf")
+        self._times = 0
+        self.then_probe = False
+        self.probe: Probe | None = None
+
+    def begin(self, steps: Sequence[float], then_probe: bool, begun_at: float) -> None:
+        """For the next of these seconds, longer each time. `begun_at`: of the call that is the reason. One from
+        before the last closure is no repetition, and no closure is ever shortened."""
+        now = self._clock()
+        if begun_at > self._began_at:
+            self._times += 1
+        self.then_probe = then_probe or (self.then_probe and begun_at <= self._began_at)
+        self._began_at = now
+        self._until = max(self._until, now + jittered(steps[min(self._times, len(steps)) - 1]))
+        self.probe = None
+
+    def lift(self) -> None:
+        self._until, self.then_probe, self._times, self.probe = float("-inf"), False, 0, None
+
+    def answered(self, begun_at: float) -> None:
+        """A call of then was answered: the next closure is a first one."""
+        if begun_at > self._began_at:
+            self._times = 0
+
+    def opens_in(self) -> float:
+        """Seconds until a call may be made."""
+        if (left := self._until - self._clock()) > 0:
+            return left
+        return PROBE_LOOK_SECONDS if self.is_half_open and self._is_probed() else 0.0
+
+    @property
+    def is_half_open(self) -> bool:
+        return self.then_probe and self._clock() >= self._until
+
+    @property
+    def state(self) -> str:
+        """closed (all is well), open or half_open, as of a breaker."""
+        return "half_open" if self.is_half_open else "open" if self._clock() < self._until else "closed"
+
+    def take(self) -> None:
+        if self.is_half_open:
+            self.probe = Probe(self, self._clock() + UNUSED_PROBE_SECONDS)
+
+    def use(self) -> Probe | None:
+        """The probe whose call begins now, if one was taken."""
+        if self.probe is None or not self._clock() < self.probe.lapses_at < float("inf"):
+            return None
+        self.probe.lapses_at = float("inf")
+        return self.probe
+
+    def _is_probed(self) -> bool:
+        return self.probe is not None and self._clock() < self.probe.lapses_at
+
+
+class Breaker:
+    """Of one model. Each question has one vote, its newest; only a closed breaker counts them."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.closure = Closure(clock)
+        self._votes: dict[str, tuple[str, bool]] = {}
+
+    def vote(self, message_id: str, user_id: str, failed: bool) -> None:
+        if self.closure.state != "closed":
+            return
+        self._votes.pop(message_id, None)
+        self._votes[message_id] = (user_id, failed)
+        if len(self._votes) > WINDOW_VOTES:
+            del self._votes[next(iter(self._votes))]
+        users = [user for user, has_failed in self._votes.values() if has_failed]
+        is_enough = len(self._votes) >= LEAST_VOTES and len(users) >= FAILURE_SHARE * len(self._votes)
+        if failed and is_enough and len(set(users)) >= LEAST_USERS:
+            self.open()
+
+    def open(self) -> None:
+        self._votes.clear()
+        self.closure.begin([OPEN_SECONDS], then_probe=True, begun_at=float("-inf"))

@@ -7,6 +7,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worker.errors import ConfigError
+from worker.limits import RateLimit
 
 _CONFIG = SettingsConfigDict(
     env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
@@ -37,12 +38,19 @@ class WorkerSettings(BaseSettings):
     gemini_models: str = Field(
         "gemini-3.5-flash-lite,gemini-3.8-flash", pattern=r"[^\s,]", description="Models, the first is asked first."
     )
+    gemini_rate_limit: str | None = Field(
+        None,
+        description="Calls to each model that all workers together may begin in so many seconds, such as 60/60.",
+    )
     max_output_tokens: int = Field(8192, gt=0, description="Longest answer, in tokens.")
     prompt_token_budget: int = Field(
         32_000, ge=1000, description="Longest prompt, in tokens, as estimated; the oldest turns are left out."
     )
     reply_deadline_seconds: float = Field(
         120.0, gt=0, description="How long the calls for a reply may take until it waits in the queue, in seconds."
+    )
+    reply_max_wait_seconds: float = Field(
+        600.0, gt=0, description="How long a question waits for its answer, in seconds; then it fails."
     )
     model_first_token_seconds: float = Field(
         15.0, gt=0, description="Longest wait for the first word of the model, in seconds."
@@ -80,6 +88,17 @@ class WorkerSettings(BaseSettings):
         if token is None and not is_loopback(host):
             raise ValueError(f"It is required, since HEALTH_HOST is {host} and others can reach /ops")
         return token
+
+    @field_validator("gemini_rate_limit")
+    @classmethod
+    def _is_a_rate(cls, rate: str | None) -> str | None:
+        if rate is not None:
+            RateLimit.parse(rate)
+        return rate
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        return RateLimit.parse(self.gemini_rate_limit) if self.gemini_rate_limit else None
 
     @property
     def models(self) -> list[str]:

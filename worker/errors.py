@@ -5,18 +5,20 @@ PostBroError
 ├── DatabaseError
 │   ├── DatabaseAway          the API did not answer: try again
 │   └── DatabaseRefused       the API said no: trying again changes nothing
+├── NoModel                   no model may be asked just now: no call was made
 └── ModelError                a call to the model gave no answer; carries an error_code
-    ├── ModelOverloaded       another model is asked; where there is none, may be retried
-    ├── RateLimited           may be retried, at the provider's own time
-    ├── QuotaSpent            another model is asked
-    ├── TimedOut              may be retried
-    ├── Truncated             may be retried
-    ├── EmptyReply            may be retried
-    ├── ModelGone             another model is asked
-    ├── ModelUnavailable
-    ├── ContentBlocked
-    ├── PromptTooLong
-    └── InternalError
+    ├── ModelOverloaded       the next model is asked
+    ├── TimedOut              the next model is asked
+    ├── Truncated             the next model is asked
+    │   └── Disconnected
+    ├── EmptyReply            the next model is asked
+    ├── RateLimited           the model is closed; the next is asked
+    ├── QuotaSpent            the model is closed; the next is asked
+    ├── ModelGone             the model is closed; the next is asked
+    ├── ModelUnavailable      all models are closed
+    ├── ContentBlocked        final
+    ├── PromptTooLong         final
+    └── InternalError         final
 """
 
 
@@ -33,22 +35,50 @@ class DatabaseError(PostBroError):
 
 
 class DatabaseAway(DatabaseError):
-    """The API cannot be reached, or it cannot reach the database."""
+    """The API cannot be reached, or it cannot reach the database. `retry_after`: its wish in seconds, if any."""
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class DatabaseRefused(DatabaseError):
-    """The call was understood and refused. The message is the SQLSTATE, never the database's text."""
+    """The call was understood and refused. `code` is the SQLSTATE or PostgREST's code; no text of the database."""
+
+    def __init__(self, reason: str, code: str = "") -> None:
+        super().__init__(reason)
+        self.code = code
+
+    @property
+    def is_of_the_content(self) -> bool:
+        """The values themselves were refused: too large, of a wrong form, against a constraint."""
+        return self.code[:2] in ("22", "23")
+
+
+class NoModel(PostBroError):
+    """No model may be asked for this claim just now; in `seconds`, one may. No call was made: nothing is counted."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"no model for {seconds:.1f} s")
+        self.seconds = seconds
 
 
 class ModelError(PostBroError):
-    """`error_code` is what the user sees; `retry_after` is the provider's wish in seconds, if it has one."""
+    """`error_code` is what the user sees; `retry_after` is the provider's wish in seconds, if it has one.
+
+    Unless an attribute below says otherwise, the question is asked again, of the next model if one may be asked.
+    """
 
     error_code = "internal"
-    may_be_retried = False
-    """By the same model, after a while."""
-    another_model_may_help = False
+    is_of_the_question = False
+    """The reason is the question's own, or ours: asking again changes nothing, so it is final."""
+    closes_the_model = False
+    """The provider refused the call for a reason that holds for others too: the model is not asked for a while."""
     is_trouble_of_the_model = False
-    """It tells of the model's health, not of this question: the breaker counts it."""
+    """If no word of the answer had come, it tells of the model's health, and is a vote in its breaker."""
+    is_counted = True
+    """It is one of the question's calls. What closes the model is not: the provider did nothing for it, and it says
+    nothing of the question, which waits until the limit, the key or the name is right again, or is too old."""
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
@@ -59,32 +89,34 @@ class ModelOverloaded(ModelError):
     """The provider is overloaded or broken for the moment."""
 
     error_code = "model_overloaded"
-    may_be_retried = True
-    another_model_may_help = True
     is_trouble_of_the_model = True
 
 
 class RateLimited(ModelError):
-    """The project's limit is reached for the moment."""
+    """The limit of the minute is reached. `limit`: how many calls a minute it allows, where the provider tells."""
 
     error_code = "rate_limited"
-    may_be_retried = True
-    is_trouble_of_the_model = True
+    closes_the_model = True
+    is_counted = False
+
+    def __init__(self, reason: str, retry_after: float | None = None, limit: int | None = None) -> None:
+        super().__init__(reason, retry_after)
+        self.limit = limit
 
 
 class QuotaSpent(ModelError):
     """The project's quota of this model is used up for the day, or it has none."""
 
     error_code = "rate_limited"
-    another_model_may_help = True
-    is_trouble_of_the_model = True
+    closes_the_model = True
+    is_counted = False
 
 
 class TimedOut(ModelError):
-    """Silence for too long, or the reply's time is over."""
+    """Silence for too long, or the reply's time is over. Where the model had given a sign of life (a thought, a
+    count of tokens), the question may take long to think about: then it is no trouble of the model."""
 
     error_code = "timed_out"
-    may_be_retried = True
     is_trouble_of_the_model = True
 
 
@@ -92,7 +124,11 @@ class Truncated(ModelError):
     """The stream ended without saying that it was finished."""
 
     error_code = "truncated"
-    may_be_retried = True
+
+
+class Disconnected(Truncated):
+    """The connection broke."""
+
     is_trouble_of_the_model = True
 
 
@@ -100,34 +136,39 @@ class EmptyReply(ModelError):
     """It finished without a word."""
 
     error_code = "empty_reply"
-    may_be_retried = True
 
 
 class ModelGone(ModelError):
     """No such model, or no longer."""
 
     error_code = "model_unavailable"
-    another_model_may_help = True
-    is_trouble_of_the_model = True
+    closes_the_model = True
+    is_counted = False
 
 
 class ModelUnavailable(ModelError):
-    """The key is refused."""
+    """The key is refused: no model can be asked with it."""
 
     error_code = "model_unavailable"
+    closes_the_model = True
+    is_counted = False
 
 
 class ContentBlocked(ModelError):
     """The provider's filters refused the question or the answer."""
 
     error_code = "content_blocked"
+    is_of_the_question = True
 
 
 class PromptTooLong(ModelError):
     """More than the model takes."""
 
     error_code = "prompt_too_long"
+    is_of_the_question = True
 
 
 class InternalError(ModelError):
     """A defect of ours, or a request that the provider calls malformed."""
+
+    is_of_the_question = True

@@ -78,6 +78,8 @@ class ModelStream:
         self.finish_reason: str | None = None
         """stop or max_tokens, once the text has come to its end."""
         self.first_token_ms: int | None = None
+        self.sign_of_life = False
+        """Something came: text, a thought, or figures alone."""
         self._raw_finish: str | None = None
         self._blocked: str | None = None
         self._first_token_seconds = first_token_seconds
@@ -127,6 +129,7 @@ class ModelStream:
             self._ended = time.monotonic()
 
     def _take(self, chunk: types.GenerateContentResponse) -> str:
+        self.sign_of_life = True
         self.model_version = chunk.model_version or self.model_version
         if (usage := chunk.usage_metadata) is not None:
             # Each is a running total that replaces the one before.

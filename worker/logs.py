@@ -15,6 +15,13 @@ from worker.errors import PostBroError
 
 log = structlog.get_logger()
 
+_identity: dict[str, str] = {}
+
+
+def identify(worker_id: str) -> None:
+    """From here on every line names this worker: of all tasks and threads, and again when it registers anew."""
+    _identity["worker_id"] = worker_id
+
 
 def configure() -> None:
     """Everything goes to standard error; libraries are heard from WARNING on."""
@@ -23,6 +30,7 @@ def configure() -> None:
     )
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _name_worker,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -47,6 +55,10 @@ def configure() -> None:
     threading.excepthook = _tell_of_thread
 
 
+def _name_worker(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    return {**_identity, **line}
+
+
 def tell_of_unheard(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """For the event loop: an error that nobody waits for. asyncio's own line would print it whole."""
     _tell_unheard(context.get("message"), context.get("exception"))
@@ -57,14 +69,14 @@ def _tell_of_thread(ended: threading.ExceptHookArgs) -> None:
 
 
 def _tell_unheard(what: str | None, error: BaseException | None) -> None:
-    log.error("Something failed where nobody waits for it.", action="unheard", what=what, **_what(error))
+    log.error("Something failed where nobody waits for it.", action="unheard", what=what, **describe(error))
 
 
 def _tell_of_library(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
     record: logging.LogRecord = line["_record"]
     line.pop("exc_info", None)
     error = record.exc_info[1] if record.exc_info else None
-    return {**line, "action": "library", "logger": record.name, **_what(error)}
+    return {**line, "action": "library", "logger": record.name, **describe(error)}
 
 
 def _tell_of_crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -73,10 +85,10 @@ def _tell_of_crash(kind: type[BaseException], error: BaseException, trace: Trace
         return
     # Ours and the system's speak of settings and addresses. What others say may hold text of a chat.
     reason = str(error) if isinstance(error, PostBroError | OSError) else None
-    log.critical("The program ended by an error.", action="crashed", reason=reason, **_what(error))
+    log.critical("The program ended by an error.", action="crashed", reason=reason, **describe(error))
 
 
-def _what(error: BaseException | None) -> dict[str, str]:
+def describe(error: BaseException | None) -> dict[str, str]:
     """Of which kind an error is and where it comes from; never its words."""
     if error is None:
         return {}

@@ -9,6 +9,7 @@ REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)  # process_…: memory, CPU, open files
 
 _FAST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
+_WAIT = (*_FAST, 30, 60, 120, 300, 600)
 _SLOW = (0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 240)
 
 
@@ -27,16 +28,18 @@ def _histogram(name: str, words: str, buckets: tuple[float, ...], *labels: str) 
 # Replies
 REPLIES = _counter(
     "postbro_replies_total",
-    "Claims that came to their end: completed, cancelled, failed, postponed (back in the queue), refused (by the "
-    "database), claim_lost, dropped (a defect).",
+    "Claims that came to their end: completed, cancelled, failed, postponed (a call has failed, back in the queue), "
+    "given_back (no model may be asked), refused (by the database), claim_lost, dropped (a defect).",
     "outcome",
 )
 REPLIES_IN_FLIGHT = _gauge("postbro_replies_in_flight", "Replies that this worker is answering.")
 REPLY_WAIT = _histogram(
-    "postbro_reply_wait_seconds", "From the question, or from when it was due again, to its claim.", _FAST
+    "postbro_reply_wait_seconds", "How long a reply waited, since it became its chat's next, until its claim.", _WAIT
 )
 REPLY_DURATION = _histogram("postbro_reply_duration_seconds", "From the claim to its end.", _SLOW)
-LEASES_LOST = _counter("postbro_leases_lost_total", "Leases that ended while the worker was answering.")
+LEASES_LOST = _counter("postbro_leases_lost_total", "Claims that were lost while the worker was answering.")
+WORKERS = _gauge("postbro_workers", "Workers that live, by the last beat of this one.")
+TASK_ERRORS = _counter("postbro_task_errors_total", "Unexpected errors in a task of the worker: defects.", "task")
 
 # The queue, of all workers: each of them says the same
 QUEUE_PENDING = _gauge("postbro_queue_pending_replies", "Replies that wait, those behind another one included.")
@@ -45,11 +48,19 @@ QUEUE_OLDEST = _gauge("postbro_queue_oldest_pending_age_seconds", "Age of the ol
 # Claims
 CLAIMS = _counter(
     "postbro_claims_total",
-    "Claims by what led to them (start, wakeup, second_look, place, due, sweep, degraded_sweep) and what they found "
-    "(work, nothing, error). A sweep that found work: a wake-up was missed, or another worker has died.",
+    "Claims by what led to them (start, wakeup, more, place, admission, due, sweep, degraded_sweep) and what they "
+    "found (work, nothing, error: the API is away, refused: a defect). A sweep that found work: a wake-up was "
+    "missed, or another worker has died.",
     "cause",
     "found",
 )
+REFUSED_ROWS = _counter(
+    "postbro_refused_rows_total",
+    "Rows for which the database raised an error in a claim: settled (as failed), set_aside (for five minutes), "
+    "left (as they were).",
+    "fate",
+)
+MENDED = _counter("postbro_queue_mended_total", "Contradictions of the queue that were mended. Must stay 0.")
 CLAIM_DURATION = _histogram("postbro_claim_duration_seconds", "A claim's call to the database.", _FAST)
 WAKEUP_TO_CLAIM = _histogram(
     "postbro_wakeup_to_claim_seconds", "From a wake-up that was heard to the claim that found its work.", _FAST
@@ -78,17 +89,23 @@ TOKENS = _counter(
 COST = _counter("postbro_model_cost_usd_total", "US dollars, where the price is known.", "model")
 BREAKER = _gauge(
     "postbro_model_breaker_state",
-    "1 for the state in which the breaker is: closed, open, half_open.",
+    "1 for the state in which the model is: closed (it is asked), open (it is left alone), half_open (one call tries "
+    "it), limited (no call may begin within its limit).",
     "model",
     "state",
 )
 
 # Shown as 0 from the start: an alert on growth would miss the first time.
-for _outcome in ("completed", "cancelled", "failed", "postponed", "refused", "claim_lost", "dropped"):
+for _outcome in ("completed", "cancelled", "failed", "postponed", "given_back", "refused", "claim_lost", "dropped"):
     REPLIES.labels(_outcome)
-for _cause in ("start", "wakeup", "second_look", "place", "due", "sweep", "degraded_sweep"):
-    for _found in ("work", "nothing", "error"):
+for _cause in ("start", "wakeup", "more", "place", "admission", "due", "sweep", "degraded_sweep"):
+    for _found in ("work", "nothing", "error", "refused"):
         CLAIMS.labels(_cause, _found)
+
+for _fate in ("settled", "set_aside", "left"):
+    REFUSED_ROWS.labels(_fate)
+for _task in ("beat", "drafts", "reconciler"):
+    TASK_ERRORS.labels(_task)
 
 
 def call_ended(call: Call, outcome: str) -> None:

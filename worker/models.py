@@ -1,5 +1,6 @@
 """Typed rows: what the database hands to the worker, and what goes back to the ledger."""
 
+import json
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -14,23 +15,42 @@ class Message:
 
 @dataclass(frozen=True)
 class Reply:
-    """A claimed reply with everything needed to answer it, in one row."""
+    """A claimed reply with everything needed to answer it."""
 
     message_id: str
     session_id: str
+    user_id: str
     attempt: int
     version: int
-    tries_left: int
+    calls_left: int
+    """How many calls to the model it may still take."""
     question: str
     history: list[Message] = field(repr=False)
     posts: list[dict[str, Any]] = field(repr=False)
     analyses: list[dict[str, Any]] = field(repr=False)
     waiting_ms: int = 0
-    """From the question, or from when it was due again, to the claim."""
+    """How long it has waited since it became its chat's next."""
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> "Reply":
-        return cls(**{**row, "history": [Message(**message) for message in row["history"]]})
+        """Keys that are not known here are ignored: the schema may be newer than this program.
+
+        Raises ValueError, KeyError, TypeError or RecursionError where the row or its context cannot be read.
+        """
+        context = json.loads(row["context"])
+        return cls(
+            message_id=row["message_id"],
+            session_id=row["session_id"],
+            user_id=row["user_id"],
+            attempt=row["attempt"],
+            version=row["version"],
+            calls_left=row["calls_left"],
+            question=context["question"],
+            history=[Message(each["role"], each["content"]) for each in context["history"]],
+            posts=context["posts"],
+            analyses=context["analyses"],
+            waiting_ms=row["waiting_ms"],
+        )
 
 
 @dataclass(frozen=True)
@@ -63,3 +83,7 @@ class Call:
     def as_row(self) -> dict[str, Any]:
         cost = None if self.cost_usd is None else float(self.cost_usd)
         return {**asdict(self), "cost_usd": cost}
+
+    def bare(self) -> "Call":
+        """What is ours alone: no word and no figure of the provider's."""
+        return Call(self.prompt_version, self.model_requested, self.endpoint)

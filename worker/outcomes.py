@@ -14,6 +14,7 @@ from google.genai import errors
 
 from worker.errors import (
     ContentBlocked,
+    Disconnected,
     EmptyReply,
     InternalError,
     ModelError,
@@ -61,7 +62,9 @@ def translate(error: Exception) -> ModelError:
         return TimedOut(type(error).__name__)
     if isinstance(error, httpx2.ConnectError):
         return ModelOverloaded(type(error).__name__)
-    if isinstance(error, httpx2.HTTPError | errors.UnknownApiResponseError | json.JSONDecodeError):
+    if isinstance(error, httpx2.HTTPError):
+        return Disconnected(type(error).__name__)
+    if isinstance(error, errors.UnknownApiResponseError | json.JSONDecodeError):
         return Truncated(type(error).__name__)
     return InternalError(type(error).__name__)
 
@@ -96,7 +99,18 @@ def _translate_limit(error: errors.APIError, reason: str, message: str) -> Model
     is_of_the_day = any("PerDay" in str(violation.get("quotaId", "")) for violation in _violations(error))
     if is_of_the_day or _NOTHING_ALLOWED.search(message) or delay == LONGEST_WISH_SECONDS:
         return QuotaSpent(reason)
-    return RateLimited(reason, delay)
+    return RateLimited(reason, delay, _calls_per_minute(error))
+
+
+def _calls_per_minute(error: errors.APIError) -> int | None:
+    """The smallest limit of calls a minute that is named. Other limits of the minute count tokens."""
+    values = []
+    for violation in _violations(error):
+        name = str(violation.get("quotaId", ""))
+        if "PerMinute" in name and "Requests" in name:
+            with contextlib.suppress(ValueError):
+                values.append(int(str(violation.get("quotaValue", ""))))
+    return min((value for value in values if value > 0), default=None)
 
 
 def _violations(error: errors.APIError) -> list[dict[str, Any]]:

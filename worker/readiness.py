@@ -2,16 +2,22 @@
 
 import time
 
-from worker.breakers import Breakers
+from worker.admission import Admission
 from worker.config import WorkerSettings
 from worker.runner import Runner
 from worker.wakeup import WakeUp
 
 
-def problems(settings: WorkerSettings, runner: Runner, wakeup: WakeUp, breakers: Breakers) -> dict[str, str]:
+def problems(settings: WorkerSettings, runner: Runner, wakeup: WakeUp, admission: Admission) -> dict[str, str]:
     """By name; nothing if all is well. For any thread."""
     found = {}
-    if not runner.api_answers:
+    if runner.api_refuses is not None:
+        found["database"] = (
+            f"The database has refused this worker for {_since(runner.api_changed_at)}, with {runner.api_refuses}: "
+            "no question is claimed. This is a defect, or the schema is not of this worker's version: see that all "
+            "migrations are applied; `python -m worker check` tells more."
+        )
+    elif not runner.api_answers:
         found["api"] = (
             f"The Supabase API has not answered for {_since(runner.api_changed_at)}: no question is claimed. "
             "See that SUPABASE_URL is reached from here, that SUPABASE_SECRET_KEY is of this project, "
@@ -24,11 +30,12 @@ def problems(settings: WorkerSettings, runner: Runner, wakeup: WakeUp, breakers:
             f"the queue is asked every {settings.degraded_sweep_seconds:g} s instead, and answers come later. "
             "See that Realtime is up and that SUPABASE_SECRET_KEY is of this project."
         )
-    states = breakers.states()
+    states = admission.states()
     if states and all(state == "open" for state in states.values()):
         found["models"] = (
-            f"No model is asked just now, since most calls failed: {', '.join(states)}. Questions wait in the queue. "
-            "See that Gemini is reached from here, its status and the key's quota, or name another model in "
+            f"No model is asked just now, since it fails, is gone, out of its quota, or the key is refused: "
+            f"{', '.join(states)}. Questions wait in the queue. "
+            "See GEMINI_API_KEY, its quota, and that Gemini is reached from here, or name another model in "
             "GEMINI_MODELS; `python -m worker check` tells more."
         )
     return found

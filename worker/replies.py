@@ -1,38 +1,55 @@
 """The reply functions of the database, by name, and what this worker holds."""
 
 import asyncio
+import contextlib
+import contextvars
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import httpx
+import structlog
 import supabase
 from postgrest.exceptions import APIError
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
 
+from worker import api_errors
 from worker.config import WorkerSettings
 from worker.errors import DatabaseAway, DatabaseRefused
 from worker.models import Call, Reply
 
+log = structlog.get_logger()
+
 CALL_SECONDS = 10.0
-# Classes of SQLSTATE in which the call itself is at fault: asking again would be refused again.
-_OUR_FAULT = ("22", "23", "42", "P0", "PT", "PGRST")
+BEAT_SECONDS = 5.0
+"""A beat that takes longer is given up: the next one says the same."""
+REFUSED_SECONDS = 120.0
+"""For how long an answer is offered again that is refused for a reason which is not its own."""
+
+_answered: contextvars.ContextVar[httpx.Response | None] = contextvars.ContextVar("answered", default=None)
 
 
 @dataclass(eq=False)
 class Claim:
-    """A reply that this worker holds, until `lease_until` by the process's own monotonic clock."""
+    """A reply that this worker holds."""
 
     reply: Reply
+    worker_id: str
     attempt: int
-    tries_left: int
-    lease_until: float
+    calls_left: int
     text: str = field(default="", repr=False)
     """What has been streamed in this attempt."""
+    length: int = 0
+    """Of the text, in UTF-16 code units."""
     model: str | None = None
-    """The model that is asked in this attempt: the ledger is told with the next renewal."""
-    saved_length: int = 0
+    """The model that is asked in this attempt: the ledger has it with the next beat."""
+    call: Call | None = None
+    """The call of this attempt, as far as it is known."""
+    saved: int = 0
+    """Up to where the text is saved as a draft, in characters."""
+    saved_at: float = field(default_factory=time.monotonic)
     settling: bool = False
     """A call is under way that ends this attempt: the database may know already what we do not yet."""
     cancel_requested: asyncio.Event = field(default_factory=asyncio.Event)
@@ -50,86 +67,154 @@ class Claim:
         """Another attempt starts afresh: half a text of the last one is never continued."""
         self.attempt = attempt
         self.settling = False
-        self.tries_left -= 1
-        self.text, self.saved_length, self.model = "", 0, None
+        self.text, self.length, self.saved, self.model, self.call = "", 0, 0, None, None
+        self.saved_at = time.monotonic()
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What a claim brought. `alive`: False, and the database does not know this worker, or takes it for dead."""
+
+    claims: list[Claim]
+    next_due_seconds: float | None = None
+    alive: bool = True
+    refused: dict[str, int] = field(default_factory=dict)
+    """Rows for which the database raised an error: settled, set_aside or left."""
+    unreadable: int = 0
+    """How many it brought besides, which have failed."""
+
+
+@dataclass(frozen=True)
+class Beaten:
+    """What a beat brought. `workers`: how many live."""
+
+    alive: bool
+    workers: int = 1
+    lost: list[Claim] = field(default_factory=list)
 
 
 class Replies:
-    """One worker's door to the database. Its id is fresh for each process, and part of every fence."""
+    """One worker's door to the database. Its id is fresh for each registration, and part of every fence.
 
-    def __init__(self, client: supabase.AsyncClient, lease_seconds: float) -> None:
+    Every method raises DatabaseAway or DatabaseRefused, and nothing else.
+    """
+
+    def __init__(self, client: supabase.AsyncClient, beating: supabase.AsyncClient, alive_seconds: float) -> None:
         self.worker_id = str(uuid.uuid4())
         self._client = client
-        self._lease_seconds = lease_seconds
+        self._beating = beating
+        self._alive_seconds = alive_seconds
 
     @classmethod
     async def connect(cls, settings: WorkerSettings) -> Self:
-        client = await supabase.acreate_client(
-            settings.supabase_url,
-            settings.supabase_secret_key.get_secret_value(),
-            # A function may change something before its answer is lost: what is repeated is decided here.
-            supabase.AsyncClientOptions(
-                postgrest_client_timeout=CALL_SECONDS, postgrest_client_retry=False, auto_refresh_token=False
-            ),
-        )
-        return cls(client, settings.lease_seconds)
+        """Beats have a connection of their own: they never wait behind a crowd of answers that are stored."""
+        calls = await _connect(settings, CALL_SECONDS, settings.worker_concurrency + 10)
+        return cls(calls, await _connect(settings, BEAT_SECONDS, 2), settings.lease_seconds)
 
     async def close(self) -> None:
-        await self._client.postgrest.aclose()
+        for client in (self._client, self._beating):
+            await client.postgrest.session.aclose()
 
-    async def claim(self, max_replies: int) -> tuple[list[Claim], float | None]:
-        """Claims, and the seconds until the next reply may be due."""
-        asked_at = time.monotonic()
-        answer = await self._call("claim_replies", max_replies=max_replies, lease_seconds=self._lease_seconds)
-        claims = []
-        for row in answer["replies"]:
-            reply = Reply.from_row(row)
-            claims.append(Claim(reply, reply.attempt, reply.tries_left, asked_at + self._lease_seconds))
-        due = answer["next_due_in_ms"]
-        return claims, None if due is None else due / 1000
-
-    async def renew(self, claims: list[Claim]) -> list[Claim]:
-        """Renew all leases in one call; answers those that are lost. Sets `cancel_requested` where it was."""
-        asked_at = time.monotonic()
-        asked = {(claim.message_id, claim.attempt): claim for claim in claims}
+    async def register(self, version: str, concurrency: int) -> int:
+        """Answers how many workers live."""
         answer = await self._call(
-            "renew_leases",
-            held=[
-                {"message_id": message_id, "attempt": attempt, "model": claim.model}
-                for (message_id, attempt), claim in asked.items()
-            ],
-            lease_seconds=self._lease_seconds,
+            "register_worker", alive_seconds=self._alive_seconds, version=version, concurrency=concurrency
+        )
+        with _reading("register_worker"):
+            return int(answer["workers"])
+
+    def begin_anew(self) -> None:
+        """This worker was buried: its id never comes back."""
+        self.worker_id = str(uuid.uuid4())
+
+    async def claim(self, number: int, max_replies: int) -> Claimed:
+        """`number`: 1, 2, 3 … for each registration."""
+        worker_id = self.worker_id
+        answer = await self._call("claim_replies", claim=number, max_replies=max_replies)
+        with _reading("claim_replies"):
+            rows, due = list(answer["replies"]), answer["next_due_in_ms"]
+            due_seconds = None if due is None else due / 1000
+            is_alive = bool(answer.get("alive", True))
+            refused = {str(fate): int(count) for fate, count in answer.get("refused", {}).items()}
+        claims = []
+        for row in rows:
+            try:
+                reply = Reply.from_row(row)
+            except Exception as error:  # whatever is in it: the others of this claim are not to blame
+                await self._refuse_unreadable(row, worker_id, error)
+                continue
+            claims.append(Claim(reply, worker_id, reply.attempt, reply.calls_left))
+        return Claimed(claims, due_seconds, is_alive, refused, len(rows) - len(claims))
+
+    async def beat(self, claims: list[Claim], claims_known: int, models_closed_seconds: float) -> Beaten:
+        """This worker lives, and holds these. Sets `cancel_requested` where it was."""
+        asked = {(claim.message_id, claim.attempt): claim for claim in claims}
+        answer = await self._ask(
+            self._beating,
+            "beat",
+            {
+                "worker_id": self.worker_id,
+                "alive_seconds": self._alive_seconds,
+                "claims_known": claims_known,
+                "models_closed_seconds": models_closed_seconds or None,
+                "held": [
+                    {"message_id": message_id, "attempt": attempt, "model": claim.model}
+                    for (message_id, attempt), claim in asked.items()
+                ],
+            },
         )
         lost = []
-        for row in answer:
-            claim = asked[row["message_id"], row["attempt"]]
-            if row["held"]:
-                claim.lease_until = asked_at + self._lease_seconds
-            elif claim.attempt == row["attempt"] and not claim.settling:
-                # Else another attempt has begun, or the call that settles this one is about to say how it is.
-                lost.append(claim)
-            if row["cancel_requested"]:
-                claim.cancel_requested.set()
-        return lost
+        with _reading("beat"):
+            for row in answer["replies"]:
+                claim = asked.get((row["message_id"], row["attempt"]))
+                if claim is None:
+                    continue
+                if not row["held"] and claim.attempt == row["attempt"] and not claim.settling:
+                    # Else another attempt has begun, or the call that settles this one is about to say how it is.
+                    lost.append(claim)
+                if row["cancel_requested"]:
+                    claim.cancel_requested.set()
+            return Beaten(bool(answer["alive"]), int(answer.get("workers", 1)), lost)
 
     async def save_drafts(self, claims: list[Claim]) -> None:
-        """Save the texts that have grown since they were saved last."""
-        grown = [(claim, claim.attempt, claim.text) for claim in claims if len(claim.text) > claim.saved_length]
-        if not grown:
-            return
-        await self._call(
+        """Append to the drafts what has been written since they were saved last."""
+        grown = [(claim, claim.attempt, claim.saved, claim.text[claim.saved :]) for claim in claims]
+        answer = await self._call(
             "save_drafts",
-            drafts=[
-                {"message_id": claim.message_id, "attempt": attempt, "content": text}
-                for claim, attempt, text in grown
+            pieces=[
+                {
+                    "message_id": claim.message_id,
+                    "attempt": attempt,
+                    "version": claim.reply.version,
+                    "starts_at": starts_at,
+                    "content": text,
+                }
+                for claim, attempt, starts_at, text in grown
             ],
         )
-        for claim, attempt, text in grown:
-            if claim.attempt == attempt:
-                claim.saved_length = len(text)
+        with _reading("save_drafts"):
+            # What is not named there was locked just then, and is sent again.
+            stored = {(row["message_id"], row["attempt"]): row["stored"] for row in answer}
+        for claim, attempt, _, _ in grown:
+            end = stored.get((claim.message_id, attempt))
+            if claim.attempt == attempt and end is not None:
+                claim.saved, claim.saved_at = end, time.monotonic()
+
+    async def give_back(self, claim: Claim, due_in: float) -> None:
+        """Claimed, and no model was asked: due again in so many seconds, uncounted."""
+        claim.settling = True
+        await self._ask(
+            self._client,
+            "give_back",
+            {
+                "worker_id": claim.worker_id,
+                "replies": [{"message_id": claim.message_id, "attempt": claim.attempt}],
+                "due_in": due_in,
+            },
+        )
 
     async def next_attempt(self, claim: Claim, error_code: str, call: Call) -> bool:
-        """Close a failed call and begin the next. False: the claim was lost, or no tries are left."""
+        """Close a failed call and begin the next. False: the claim was lost."""
         attempt = await self._settle("next_attempt", claim, call, error_code=error_code)
         if attempt is not None:
             claim.begin(attempt)
@@ -145,51 +230,129 @@ class Replies:
         """`retry_in`: seconds, or None for good. False: the claim was lost."""
         return bool(await self._settle("fail_reply", claim, call, error_code=error_code, retry_in=retry_in))
 
-    async def release(self) -> int:
-        """Give everything back at once; the tries are not counted."""
-        return int(await self._call("release_replies"))
+    async def release(self) -> tuple[int, int]:
+        """Give back all that this worker holds. Answers how many were, and how many are locked just now."""
+        answer = await self._call("release_replies")
+        with _reading("release_replies"):
+            return int(answer["released"]), int(answer.get("left", 0))
 
-    async def queue(self) -> dict[str, Any]:
-        """The queue of all workers, as ops_queue describes it."""
-        answer = await self._ask("ops_queue", {})
-        if not isinstance(answer, dict) or not {"pending", "oldest_pending_seconds"} <= answer.keys():
-            raise DatabaseAway("ops_queue: an answer of another shape")
-        return answer
+    async def reconcile(self, max_wait_seconds: float, every_seconds: float) -> dict[str, Any] | None:
+        """{"mended", "ended", "more"}; None: another worker has looked lately."""
+        words = {"max_wait_seconds": max_wait_seconds, "every_seconds": every_seconds}
+        answer = await self._ask(self._client, "reconcile_replies", words)
+        return answer if isinstance(answer, dict) else None
+
+    async def queue(self) -> dict[str, float]:
+        """Of all workers: how many replies wait, and the age of the oldest of them."""
+        answer = await self._ask(self._client, "ops_queue", {})
+        with _reading("ops_queue"):
+            oldest = float(answer["oldest_pending_seconds"] or 0)
+            return {"pending": float(answer["pending"]), "oldest_pending_seconds": oldest}
+
+    async def _refuse_unreadable(self, row: Any, worker_id: str, error: Exception) -> None:
+        """A reply whose context cannot be read fails; one that has no name is given back by the next beat."""
+        log.error("A claimed reply cannot be read.", action="reply_unreadable", error=type(error).__name__)
+        try:
+            await self._ask(
+                self._client,
+                "fail_reply",
+                {
+                    "message_id": row["message_id"],
+                    "worker_id": worker_id,
+                    "attempt": row["attempt"],
+                    "error_code": "internal",
+                    "retry_in": None,
+                    "call": {},
+                },
+            )
+        except (KeyError, TypeError, DatabaseAway, DatabaseRefused) as failed:
+            log.warning("It could not be settled.", action="reply_unreadable", error=type(failed).__name__)
 
     async def _settle(self, function: str, claim: Claim, call: Call, **words: Any) -> Any:
-        """Tried as long as the claim lives (the runner cancels us when it ends): an answer is paid for."""
+        """Tried as long as the API is away (the runner cancels us when the claim is lost): an answer is paid for."""
         attempt = claim.attempt
         claim.settling = True
-        async for trial in AsyncRetrying(
-            retry=retry_if_exception_type(DatabaseAway),
-            wait=wait_exponential_jitter(0.2, max=2),
-            reraise=True,
-        ):
+        row = {
+            **call.as_row(),
+            # The ledger's row may be gone with the chat: what was spent is noted all the same.
+            "session_id": claim.reply.session_id,
+            "user_id": claim.reply.user_id,
+        }
+        begun = time.monotonic()
+
+        def again(error: BaseException) -> bool:
+            if isinstance(error, DatabaseRefused):
+                return not error.is_of_the_content and time.monotonic() - begun < REFUSED_SECONDS
+            return isinstance(error, DatabaseAway)
+
+        async for trial in AsyncRetrying(retry=retry_if_exception(again), wait=_pause, reraise=True):
             with trial:
-                return await self._call(
-                    function, message_id=claim.message_id, attempt=attempt, call=call.as_row(), **words
+                return await self._ask(
+                    self._client,
+                    function,
+                    {
+                        "message_id": claim.message_id,
+                        "worker_id": claim.worker_id,
+                        "attempt": attempt,
+                        "call": row,
+                        **words,
+                    },
                 )
 
     async def _call(self, function: str, **words: Any) -> Any:
-        return await self._ask(function, {"worker_id": self.worker_id, **words})
+        return await self._ask(self._client, function, {"worker_id": self.worker_id, **words})
 
-    async def _ask(self, function: str, words: dict[str, Any]) -> Any:
+    async def _ask(self, client: supabase.AsyncClient, function: str, words: dict[str, Any]) -> Any:
+        _answered.set(None)
         try:
-            response = await self._client.rpc(function, words).execute()
+            response = await client.rpc(function, words).execute()
         except APIError as error:
-            code = str(error.code or "")
-            if code.startswith(_OUR_FAULT):
-                raise DatabaseRefused(f"{function}: {code}") from None
-            # Without a code it comes from the gateway, which knows nothing but keys.
-            raise DatabaseAway(
-                f"{function}: {code or 'refused without a code (is the key of this project?)'}"
-            ) from None
-        except httpx.HTTPError as error:
+            answered = _answered.get()
+            status = answered.status_code if answered is not None else None
+            headers = answered.headers if answered is not None else {}
+            raise api_errors.translate(function, str(error.code or ""), status, headers) from None
+        except UnicodeEncodeError:
+            # Half a surrogate pair in what we send: it would be refused again and again.
+            raise DatabaseRefused(f"{function}: text that is not UTF-8", "22021") from None
+        except Exception as error:  # also what a library should have kept to itself: there is no third end
             raise DatabaseAway(f"{function}: {type(error).__name__}") from None
-        except ValueError:
-            # What is not JSON came from a gateway, not from the API.
-            raise DatabaseAway(f"{function}: an answer that is not JSON") from None
         if isinstance(response.data, str):
             # The client hands on as text what is not JSON; none of these functions answers with a text.
             raise DatabaseAway(f"{function}: an answer that is not JSON")
         return response.data
+
+
+async def _connect(settings: WorkerSettings, seconds: float, connections: int) -> supabase.AsyncClient:
+    async def note(response: httpx.Response) -> None:
+        _answered.set(response)
+
+    # HTTP/1.1: with HTTP/2 one lost connection ends every call that shares it.
+    http = httpx.AsyncClient(
+        timeout=seconds,
+        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30),
+        event_hooks={"response": [note]},
+    )
+    return await supabase.acreate_client(
+        settings.supabase_url,
+        settings.supabase_secret_key.get_secret_value(),
+        # A function may change something before its answer is lost: what is repeated is decided here.
+        supabase.AsyncClientOptions(httpx_client=http, postgrest_client_retry=False, auto_refresh_token=False),
+    )
+
+
+@contextlib.contextmanager
+def _reading(function: str) -> Iterator[None]:
+    """Around the reading of an answer: one of another shape is somebody else's, such as a gateway's."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        raise DatabaseAway(f"{function}: an answer of another shape") from None
+
+
+_back_off = wait_exponential_jitter(0.2, max=2)
+
+
+def _pause(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    wish = error.retry_after if isinstance(error, DatabaseAway) else None
+    return max(_back_off(state), wish or 0.0)

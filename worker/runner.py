@@ -2,47 +2,75 @@
 
 import asyncio
 import contextlib
-import functools
+import random
 import time
 from typing import NamedTuple
 
 import structlog
 
-from worker import metrics
+from worker import context, logs, metrics
+from worker.admission import Admission
 from worker.answer import Answerer
 from worker.config import WorkerSettings
-from worker.errors import DatabaseError
-from worker.replies import Claim, Replies
+from worker.drafts import DraftSaver
+from worker.errors import DatabaseAway, DatabaseError, DatabaseRefused
+from worker.lease import Lease
+from worker.models import Call
+from worker.replies import Claim, Claimed, Replies
+from worker.tasks import repeat
 from worker.wakeup import WakeUp
 
 log = structlog.get_logger()
 
-KEEP_SECONDS = 1.0
-SECOND_LOOK_SECONDS = 0.25
-"""After a wake-up that found nothing."""
+BEAT_SECONDS = 1.0
+DRAFT_SECONDS = 0.5
+MOST_CLAIMED = 20
+"""In one claim, as the database has it. With room for more, the next claim follows at once."""
+COALESCE_SECONDS = 0.05
+"""Wake-ups that come within a moment lead to one claim. A random moment, so that not all workers ask at once."""
+FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.5, 15.0
+RELEASE_SECONDS, RELEASE_PAUSE_SECONDS = 5.0, 0.2
+"""How long a worker that stops asks again, for what somebody else has locked. The rest is taken from it later."""
 
 
 class Next(NamedTuple):
-    """The next claim comes after so many seconds, and for this cause, unless something is heard before."""
+    """The next claim comes after so many seconds, and for this cause.
+
+    `may_be_woken`: unless something is heard before. After a claim that failed, only the clock counts.
+    """
 
     seconds: float
     cause: str
+    may_be_woken: bool = True
 
 
 class Runner:
-    """Claims up to its free capacity, keeps the leases of what it holds, and drains when asked to stop."""
+    """Claims up to its free capacity while some model may be asked, and drains when asked to stop."""
 
-    def __init__(self, settings: WorkerSettings, replies: Replies, wakeup: WakeUp, answerer: Answerer) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        replies: Replies,
+        wakeup: WakeUp,
+        answerer: Answerer,
+        admission: Admission,
+    ) -> None:
         self._settings = settings
         self._replies = replies
         self._wakeup = wakeup
         self._answerer = answerer
+        self._admission = admission
         self._held: dict[asyncio.Task[None], Claim] = {}
+        self._lease = Lease(settings, replies, admission, self._claims, self._give_up)
+        self._drafts = DraftSaver(replies, self._claims)
         self._stop = asyncio.Event()
+        self._failures = 0
         self.api_answers: bool | None = None
         """None: it has not been asked yet."""
+        self.api_refuses: str | None = None
+        """The code with which the last claim was refused: a defect, and no outage."""
         self.api_changed_at = time.monotonic()
-        """Since when it answers, or not."""
+        """Since when it answers, refuses or is away."""
 
     def stop(self) -> None:
         """Claim no more; what is under way may finish within the grace period."""
@@ -51,131 +79,235 @@ class Runner:
 
     async def run(self) -> None:
         """Until stopped. Whatever happens on the way out, nothing stays claimed that could be released."""
-        keeping = asyncio.create_task(self._keep_for_ever(), name="keep leases")
+        upkeep = [
+            asyncio.create_task(work, name=name)
+            for name, work in (
+                ("beat", repeat("beat", self._lease.step, BEAT_SECONDS, self._beat_bound, self._lease.hurry)),
+                ("drafts", repeat("drafts", self._drafts.step, DRAFT_SECONDS, self._settings.lease_seconds)),
+                ("reconciler", repeat("reconciler", self._reconcile, self._reconcile_seconds / 2)),
+            )
+        ]
+        claiming = asyncio.create_task(self._claim_until_stopped(), name="claims")
         try:
-            cause = "start"
-            while not self._stop.is_set():
-                # Cleared before the claim: a wake-up that comes during it is heard after it.
-                heard_at = self._wakeup.take()
-                cause = await self._wait(await self._claim(cause, heard_at))
-            await self._drain()
+            done, _ = await asyncio.wait({claiming, *upkeep}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()  # one that ended by an error ends the worker
         finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            claiming.cancel()
+            await asyncio.gather(claiming, return_exceptions=True)
+            try:
+                await self._drain(self._settings.shutdown_grace_seconds if self._stop.is_set() else 0.0)
+            finally:
+                # Before the release: a beat after it would find this worker gone, and register another.
+                for task in upkeep:
+                    task.cancel()
+                await asyncio.gather(*upkeep, return_exceptions=True)
+                await self._release()
+
+    async def _claim_until_stopped(self) -> None:
+        cause = "start"
+        while not self._stop.is_set():
+            # Cleared before the claim: a wake-up that comes during it is heard after it.
+            heard_at = self._wakeup.take()
+            cause = await self._wait(await self._claim(cause, heard_at))
 
     async def _claim(self, cause: str, heard_at: float | None) -> Next:
         """When to claim again at the latest."""
-        sweep = self._sweep()
-        free = self._settings.worker_concurrency - len(self._held)
+        self._lease.changed.clear()
+        if not self._lease.holds:
+            self._api_is(False, self._lease.refused)
+            return Next(self._settings.degraded_sweep_seconds, cause)
+        if not self._failures:
+            self._api_is(True)  # it has answered the beat; a worker that is full would not learn it otherwise
+        free = min(self._settings.worker_concurrency - len(self._held), MOST_CLAIMED)
         if free <= 0:
-            return sweep
-        count = functools.partial(metrics.CLAIMS.labels, cause)
+            return self._sweep()
+        wanted = self._admission.capacity(free)
+        if wanted <= 0:
+            # Nothing is claimed that could not be asked: others may be able to, and the queue keeps its order.
+            return min(self._sweep(), Next(self._admission.opens_in() + random.uniform(0, 0.1), "admission"))  # noqa: S311
+        number = self._lease.next_claim()
         try:
             with metrics.CLAIM_DURATION.time():
-                claims, next_due = await self._replies.claim(free)
+                claimed = await self._replies.claim(number, wanted)
         except DatabaseError as error:
-            if self.api_answers is not False:
-                log.warning("The API does not answer.", action="claim_failed", reason=str(error))
-            self._api_is(False)
-            count("error").inc()
-            return Next(self._settings.degraded_sweep_seconds, "degraded_sweep")
+            return self._after_failure(error, cause)
+        finally:
+            # Answered, or given up: what it may bring all the same goes back with the next beat.
+            self._lease.know(number)
+        return self._take(claimed, cause, wanted, heard_at)
+
+    def _take(self, claimed: Claimed, cause: str, wanted: int, heard_at: float | None) -> Next:
         self._api_is(True)
-        count("work" if claims else "nothing").inc()
-        if claims and heard_at is not None:
-            metrics.WAKEUP_TO_CLAIM.observe(time.monotonic() - heard_at)
-        for claim in claims:
+        metrics.CLAIMS.labels(cause, "work" if claimed.claims else "nothing").inc()
+        for claim in claimed.claims:
             self._start(claim)
-        if not claims and heard_at is not None:
-            # It was heard before its row could be seen, or the row was locked just then.
-            sweep = min(sweep, Next(SECOND_LOOK_SECONDS, "second_look"))
-        return sweep if next_due is None else min(sweep, Next(next_due, "due"))
+        for fate, number in claimed.refused.items():
+            metrics.REFUSED_ROWS.labels(fate).inc(number)
+            log.error("The database raises an error for replies.", action="row_refused", fate=fate, count=number)
+        if claimed.claims and heard_at is not None:
+            metrics.WAKEUP_TO_CLAIM.observe(time.monotonic() - heard_at)
+        if not claimed.alive:
+            return Next(BEAT_SECONDS, cause)
+        if claimed.unreadable or len(claimed.claims) >= wanted:
+            return Next(0.0, "more")
+        sweep, due = self._sweep(), claimed.next_due_seconds
+        return sweep if due is None else min(sweep, Next(due, "due"))
+
+    def _after_failure(self, error: DatabaseError, cause: str) -> Next:
+        refused = error.code or str(error) if isinstance(error, DatabaseRefused) else None
+        if not self._failures or self.api_refuses != refused:
+            log.warning(
+                "The database refuses the claim: this is a defect, or another version of the schema."
+                if refused
+                else "The API does not answer.",
+                action="claim_refused" if refused else "claim_failed",
+                reason=str(error),
+            )
+        self._api_is(False, refused)
+        metrics.CLAIMS.labels(cause, "refused" if refused else "error").inc()
+        self._failures += 1
+        pause = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** min(self._failures - 1, 10))
+        wish = (error.retry_after if isinstance(error, DatabaseAway) else None) or 0.0
+        return Next(max(pause * random.uniform(0.7, 1.3), wish), "degraded_sweep", may_be_woken=False)  # noqa: S311
 
     def _sweep(self) -> Next:
         if self._wakeup.subscribed:
             return Next(self._settings.sweep_seconds, "sweep")
         return Next(self._settings.degraded_sweep_seconds, "degraded_sweep")
 
-    def _api_is(self, answering: bool) -> None:
-        if answering is not self.api_answers:
+    def _api_is(self, answering: bool, refuses: str | None = None) -> None:
+        if answering is not self.api_answers or refuses != self.api_refuses:
             self.api_changed_at = time.monotonic()
-        self.api_answers = answering
+        if answering:
+            self._failures = 0
+        self.api_answers, self.api_refuses = answering, refuses
         metrics.API_ANSWERS.set(answering)
 
+    def _claims(self) -> list[Claim]:
+        return list(self._held.values())
+
     def _start(self, claim: Claim) -> None:
-        task = asyncio.create_task(self._answerer.answer(claim), name=f"answer {claim.message_id}")
+        task = asyncio.create_task(self._answer(claim), name=f"answer {claim.message_id}")
         self._held[task] = claim
         metrics.REPLIES_IN_FLIGHT.set(len(self._held))
         task.add_done_callback(self._settled)
 
-    def _settled(self, task: asyncio.Task[None]) -> None:
-        claim = self._held.pop(task)
-        metrics.REPLIES_IN_FLIGHT.set(len(self._held))
-        if not task.cancelled() and (error := task.exception()) is not None:
+    async def _answer(self, claim: Claim) -> None:
+        """An answer that ends by a defect of ours fails its reply, which would be claimed for ever otherwise."""
+        try:
+            await self._answerer.answer(claim, self._lease)
+        except Exception as error:
             metrics.REPLIES.labels("dropped").inc()
-            # The lease will run out, and the reply is claimed again, here or elsewhere.
             log.error(
                 "A reply was dropped.",
                 action="reply_dropped",
                 **claim.ids,
-                error=type(error).__name__,
+                **logs.describe(error),
                 reason=str(error) if isinstance(error, DatabaseError) else None,
             )
+            call = claim.call or Call(context.PROMPT_VERSION, claim.model)
+            if isinstance(error, DatabaseRefused):
+                call = call.bare()  # one of its figures may be what was refused
+            with contextlib.suppress(DatabaseError, TimeoutError):
+                async with asyncio.timeout(self._settings.lease_seconds):
+                    await self._replies.fail(claim, "internal", None, call)
+
+    def _settled(self, task: asyncio.Task[None]) -> None:
+        self._held.pop(task)
+        metrics.REPLIES_IN_FLIGHT.set(len(self._held))
         # A place is free, and the session may have a next question.
         self._wakeup.event.set()
 
     async def _wait(self, following: Next) -> str:
         """What led to the next claim."""
+        if not following.may_be_woken:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(following.seconds):
+                    await self._stop.wait()
+            return following.cause
         # Here as everywhere asyncio.timeout: before Python 3.12, wait_for can swallow a cancellation.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(following.seconds):
-                await self._wakeup.event.wait()
-                return "place" if self._wakeup.heard_at is None else "wakeup"
+                if not await self._is_woken():
+                    return "start"
+            if self._wakeup.heard_at is None:
+                return "place"
+            await asyncio.sleep(random.uniform(0, COALESCE_SECONDS))  # noqa: S311
+            return "wakeup"
         return following.cause
 
-    async def _keep_for_ever(self) -> None:
-        while True:
-            started = time.monotonic()
-            await self._keep()
-            await asyncio.sleep(max(0.0, KEEP_SECONDS - (time.monotonic() - started)))
-
-    async def _keep(self) -> None:
-        """Renew all leases in one call, and save the drafts in another."""
-        claims = list(self._held.values())
-        if not claims:
-            return
-        lost: list[Claim] = []
-        # Bounded: while a call hangs, the clock of the leases goes on.
-        bound = self._settings.lease_seconds / 3
+    async def _is_woken(self) -> bool:
+        """Waits for a wake-up or a free place; False: for the lease that holds again."""
+        waits = [asyncio.ensure_future(event.wait()) for event in (self._wakeup.event, self._lease.changed)]
         try:
-            async with asyncio.timeout(bound):
-                lost = await self._replies.renew(claims)
-        except (DatabaseError, TimeoutError) as error:
-            log.warning("Leases were not renewed.", action="renewal_failed", reason=str(error))
-        now = time.monotonic()
-        self._give_up({*lost, *(claim for claim in claims if claim.lease_until <= now)})
-        try:
-            async with asyncio.timeout(bound):
-                await self._replies.save_drafts(list(self._held.values()))
-        except (DatabaseError, TimeoutError) as error:
-            log.warning("Drafts were not saved.", action="drafts_failed", reason=str(error))
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            return self._wakeup.event.is_set()
+        finally:
+            for each in waits:
+                each.cancel()
+            self._lease.changed.clear()
 
-    def _give_up(self, lost: set[Claim]) -> None:
+    @property
+    def _beat_bound(self) -> float:
+        """While a beat hangs, the clock of the lease goes on."""
+        return self._settings.lease_seconds / 3
+
+    @property
+    def _reconcile_seconds(self) -> float:
+        """Once a minute for the whole project, or more often where questions may wait only shortly."""
+        return min(60.0, self._settings.reply_max_wait_seconds / 10)
+
+    async def _reconcile(self) -> None:
+        found = await self._replies.reconcile(self._settings.reply_max_wait_seconds, self._reconcile_seconds)
+        while found is not None:
+            if found.get("mended"):
+                metrics.MENDED.inc(found["mended"])
+                log.error("The queue contradicted itself, and was mended.", action="mended", count=found["mended"])
+            if found.get("ended"):
+                log.warning("Replies have waited too long.", action="waited_too_long", count=found["ended"])
+            if not found.get("more"):
+                return
+            found = await self._replies.reconcile(self._settings.reply_max_wait_seconds, self._reconcile_seconds)
+
+    def _give_up(self, lost: list[Claim]) -> None:
         for task, claim in self._held.items():
-            if claim in lost:
-                log.warning("A lease was lost.", action="lease_lost", **claim.ids)
+            if any(claim is each for each in lost):
+                log.warning("A claim was lost.", action="lease_lost", **claim.ids)
                 metrics.LEASES_LOST.inc()
                 task.cancel()
 
-    async def _drain(self) -> None:
+    async def _drain(self, grace_seconds: float) -> None:
         log.info("Stopping.", action="drain", under_way=len(self._held))
-        if self._held:
-            await asyncio.wait(self._held, timeout=self._settings.shutdown_grace_seconds)
+        if self._held and grace_seconds:
+            await asyncio.wait(self._held, timeout=grace_seconds)
         unfinished = list(self._held)
         for task in unfinished:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
-        try:
-            released = await self._replies.release()
+
+    async def _release(self) -> None:
+        """Again and again while something is left or the API is away, but not for long."""
+        released, left, reason = 0, 1, "no answer in time"
+        with contextlib.suppress(TimeoutError, DatabaseRefused):
+            async with asyncio.timeout(RELEASE_SECONDS):
+                while left:
+                    freed = 0
+                    try:
+                        freed, left = await self._replies.release()
+                        reason = "locked by somebody else"
+                    except DatabaseError as error:
+                        reason = str(error)
+                        if isinstance(error, DatabaseRefused):
+                            raise
+                    released += freed
+                    await asyncio.sleep(0 if freed or not left else RELEASE_PAUSE_SECONDS)
+        if left:
+            log.warning(
+                "Not all was released: the lease will run out.",
+                action="release_failed",
+                released=released,
+                reason=reason,
+            )
+        else:
             log.info("Stopped.", action="stopped", released=released)
-        except DatabaseError as error:
-            log.warning("Nothing was released: leases will run out.", action="release_failed", reason=str(error))

@@ -6,8 +6,8 @@ import signal
 import structlog
 
 from worker import logs, readiness
+from worker.admission import Admission
 from worker.answer import Answerer
-from worker.breakers import Breakers
 from worker.broadcast import Broadcaster
 from worker.budget import Budget
 from worker.config import WorkerSettings
@@ -28,18 +28,18 @@ log = structlog.get_logger()
 async def run(settings: WorkerSettings) -> None:
     """Until SIGTERM or SIGINT. Raises if a side task dies: a worker must not live on deaf or dumb."""
     replies = await Replies.connect(settings)
-    structlog.contextvars.bind_contextvars(worker_id=replies.worker_id)
+    logs.identify(replies.worker_id)
     asyncio.get_running_loop().set_exception_handler(logs.tell_of_unheard)
     gemini = Gemini(settings)
     broadcaster = Broadcaster(settings)
     wakeup = WakeUp(settings)
     traces = traces_to(settings.otel_exporter_otlp_endpoint, replies.worker_id)
-    breakers, budget = Breakers(settings.models), Budget(settings.prompt_token_budget)
-    answerer = Answerer(replies, gemini, broadcaster, breakers, budget, traces, settings.reply_deadline_seconds)
-    runner = Runner(settings, replies, wakeup, answerer)
+    admission, budget = Admission(settings.models, settings.rate_limit), Budget(settings.prompt_token_budget)
+    answerer = Answerer(replies, gemini, broadcaster, admission, budget, traces, settings.reply_deadline_seconds)
+    runner = Runner(settings, replies, wakeup, answerer, admission)
 
     def problems() -> dict[str, str]:
-        return readiness.problems(settings, runner, wakeup, breakers)
+        return readiness.problems(settings, runner, wakeup, admission)
 
     heartbeat = Heartbeat()
     figures = Figures(settings)

@@ -4,20 +4,27 @@ import asyncio
 import contextlib
 import json
 import logging
+from types import SimpleNamespace
 
 import pytest
 from structlog.testing import capture_logs
 
 from tests.scripted_model import ScriptedModel, chunk, refuses, says
+from tests.unit.test_admission import call as call_of
+from tests.unit.test_admission import fail
+from worker import answer as answer_module
+from worker.admission import Admission
 from worker.answer import Answerer
-from worker.breakers import LEAST_CALLS, Breakers
+from worker.breakers import JITTER, OPEN_SECONDS
 from worker.broadcast import Broadcaster
 from worker.budget import Budget
 from worker.config import WorkerSettings
 from worker.errors import (
     ContentBlocked,
+    DatabaseAway,
     DatabaseRefused,
     EmptyReply,
+    InternalError,
     ModelGone,
     ModelOverloaded,
     ModelUnavailable,
@@ -36,7 +43,7 @@ BOUND = 5  # seconds; what takes as long has failed
 
 
 class FakeStream:
-    """Says its pieces; an exception among them is raised, and an event is waited for."""
+    """Says its pieces; an exception among them is raised, an event is waited for, and a function is called."""
 
     def __init__(self, *pieces, finish="stop", usage=None):
         self.pieces = pieces
@@ -45,6 +52,7 @@ class FakeStream:
         self.finish_reason = None
         self.model_version = "offline-extractive"
         self.first_token_ms, self.latency_ms = 1, 2
+        self.sign_of_life = False
 
     async def __aiter__(self):
         for piece in self.pieces:
@@ -52,6 +60,8 @@ class FakeStream:
                 raise piece
             if isinstance(piece, asyncio.Event):
                 await piece.wait()
+            elif callable(piece):
+                piece()
             else:
                 yield piece
         self.finish_reason = self.finish
@@ -75,11 +85,15 @@ class FakeGemini:
 
 
 class FakeReplies:
-    """Remembers how replies were settled. `held` is what the database says of the claim."""
+    """Remembers how replies were settled. `held` is what the database says of the claim.
 
-    def __init__(self, held=True, refused=False):
+    `refusals`: the codes with which it refuses answers, one after the other.
+    """
+
+    def __init__(self, held=True, refusals=()):
         self.held = held
-        self.refused = refused
+        self.refusals = list(refusals)
+        self.give_back_error = None
         self.settled = []
         self.calls = []
 
@@ -91,8 +105,9 @@ class FakeReplies:
         return self.held
 
     async def complete(self, claim, finish_reason, call):
-        if self.refused:
-            raise DatabaseRefused("complete_reply: 22P05")
+        if self.refusals:
+            code = self.refusals.pop(0)
+            raise DatabaseRefused(f"complete_reply: {code}", code)
         self.settled.append(("complete", claim.text, finish_reason))
         self.calls.append(call)
         return self.held
@@ -101,6 +116,11 @@ class FakeReplies:
         self.settled.append(("fail", error_code, retry_in))
         self.calls.append(call)
         return self.held
+
+    async def give_back(self, claim, due_in):
+        if self.give_back_error:
+            raise self.give_back_error
+        self.settled.append(("give_back", due_in))
 
 
 class FakeBroadcaster:
@@ -119,30 +139,34 @@ class FakeBroadcaster:
         self.sent.append("flush")
 
 
-def claimed(question="Why?", tries_left=2) -> Claim:
-    reply = Reply("m1", "s1", 1, 1, tries_left, question, [Message("user", question)], [{}], [{}])
-    return Claim(reply, attempt=1, tries_left=tries_left, lease_until=float("inf"))
+def claimed(question="Why?", calls_left=3) -> Claim:
+    reply = Reply("m1", "s1", "u1", 1, 1, calls_left, question, [Message("user", question)], [{}], [{}])
+    return Claim(reply, "w1", attempt=1, calls_left=calls_left)
+
+
+def a_lease(holds=True):
+    return SimpleNamespace(holds=holds, hurry=asyncio.Event())
 
 
 def answerer_of(
     replies,
     gemini,
     broadcaster,
-    breakers=None,
+    admission=None,
     budget=None,
     deadline=60.0,
     models=("first", "second"),
     traces=None,
 ):
-    breakers = breakers or Breakers(list(models))
-    return Answerer(replies, gemini, broadcaster, breakers, budget or Budget(32_000), traces or Traces(), deadline)
+    admission = admission or Admission(list(models))
+    return Answerer(replies, gemini, broadcaster, admission, budget or Budget(32_000), traces or Traces(), deadline)
 
 
-async def told(*streams, claim=None, replies=None, **others):
+async def told(*streams, claim=None, replies=None, lease=None, **others):
     """Answer one claim; the fakes know what happened."""
     gemini, replies, broadcaster = FakeGemini(*streams), replies or FakeReplies(), FakeBroadcaster()
     answerer = answerer_of(replies, gemini, broadcaster, **others)
-    await asyncio.wait_for(answerer.answer(claim or claimed()), BOUND)
+    await asyncio.wait_for(answerer.answer(claim or claimed(), lease or a_lease()), BOUND)
     assert gemini.left == len(gemini.asked), "every stream is left"
     return gemini, replies, broadcaster
 
@@ -213,16 +237,23 @@ async def test_half_a_pair_of_a_failed_attempt_does_not_come_back():
     assert replies.settled[-1] == ("complete", "\ufffd", "stop")
 
 
-async def test_tries_come_to_an_end():
+async def test_calls_come_to_an_end():
     streams = [FakeStream(now(Truncated)) for _ in range(3)]
 
-    gemini, replies, _ = await told(*streams, claim=claimed(tries_left=2))
+    gemini, replies, _ = await told(*streams, claim=claimed(calls_left=3))
 
     assert gemini.streams == []
     assert replies.settled == [("next", "", "truncated")] * 2 + [("fail", "truncated", None)]
 
 
-@pytest.mark.parametrize("kind", [ContentBlocked, ModelUnavailable, PromptTooLong])
+async def test_what_a_limit_refuses_is_none_of_them():
+    gemini, replies, _ = await told(FakeStream(now(RateLimited)), FakeStream("x"), claim=claimed(calls_left=1))
+
+    assert asked_in_order(gemini) == ["first", "second"]
+    assert replies.settled == [("next", "", "rate_limited"), ("complete", "x", "stop")]
+
+
+@pytest.mark.parametrize("kind", [ContentBlocked, PromptTooLong, InternalError])
 async def test_a_lasting_error_fails_with_its_code(kind):
     gemini, replies, broadcaster = await told(FakeStream("half", kind("x", retry_after=1.0)))
 
@@ -235,7 +266,10 @@ def asked_in_order(gemini):
     return [model for model, _ in gemini.asked]
 
 
-@pytest.mark.parametrize("kind", [ModelOverloaded, QuotaSpent, ModelGone])
+PASSING = [ModelOverloaded, RateLimited, QuotaSpent, ModelGone, TimedOut, Truncated, EmptyReply]
+
+
+@pytest.mark.parametrize("kind", PASSING)
 async def test_the_next_model_is_asked_at_once(kind):
     """Whatever the provider wishes: that is about the other model."""
     gemini, replies, broadcaster = await told(FakeStream("half", kind("x", retry_after=600.0)), FakeStream("whole"))
@@ -246,80 +280,190 @@ async def test_the_next_model_is_asked_at_once(kind):
     assert broadcaster.sent == [(1, 0, "half"), (2, 0, "whole"), "flush"]
 
 
-@pytest.mark.parametrize("kind", [RateLimited, TimedOut, Truncated, EmptyReply])
-async def test_for_other_errors_the_same_model_is_asked_again(kind):
-    gemini, _, _ = await told(FakeStream(now(kind)), FakeStream("x"))
+@pytest.mark.parametrize("kind", [ModelOverloaded, TimedOut, Truncated, EmptyReply])
+async def test_where_there_is_no_other_the_same_model_is_asked_again(kind):
+    gemini, _, _ = await told(FakeStream(now(kind)), FakeStream("x"), models=["first"])
 
     assert asked_in_order(gemini) == ["first", "first"]
 
 
-@pytest.mark.parametrize("kind", [QuotaSpent, ModelGone])
-async def test_no_model_is_left(kind):
-    gemini, replies, _ = await told(FakeStream(kind("x")), FakeStream(kind("x")), claim=claimed(tries_left=3))
+async def test_a_model_that_hangs_is_followed_by_the_next_in_the_same_claim():
+    """With the real client, which gives the first up for its silence."""
 
-    assert asked_in_order(gemini) == ["first", "second"]
-    assert replies.settled == [("next", "", kind.error_code), ("fail", kind.error_code, None)]
+    async def answers(exchange):
+        if "/first:" in exchange.request.path:
+            await exchange.gone.wait()
+        else:
+            await exchange.event(chunk("whole", "STOP"))
+
+    async with ScriptedModel(answers) as server:
+        gemini = Gemini(settings_of(server, model_first_token_seconds=0.1))
+        replies = FakeReplies()
+        answering = answerer_of(replies, gemini, FakeBroadcaster()).answer(claimed(), a_lease())
+        await asyncio.wait_for(answering, BOUND)
+        await gemini.close()
+
+    assert replies.settled == [("next", "", "timed_out"), ("complete", "whole", "stop")]
+
+
+@pytest.mark.parametrize("kind", [RateLimited, QuotaSpent, ModelGone, ModelUnavailable])
+async def test_when_every_model_is_closed_the_question_waits_in_the_queue(kind):
+    streams = [FakeStream(kind("x")), FakeStream(kind("x"))]
+
+    gemini, replies, _ = await told(*streams, models=["first"])
+
+    assert asked_in_order(gemini) == ["first"]
+    [(verb, code, retry_in)] = replies.settled
+    assert (verb, code, retry_in is None) == ("fail", kind.error_code, False)
+
+
+async def test_a_refused_key_is_not_offered_to_the_next_model():
+    gemini, replies, _ = await told(FakeStream(ModelUnavailable("x")))
+
+    assert asked_in_order(gemini) == ["first"]
+    assert replies.settled[0][:2] == ("fail", "model_unavailable")
 
 
 async def test_what_is_gone_is_not_asked_again_and_what_is_overloaded_is():
-    streams = [FakeStream(now(ModelOverloaded)), FakeStream(now(ModelGone)), FakeStream("x")]
+    streams = [FakeStream(now(ModelGone)), FakeStream(now(ModelOverloaded)), FakeStream("x")]
 
-    gemini, replies, _ = await told(*streams, claim=claimed(tries_left=3))
+    gemini, replies, _ = await told(*streams)
 
-    # The pause before the third is the back-off of a second failure: at most two seconds.
-    assert asked_in_order(gemini) == ["first", "second", "first"]
+    assert asked_in_order(gemini) == ["first", "second", "second"]
     assert replies.settled[-1] == ("complete", "x", "stop")
 
 
-async def test_the_fallback_costs_a_try():
-    gemini, replies, _ = await told(FakeStream(now(ModelOverloaded)), claim=claimed(tries_left=0))
+async def test_the_fallback_is_one_of_the_calls():
+    gemini, replies, _ = await told(FakeStream(now(ModelOverloaded)), claim=claimed(calls_left=1))
 
     assert asked_in_order(gemini) == ["first"]
     assert replies.settled == [("fail", "model_overloaded", None)]
 
 
-def failed(breakers, model, kind=ModelOverloaded, times=LEAST_CALLS):
-    for _ in range(times):
-        with contextlib.suppress(kind), breakers.watch(model):
-            raise kind("x")
-
-
 async def test_a_model_whose_breaker_is_open_is_passed_over():
-    breakers = Breakers(["first", "second"])
-    failed(breakers, "first")
+    admission = Admission(["first", "second"])
+    fail(admission, "first")
 
-    gemini, _, _ = await told(FakeStream("x"), breakers=breakers)
+    gemini, _, _ = await told(FakeStream("x"), admission=admission)
 
     assert asked_in_order(gemini) == ["second"]
 
 
-@pytest.mark.parametrize(
-    ("kinds", "settled"),
-    [
-        ([ModelOverloaded, TimedOut], ("fail", "model_overloaded", 20.0)),
-        ([ModelGone, TimedOut], ("fail", "timed_out", 20.0)),
-        ([QuotaSpent, ModelGone], ("fail", "rate_limited", None)),
-    ],
-)
-async def test_when_every_breaker_is_open_nobody_is_asked(kinds, settled):
-    breakers = Breakers(["first", "second"])
-    for model, kind in zip(["first", "second"], kinds, strict=True):
-        failed(breakers, model, kind)
+def closed_for(seconds):
+    """The only model, which its provider has closed for so long."""
+    admission = Admission(["first"])
+    call_of(admission, "first", RateLimited("x", seconds))
+    return admission
 
-    gemini, replies, _ = await told(breakers=breakers)
+
+async def test_when_no_model_may_be_asked_for_long_it_is_given_back_uncounted():
+    admission = Admission(["first", "second"])
+    fail(admission, "first")
+    fail(admission, "second")
+    claim = claimed(calls_left=1)
+
+    gemini, replies, _ = await told(admission=admission, claim=claim)
 
     assert gemini.asked == []
-    assert replies.settled == [settled]
+    [(verb, due_in)] = replies.settled
+    assert verb == "give_back"
+    assert 0.9 * OPEN_SECONDS < due_in <= OPEN_SECONDS * (1 + JITTER) ** 2
+    assert (claim.calls_left, claim.model) == (1, None)
+
+
+async def test_a_short_wait_for_the_model_is_spent_in_the_claim():
+    gemini, replies, _ = await told(FakeStream("x"), admission=closed_for(0.05))
+
+    assert asked_in_order(gemini) == ["first"]
+    assert replies.settled == [("complete", "x", "stop")]
+
+
+@pytest.mark.parametrize(("closed", "deadline"), [(5.1, 60.0), (0.5, 0.4)])
+async def test_a_wait_over_five_seconds_or_past_the_deadline_is_spent_in_the_queue(closed, deadline):
+    gemini, replies, _ = await told(admission=closed_for(closed), deadline=deadline)
+
+    assert gemini.asked == []
+    [(verb, due_in)] = replies.settled
+    assert (verb, due_in >= 0.9 * closed) == ("give_back", True)
+
+
+async def test_one_that_cannot_be_given_back_is_left_to_the_next_beat():
+    replies = FakeReplies()
+    replies.give_back_error = DatabaseAway("give_back: ConnectError")
+    admission = closed_for(60.0)
+
+    with capture_logs() as lines:
+        await told(admission=admission, replies=replies)
+
+    assert [line["action"] for line in lines] == ["given_back", "give_back_failed"]
+
+
+async def test_stopped_while_it_waits_for_a_model(monkeypatch):
+    waits = asyncio.Event()
+    monkeypatch.setattr(answer_module, "jittered", lambda seconds: (waits.set(), seconds)[1])
+    claim, replies, gemini = claimed(), FakeReplies(), FakeGemini()
+    answerer = answerer_of(replies, gemini, FakeBroadcaster(), closed_for(3.5))
+    answering = asyncio.create_task(answerer.answer(claim, a_lease()))
+    await asyncio.wait_for(waits.wait(), BOUND)
+
+    claim.cancel_requested.set()
+    await asyncio.wait_for(answering, 2)
+
+    assert gemini.asked == []
+    assert replies.settled == [("complete", "", "cancelled")]
     assert replies.calls[0].model_requested is None
 
 
-async def test_the_claim_knows_its_model_for_the_ledger():
-    claim, broadcaster = claimed(), FakeBroadcaster()
+async def test_stopped_before_any_call():
+    claim = claimed()
+    claim.cancel_requested.set()
+
+    gemini, replies, _ = await told(claim=claim)
+
+    assert gemini.asked == []
+    assert replies.settled == [("complete", "", "cancelled")]
+
+
+async def test_without_a_lease_no_call_begins():
+    """Somebody else may be answering it."""
+    gemini, replies, _ = await told(lease=a_lease(holds=False))
+
+    assert gemini.asked == []
+    [(verb, due_in)] = replies.settled
+    assert (verb, 0 < due_in < 1) == ("give_back", True)
+
+
+async def test_nor_the_second_call_of_a_claim():
+    lease = a_lease()
+
+    def expire():
+        lease.holds = False
+
+    gemini, replies, _ = await told(FakeStream(expire, now(ModelOverloaded)), lease=lease)
+
+    assert asked_in_order(gemini) == ["first"]
+    assert [verb for verb, *_ in replies.settled] == ["next", "give_back"]
+
+
+async def test_a_call_under_way_goes_on_past_the_lease():
+    lease = a_lease()
+
+    def expire():
+        lease.holds = False
+
+    _, replies, _ = await told(FakeStream("wh", expire, "ole"), lease=lease)
+
+    assert replies.settled == [("complete", "whole", "stop")]
+
+
+async def test_the_claim_knows_its_model_for_the_ledger_and_the_beat_is_hurried():
+    claim, broadcaster, lease = claimed(), FakeBroadcaster(), a_lease()
     gemini = FakeGemini(FakeStream("half", asyncio.Event()))
-    answering = asyncio.create_task(answerer_of(FakeReplies(), gemini, broadcaster).answer(claim))
+    answering = asyncio.create_task(answerer_of(FakeReplies(), gemini, broadcaster).answer(claim, lease))
     await asyncio.wait_for(broadcaster.something.wait(), BOUND)
 
     assert claim.model == "first"
+    assert lease.hurry.is_set()
     answering.cancel()
     await asyncio.gather(answering, return_exceptions=True)
 
@@ -336,17 +480,19 @@ async def test_past_the_deadline_the_reply_goes_back_to_the_queue():
     assert broadcaster.sent == [(1, 0, "half")]
 
 
-async def test_past_the_deadline_without_tries_it_fails():
-    _, replies, _ = await told(FakeStream(asyncio.Event()), deadline=0.1, claim=claimed(tries_left=0))
+async def test_past_the_deadline_without_another_call_it_fails():
+    _, replies, _ = await told(FakeStream(asyncio.Event()), deadline=0.1, claim=claimed(calls_left=1))
 
     assert replies.settled == [("fail", "timed_out", None)]
 
 
 async def test_the_deadline_is_for_all_attempts_together():
     """A wish that ends after it is granted in the queue."""
-    _, replies, _ = await told(FakeStream(RateLimited("x", retry_after=4.0)), deadline=3.0)
+    _, replies, _ = await told(FakeStream(Truncated("x", retry_after=4.0)), deadline=3.0, models=["first"])
 
-    assert replies.settled == [("fail", "rate_limited", 4.0)]
+    [(verb, code, retry_in)] = replies.settled
+    assert (verb, code) == ("fail", "truncated")
+    assert 4 <= retry_in <= 4 * (1 + JITTER)
 
 
 async def test_the_estimate_learns_from_what_the_provider_counts():
@@ -369,15 +515,17 @@ async def test_a_prompt_that_cannot_be_built_is_our_fault():
 
 
 async def test_a_long_wait_goes_back_to_the_queue():
-    _, replies, _ = await told(FakeStream(RateLimited("x", retry_after=23.0)))
+    _, replies, _ = await told(FakeStream(Truncated("x", retry_after=23.0)), models=["first"])
 
-    assert replies.settled == [("fail", "rate_limited", 23.0)]
+    [(verb, code, retry_in)] = replies.settled
+    assert (verb, code) == ("fail", "truncated")
+    assert 23 <= retry_in <= 23 * (1 + JITTER)
 
 
 async def test_a_cancelled_answer_keeps_what_was_shown():
     claim, broadcaster, replies = claimed(), FakeBroadcaster(), FakeReplies()
     gemini = FakeGemini(FakeStream("half", asyncio.Event(), "never", usage=Usage(prompt=3)))
-    answering = asyncio.create_task(answerer_of(replies, gemini, broadcaster).answer(claim))
+    answering = asyncio.create_task(answerer_of(replies, gemini, broadcaster).answer(claim, a_lease()))
     await asyncio.wait_for(broadcaster.something.wait(), BOUND)
 
     claim.cancel_requested.set()
@@ -391,9 +539,9 @@ async def test_a_cancelled_answer_keeps_what_was_shown():
 
 async def test_cancelled_between_two_attempts():
     claim = claimed()
-    claim.cancel_requested.set()
+    stream = FakeStream(claim.cancel_requested.set, Truncated("x", retry_after=3.5))
 
-    gemini, replies, _ = await told(FakeStream(RateLimited("x", retry_after=4.0)), claim=claim)
+    gemini, replies, _ = await asyncio.wait_for(told(stream, claim=claim, models=["first"]), 2)
 
     assert len(gemini.asked) == 1
     assert replies.settled == [("complete", "", "cancelled")]
@@ -417,16 +565,50 @@ async def test_a_claim_lost_at_the_end_is_not_an_error():
     assert [line["action"] for line in lines] == ["claim_lost"]
 
 
-async def test_an_answer_that_the_database_refuses_fails():
-    _, replies, _ = await told(FakeStream("x"), replies=FakeReplies(refused=True))
+USED = Usage(prompt=10, candidates=2)
+
+
+async def test_an_answer_refused_for_a_figure_is_offered_once_more_without_any():
+    _, replies, _ = await told(FakeStream("x", usage=USED), replies=FakeReplies(refusals=["22003"]))
+
+    assert replies.settled == [("complete", "x", "stop")]
+    [call] = replies.calls
+    assert (call.model_requested, call.prompt_tokens, call.latency_ms) == ("first", None, None)
+
+
+async def test_an_answer_refused_twice_for_its_content_fails():
+    _, replies, _ = await told(FakeStream("x", usage=USED), replies=FakeReplies(refusals=["22003", "23514"]))
 
     assert replies.settled == [("fail", "internal", None)]
+    assert replies.calls[0].prompt_tokens is None
+
+
+async def test_an_answer_refused_for_another_reason_is_not_failed_at_once():
+    """Replies has offered it for long by then; what becomes of it is the runner's to say."""
+    replies = FakeReplies(refusals=["PGRST202"])
+
+    with pytest.raises(DatabaseRefused):
+        await told(FakeStream("x"), replies=replies)
+
+    assert replies.settled == []
+
+
+async def test_lengths_are_counted_once_for_each_piece(monkeypatch):
+    """Counting the whole text at each piece would be quadratic work in the event loop."""
+    counted, claim = [], claimed()
+    count = answer_module.utf16_length
+    monkeypatch.setattr(answer_module, "utf16_length", lambda text: (counted.append(text), count(text))[1])
+
+    await told(FakeStream("🧑a", "b🧑", "c"), claim=claim)
+
+    assert counted == ["🧑a", "b🧑", "c"]
+    assert claim.length == 7
 
 
 async def test_a_task_cancelled_from_outside_settles_nothing():
     broadcaster, replies = FakeBroadcaster(), FakeReplies()
     gemini = FakeGemini(FakeStream("half", asyncio.Event()))
-    answering = asyncio.create_task(answerer_of(replies, gemini, broadcaster).answer(claimed()))
+    answering = asyncio.create_task(answerer_of(replies, gemini, broadcaster).answer(claimed(), a_lease()))
     await asyncio.wait_for(broadcaster.something.wait(), BOUND)
 
     answering.cancel()
@@ -438,6 +620,17 @@ async def test_a_task_cancelled_from_outside_settles_nothing():
 
 
 QUESTION, ANSWER, KEY, TOLD = "sentinel-question", "sentinel-answer", "sentinel-key", "sentinel-told"
+
+
+def settings_of(server, **others):
+    return WorkerSettings(
+        _env_file=None,
+        supabase_url=server.url,
+        supabase_secret_key=KEY,
+        gemini_api_key=KEY,
+        gemini_base_url=server.url,
+        **others,
+    )
 
 
 async def broken(exchange):
@@ -466,18 +659,13 @@ async def test_no_log_line_holds_text_or_a_key(script, settled, caplog):
 
     # What the entry point lets libraries say.
     caplog.set_level(logging.WARNING)
-    replies, claim = FakeReplies(), claimed(QUESTION, tries_left=0)
+    replies, claim = FakeReplies(), claimed(QUESTION, calls_left=1)
     with capture_logs() as lines:
         async with ScriptedModel(answers) as server:
-            settings = WorkerSettings(
-                _env_file=None,
-                supabase_url=server.url,
-                supabase_secret_key=KEY,
-                gemini_api_key=KEY,
-                gemini_base_url=server.url,
-            )
+            settings = settings_of(server)
             gemini, broadcaster = Gemini(settings), Broadcaster(settings)
-            await asyncio.wait_for(answerer_of(replies, gemini, broadcaster, models=["m"]).answer(claim), BOUND)
+            answerer = answerer_of(replies, gemini, broadcaster, models=["m"])
+            await asyncio.wait_for(answerer.answer(claim, a_lease()), BOUND)
             await broadcaster.flush()
             await gemini.close()
             await broadcaster.close()

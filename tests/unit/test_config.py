@@ -165,6 +165,33 @@ def test_a_list_without_a_model_is_refused(environment):
         load(WorkerSettings)
 
 
+@pytest.mark.parametrize(("text", "rate"), [("60/60", (60, 60.0)), ("15 / 0.5", (15, 0.5)), ("", None), (None, None)])
+def test_the_limit_of_calls_is_a_number_in_so_many_seconds(environment, text, rate):
+    environment(GEMINI_RATE_LIMIT=text)
+
+    assert load(WorkerSettings).rate_limit == rate
+
+
+@pytest.mark.parametrize("text", ["60", "60/minute", "0/60", "60/0", "-1/60", "60/60/60"])
+def test_a_limit_of_another_form_is_refused_with_an_example(environment, text):
+    environment(GEMINI_RATE_LIMIT=text)
+
+    with pytest.raises(ConfigError, match=r"GEMINI_RATE_LIMIT: .*the form calls/seconds.* such as 60/60"):
+        load(WorkerSettings)
+
+
+def test_a_question_waits_ten_minutes_unless_told_otherwise(environment):
+    environment()
+    assert load(WorkerSettings).reply_max_wait_seconds == 600
+
+    environment(REPLY_MAX_WAIT_SECONDS="7.5")
+    assert load(WorkerSettings).reply_max_wait_seconds == 7.5
+
+    environment(REPLY_MAX_WAIT_SECONDS="0")
+    with pytest.raises(ConfigError, match="REPLY_MAX_WAIT_SECONDS"):
+        load(WorkerSettings)
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "worker.internal"])
 def test_the_operators_page_is_never_open_to_others(environment, host):
     environment(HEALTH_HOST=host)

@@ -53,7 +53,7 @@ Media: video 34 s"""
 
 
 def reply(posts=(POST,), analyses=(ANALYSIS,), history=(), question="Why?") -> Reply:
-    return Reply("m", "s", 1, 1, 2, question, list(history), list(posts), list(analyses))
+    return Reply("m", "s", "u", 1, 1, 4, question, list(history), list(posts), list(analyses))
 
 
 def build_chat_prompt(claimed: Reply, tokens: int = 32_000, ratio: float = 1.0) -> context.Prompt:

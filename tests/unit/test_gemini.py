@@ -11,6 +11,7 @@ from worker.config import WorkerSettings
 from worker.context import Prompt
 from worker.errors import (
     ContentBlocked,
+    Disconnected,
     EmptyReply,
     InternalError,
     ModelGone,
@@ -249,7 +250,7 @@ async def test_a_reset_is_truncated_and_what_came_is_shown():
             pieces = aiter(stream)
             assert await anext(pieces) == "half"
             shown.set()
-            with pytest.raises(Truncated):
+            with pytest.raises(Disconnected):
                 await anext(pieces)
         assert len(server.requests) == 1
 
@@ -257,7 +258,7 @@ async def test_a_reset_is_truncated_and_what_came_is_shown():
 async def test_a_reset_before_the_answer_is_truncated():
     _, _, error = await heard(lambda exchange: exchange.reset())
 
-    assert isinstance(error, Truncated)
+    assert isinstance(error, Disconnected)
 
 
 @pytest.mark.parametrize(
@@ -277,7 +278,7 @@ async def test_garbage_is_truncated_and_not_repeated(garbage):
 
     _, _, error = await heard(script)
 
-    assert isinstance(error, Truncated)
+    assert type(error) is Truncated, "no sign of a connection that breaks"
     assert "sentinel" not in str(error)
 
 
@@ -369,6 +370,37 @@ async def test_a_limit_is_of_the_minute_or_of_the_day(message, details, kind):
     _, _, error = await heard(refuses(429, "RESOURCE_EXHAUSTED", message, details))
 
     assert type(error) is kind
+
+
+def minute(name, value):
+    """A violation, of a limit of calls or of tokens."""
+    return {"quotaId": name, "quotaValue": value}
+
+
+CALLS, TOKENS = "GenerateRequestsPerMinutePerProjectPerModel", "GenerateContentInputTokensPerModelPerMinute"
+
+
+@pytest.mark.parametrize(
+    ("violations", "limit"),
+    [
+        ([minute(CALLS, "60")], 60),
+        ([minute(f"{CALLS}-FreeTier", 10)], 10),
+        ([minute(TOKENS, "250000"), minute(CALLS, "60")], 60),
+        ([minute(CALLS, "60"), minute(CALLS, "15")], 15),
+        ([minute(TOKENS, "250000")], None),
+        ([minute(CALLS, "many")], None),
+        ([minute(CALLS, "0")], None),
+        ([minute(CALLS, "-5")], None),
+        ([{"quotaId": CALLS}], None),
+        ([minute("GenerateRequestsPerSecond", "5")], None),
+        ([], None),
+    ],
+)
+async def test_a_limit_of_calls_is_told_with_its_number(violations, limit):
+    details = [{"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": violations}, RETRY_INFO]
+    _, _, error = await heard(refuses(429, "RESOURCE_EXHAUSTED", "Quota exceeded", details))
+
+    assert (type(error), error.limit, error.retry_after) == (RateLimited, limit, 23.0)
 
 
 @pytest.mark.parametrize("body", [{"error": "slow down"}, {}, ["x"], "x", {"error": {"details": ["x"]}}])

@@ -77,6 +77,16 @@ def test_our_lines_are_json_with_the_ids_that_are_bound() -> None:
     assert line == {"event": "All is well.", "action": "started", "latency_ms": 3, "level": "info", "worker_id": "w1"}
 
 
+def test_every_line_names_the_worker_whoever_writes_it_and_by_its_newest_id() -> None:
+    ended = run(
+        "import logging, structlog, threading\nlog = structlog.get_logger()\n"
+        "def tell(): log.info('All is well.', action='started')\n"
+        "logs.identify('w1')\nthread = threading.Thread(target=tell)\nthread.start(); thread.join()\n"
+        "logs.identify('w2')\ntell()\nlogging.getLogger('some.library').warning('Full')"
+    )
+    assert [json.loads(line)["worker_id"] for line in ended.stderr.splitlines()] == ["w1", "w2", "w2"]
+
+
 def test_libraries_are_json_from_warnings_on() -> None:
     ended = run(
         "import logging, warnings\nlog = logging.getLogger('some.library')\n"

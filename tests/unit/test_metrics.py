@@ -5,11 +5,13 @@ import re
 
 import pytest
 
-from tests.unit.test_answer import FakeReplies, FakeStream, answerer_of, claimed, now, told
+from tests.unit.test_admission import call, fail
+from tests.unit.test_answer import FakeReplies, FakeStream, a_lease, answerer_of, claimed, closed_for, now, told
 from tests.unit.test_broadcast import sending
+from tests.unit.test_limits import Clock
 from worker import metrics
-from worker.breakers import LEAST_CALLS, Breakers
-from worker.errors import ContentBlocked, DatabaseAway, ModelOverloaded
+from worker.admission import STATES, Admission
+from worker.errors import ContentBlocked, DatabaseAway, ModelOverloaded, RateLimited
 from worker.models import Call, Usage
 from worker.vitals import measure_queue
 from worker.web.health import create_health_app
@@ -71,14 +73,32 @@ def test_what_a_call_cost(grown):
 
 
 @pytest.mark.parametrize(
-    ("error", "tries_left", "outcome"),
-    [(ContentBlocked("x"), 2, "failed"), (ModelOverloaded("x", retry_after=60.0), 2, "postponed")],
+    ("error", "outcome"),
+    [(ContentBlocked("x"), "failed"), (ModelOverloaded("x", retry_after=60.0), "postponed")],
 )
-async def test_a_failure(grown, error, tries_left, outcome):
-    await told(FakeStream(error), claim=claimed(tries_left=tries_left), models=("first",))
+async def test_a_failure(grown, error, outcome):
+    await told(FakeStream(error), models=("first",))
 
     assert grown("postbro_replies_total", outcome=outcome) == 1
     assert grown("postbro_model_calls_total", model="first", outcome=error.error_code) == 1
+
+
+async def test_a_claim_that_could_not_ask(grown):
+    await told(admission=closed_for(60.0))
+
+    assert grown("postbro_replies_total", outcome="given_back") == 1
+
+
+@pytest.mark.parametrize("metric", [metrics.REPLIES, metrics.CLAIMS, metrics.REFUSED_ROWS, metrics.MENDED])
+def test_what_alerts_look_at_is_shown_as_0_from_the_start(metric):
+    assert next(iter(metric.collect())).samples
+
+
+def test_every_end_of_a_claim_is_explained_and_shown():
+    shown = {sample.labels["outcome"] for sample in next(iter(metrics.REPLIES.collect())).samples}
+    assert {"given_back", "claim_lost", "refused", "dropped"} <= shown
+    for outcome in shown:
+        assert re.search(rf"\b{outcome}\b", metrics.REPLIES._documentation)
 
 
 async def test_a_retry_is_two_calls_and_one_reply(grown):
@@ -90,7 +110,8 @@ async def test_a_retry_is_two_calls_and_one_reply(grown):
 
 
 @pytest.mark.parametrize(
-    ("replies", "outcome"), [(FakeReplies(held=False), "claim_lost"), (FakeReplies(refused=True), "refused")]
+    ("replies", "outcome"),
+    [(FakeReplies(held=False), "claim_lost"), (FakeReplies(refusals=["22003"] * 2), "refused")],
 )
 async def test_an_answer_that_is_not_stored(grown, replies, outcome):
     await told(FakeStream("x"), replies=replies)
@@ -100,9 +121,8 @@ async def test_an_answer_that_is_not_stored(grown, replies, outcome):
 
 async def test_a_stopped_reply(grown):
     claim = claimed()
-    claim.cancel_requested.set()
 
-    await told(FakeStream("half", asyncio.Event()), claim=claim)
+    await told(FakeStream("half", claim.cancel_requested.set, asyncio.Event()), claim=claim)
 
     assert grown("postbro_replies_total", outcome="cancelled") == 1
     assert grown("postbro_model_calls_total", model="first", outcome="cancelled") == 1
@@ -113,7 +133,7 @@ async def test_a_call_whose_claim_is_given_up_is_lost(grown):
 
     broadcaster = FakeBroadcaster()
     gemini = FakeGemini(FakeStream("half", asyncio.Event()))
-    answering = asyncio.create_task(answerer_of(FakeReplies(), gemini, broadcaster).answer(claimed()))
+    answering = asyncio.create_task(answerer_of(FakeReplies(), gemini, broadcaster).answer(claimed(), a_lease()))
     await asyncio.wait_for(broadcaster.something.wait(), 5)
     answering.cancel()
     await asyncio.gather(answering, return_exceptions=True)
@@ -139,19 +159,21 @@ async def test_deltas(grown, status, counted):
 
 
 def test_breakers_show_their_state():
-    breakers = Breakers(["breaking"])
+    clock = Clock()
+    admission = Admission(["breaking"], clock=clock)
 
-    def states():
-        return [
-            value("postbro_model_breaker_state", model="breaking", state=state)
-            for state in ("closed", "open", "half_open")
-        ]
+    def shown():
+        [state] = [each for each in STATES if value("postbro_model_breaker_state", model="breaking", state=each)]
+        return state
 
-    assert states() == [1, 0, 0]
-    for _ in range(LEAST_CALLS):
-        with pytest.raises(ModelOverloaded), breakers.watch("breaking"):
-            raise ModelOverloaded("x")
-    assert states() == [0, 1, 0]
+    assert shown() == "closed"
+    fail(admission, "breaking")
+    assert shown() == "open"
+    clock.now += 30
+    assert shown() == "half_open"
+    call(admission, "breaking")
+    call(admission, "breaking", RateLimited("x", 5.0))
+    assert shown() == "limited"
 
 
 class Queue:

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from worker.breakers import LEAST_CALLS, Breakers
+from tests.unit.test_admission import fail
+from worker.admission import Admission
 from worker.config import WorkerSettings
-from worker.errors import ModelOverloaded
+from worker.errors import ModelUnavailable, RateLimited
 from worker.readiness import problems
 from worker.vitals import STILL_SECONDS, Heartbeat
 from worker.web.health import create_health_app
@@ -17,34 +18,42 @@ SETTINGS = WorkerSettings(
 )
 
 
-def found(api=True, subscribed=True, seconds=0, breakers=None):
+def found(api=True, subscribed=True, seconds=0, admission=None, refused=None):
     since = time.monotonic() - seconds
     return problems(
         SETTINGS,
-        SimpleNamespace(api_answers=api, api_changed_at=since),
+        SimpleNamespace(api_answers=api, api_refuses=refused, api_changed_at=since),
         SimpleNamespace(subscribed=subscribed, changed_at=since),
-        breakers or Breakers(["first", "second"]),
+        admission or Admission(["first", "second"]),
     )
 
 
 def broken(*names):
-    breakers = Breakers(["first", "second"])
+    admission = Admission(["first", "second"])
     for name in names:
-        for _ in range(LEAST_CALLS):
-            with pytest.raises(ModelOverloaded), breakers.watch(name):
-                raise ModelOverloaded("x")
-    return breakers
+        fail(admission, name)
+    return admission
 
 
 def test_all_is_well():
     assert found() == {}
-    assert found(breakers=broken("first")) == {}, "the second still answers"
+    assert found(admission=broken("first")) == {}, "the second still answers"
 
 
 def test_the_api_is_away():
     assert "not answered for 7 s" in found(api=False, seconds=7)["api"]
     assert "SUPABASE_URL" in found(api=False)["api"]
     assert "SUPABASE_SECRET_KEY" in found(api=False)["api"]
+
+
+def test_a_database_that_refuses_is_no_outage():
+    """It is reached, and says no: the network is the wrong place to look."""
+    told = found(api=False, refused="PGRST202", seconds=300)
+
+    assert list(told) == ["database"]
+    assert "refused this worker for 5 min, with PGRST202" in told["database"]
+    assert "migrations" in told["database"]
+    assert "SUPABASE_URL" not in told["database"]
 
 
 def test_it_is_deaf():
@@ -55,9 +64,26 @@ def test_it_is_deaf():
 
 
 def test_no_model_is_left():
-    words = found(breakers=broken("first", "second"))["models"]
+    words = found(admission=broken("first", "second"))["models"]
     assert "first, second" in words
     assert "GEMINI_MODELS" in words
+
+
+def test_a_refused_key_is_told():
+    admission = Admission(["first", "second"])
+    with pytest.raises(ModelUnavailable), admission.watch("first", "q", "u"):
+        raise ModelUnavailable("401")
+
+    assert "GEMINI_API_KEY" in found(admission=admission)["models"]
+
+
+def test_a_limit_of_the_minute_is_no_problem():
+    admission = Admission(["first"])
+    with pytest.raises(RateLimited), admission.watch("first", "q", "u"):
+        raise RateLimited("429", 30.0)
+
+    assert admission.states() == {"first": "limited"}
+    assert found(admission=admission) == {}
 
 
 async def test_a_loop_that_stands_still_is_not_healthy(monkeypatch):

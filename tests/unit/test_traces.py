@@ -18,6 +18,7 @@ from tests.unit.test_answer import (
     FakeGemini,
     FakeReplies,
     FakeStream,
+    a_lease,
     answerer_of,
     claimed,
     now,
@@ -26,7 +27,6 @@ from tests.unit.test_answer import (
 from worker.errors import ContentBlocked, ModelOverloaded
 from worker.models import Usage
 from worker.otlp import SentTraces
-from worker.replies import Claim
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,7 +48,11 @@ def named(exporter, name):
 
 
 def waiting(claim, milliseconds):
-    return Claim(replace(claim.reply, waiting_ms=milliseconds), claim.attempt, claim.tries_left, claim.lease_until)
+    return replace(claim, reply=replace(claim.reply, waiting_ms=milliseconds))
+
+
+def of_version(claim, version):
+    return replace(claim, reply=replace(claim.reply, version=version))
 
 
 async def test_an_answer_is_one_trace_from_the_question_on(traces, exporter):
@@ -127,21 +131,18 @@ async def test_a_failure(traces, exporter):
 
 async def test_every_worker_that_claims_a_reply_writes_to_its_trace_and_a_new_version_has_its_own(traces, exporter):
     for version in (1, 1, 2):
-        claim = claimed()
-        again = Claim(replace(claim.reply, version=version), 1, 1, claim.lease_until)
-        await told(FakeStream("x"), claim=again, traces=traces)
+        await told(FakeStream("x"), claim=of_version(claimed(), version), traces=traces)
 
     first, second, other = (span.context.trace_id for span in named(exporter, "reply"))
     assert first == second != other
 
 
 async def test_replies_side_by_side_are_not_mixed_up(traces, exporter):
-    claims = [claimed(), claimed()]
-    claims[1] = Claim(replace(claims[1].reply, version=2), 1, 1, float("inf"))
+    claims = [claimed(), of_version(claimed(), 2)]
     pairs = [(FakeGemini(FakeStream("x")), claim) for claim in claims]
     await asyncio.gather(
         *(
-            answerer_of(FakeReplies(), gemini, FakeBroadcaster(), traces=traces).answer(claim)
+            answerer_of(FakeReplies(), gemini, FakeBroadcaster(), traces=traces).answer(claim, a_lease())
             for gemini, claim in pairs
         )
     )
@@ -155,7 +156,8 @@ async def test_replies_side_by_side_are_not_mixed_up(traces, exporter):
 async def test_a_claim_given_up_says_so(traces, exporter):
     broadcaster = FakeBroadcaster()
     gemini = FakeGemini(FakeStream("half", asyncio.Event()))
-    answering = asyncio.create_task(answerer_of(FakeReplies(), gemini, broadcaster, traces=traces).answer(claimed()))
+    answerer = answerer_of(FakeReplies(), gemini, broadcaster, traces=traces)
+    answering = asyncio.create_task(answerer.answer(claimed(), a_lease()))
     await asyncio.wait_for(broadcaster.something.wait(), 5)
     answering.cancel()
     await asyncio.gather(answering, return_exceptions=True)
@@ -170,7 +172,7 @@ async def test_a_claim_given_up_says_so(traces, exporter):
 )
 async def test_no_span_holds_text(traces, exporter, stream):
     answering = answerer_of(FakeReplies(), FakeGemini(stream), FakeBroadcaster(), traces=traces)
-    await asyncio.gather(answering.answer(claimed("sentinel question")), return_exceptions=True)
+    await asyncio.gather(answering.answer(claimed("sentinel question"), a_lease()), return_exceptions=True)
 
     spans = exporter.get_finished_spans()
     assert spans

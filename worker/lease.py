@@ -1,0 +1,106 @@
+"""This worker's life in the database: registered, shown once a second, over after too long a silence."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from worker import __version__, logs, metrics
+from worker.admission import Admission
+from worker.config import WorkerSettings
+from worker.errors import DatabaseRefused
+from worker.replies import Claim, Replies
+
+log = structlog.get_logger()
+
+
+def now() -> float:
+    """Seconds of a clock that goes on while the machine sleeps: the database's does."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class Lease:
+    """`step` is to be repeated each second; `holds` says whether claims and calls may begin.
+
+    `held` answers what this worker is answering; `give_up` ends the work on claims that were lost.
+    Past its end a worker claims nothing and begins no call. A call under way goes on: nobody may be able to take its
+    reply meanwhile, and if somebody did, the fence decides.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        replies: Replies,
+        admission: Admission,
+        held: Callable[[], list[Claim]],
+        give_up: Callable[[list[Claim]], None],
+    ) -> None:
+        self._settings = settings
+        self._replies = replies
+        self._admission = admission
+        self._held = held
+        self._give_up = give_up
+        self._until = 0.0
+        self._is_registered = False
+        self._claims = 0
+        self._claims_known = 0
+        self.changed = asyncio.Event()
+        """Set when it holds again."""
+        self.refused: str | None = None
+        """The code with which the database has refused the last step: a defect, and no outage."""
+        self.hurry = asyncio.Event()
+        """Set when a call begins: the next beat names its model, or a dead worker's call is in no ledger."""
+
+    @property
+    def holds(self) -> bool:
+        return self._is_registered and now() < self._until
+
+    def next_claim(self) -> int:
+        """The number of a claim that is about to be made."""
+        self._claims += 1
+        return self._claims
+
+    def know(self, claim: int) -> None:
+        """The answer of this claim is here, and what it brought is held; or nobody waits for it any more."""
+        if claim <= self._claims:  # else it is one of the registration before this one, which was buried meanwhile
+            self._claims_known = max(self._claims_known, claim)
+
+    async def step(self) -> None:
+        """Register, or show that this worker lives. Raises DatabaseError."""
+        asked_at, held_before = now(), self.holds
+        try:
+            workers = await (self._beat() if self._is_registered else self._register())
+        except DatabaseRefused as error:
+            self.refused = error.code or str(error)
+            raise
+        self.refused = None
+        if workers is None:
+            self._lose_everything()
+            return
+        self._until = asked_at + self._settings.lease_seconds
+        self._admission.set_workers(max(1, workers))
+        metrics.WORKERS.set(workers)
+        if not held_before:
+            self.changed.set()
+
+    async def _register(self) -> int:
+        workers = await self._replies.register(__version__, self._settings.worker_concurrency)
+        self._is_registered = True
+        log.info("Registered.", action="registered", workers=workers)
+        return workers
+
+    async def _beat(self) -> int | None:
+        """How many workers live; None: this one was buried."""
+        beaten = await self._replies.beat(self._held(), self._claims_known, self._admission.opens_in())
+        self._give_up(beaten.lost)
+        return beaten.workers if beaten.alive else None
+
+    def _lose_everything(self) -> None:
+        """Taken for dead: what it held is somebody else's. The next step registers."""
+        log.warning("Taken for dead after a silence: registering anew.", action="buried", held=len(self._held()))
+        self._is_registered = False
+        self._claims = self._claims_known = 0
+        self._give_up(self._held())
+        self._replies.begin_anew()
+        logs.identify(self._replies.worker_id)
