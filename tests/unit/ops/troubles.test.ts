@@ -9,12 +9,22 @@ const QUIET: Queue = {
   pending: 0,
   oldest_pending_seconds: null,
   in_flight: 0,
-  workers: 0,
+  workers: 1,
   waiting_to_retry: 0,
   overdue: 0,
   oldest_overdue_seconds: null,
+  mended: 0,
+  set_aside: 0,
+  refuses_questions: false,
 };
-const NOTHING: Period = { hours: 24, replies: {}, failures: {}, calls: {}, retries: 0, models: [] };
+const NOTHING: Period = {
+  hours: 24,
+  replies: {},
+  failures: {},
+  calls: {},
+  retries: 0,
+  models: [],
+};
 
 function told(
   queue: Partial<Queue> = {},
@@ -24,6 +34,7 @@ function told(
   const figures: Figures = {
     at: "2026-11-24T14:00:00+00:00",
     queue: { ...QUIET, ...queue },
+    workers: [],
     periods: [
       { ...NOTHING, ...day },
       { ...NOTHING, hours: 168 },
@@ -42,6 +53,17 @@ describe("what is wrong", () => {
     expect(told({}, {}, { realtime: "Not subscribed to wake-ups." })).toEqual([
       "problem: Not subscribed to wake-ups.",
     ]);
+  });
+
+  it.each([
+    [{ workers: 0 }, "No worker lives: no question is answered. Start one."],
+    [{ mended: 2 }, "Replies and queue contradicted each other 2 times, and were mended"],
+    [{ set_aside: 1 }, "The database raised an error for a reply, which was put off for five minutes, 1 time."],
+    [{ refuses_questions: true }, "New questions are refused: more are waiting than can be answered in time."],
+  ])("is a queue that is not as it should be: %j", (queue, words) => {
+    const [found, ...others] = told(queue);
+    expect(found).toContain(`problem: ${words}`);
+    expect(others).toEqual([]);
   });
 
   it.each([
@@ -89,7 +111,14 @@ describe("what is wrong", () => {
   });
 
   it("is a cost that nobody knows", () => {
-    const model = { model: "m", calls: 2, tokens: 9, cost_usd: 0, first_token_ms: null, latency_ms: null };
+    const model = {
+      model: "m",
+      calls: 2,
+      tokens: 9,
+      cost_usd: 0,
+      first_token_ms: null,
+      latency_ms: null,
+    };
     expect(told({}, { models: [{ ...model, calls_without_price: 2 }] })).toEqual([
       "notice: No price is known for m: the cost of 2 calls is missing here.",
     ]);

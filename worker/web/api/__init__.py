@@ -138,7 +138,11 @@ def _store(caller: Caller, session_id: str, message_id: str, text: str) -> Row:
         return inserted[0]
     stored = conversation.turn(caller, message_id)
     if stored is None or stored["session_id"] != session_id or stored["content"] != text:
-        raise Problem(422, "idempotency_key_reused", "This Idempotency-Key was used for another message.")
+        raise Problem(
+            422,
+            "idempotency_key_reused",
+            "This Idempotency-Key was used for another message, or for one that is deleted.",
+        )
     return stored
 
 

@@ -5,7 +5,7 @@ from worker.web.api.problems import Problem
 from worker.web.api.project import Row
 
 # The status of a failed reply: whose fault it was, and whether trying again later makes sense.
-STATUSES = {"timed_out": 504, "rate_limited": 503, "model_overloaded": 503}
+STATUSES = {"timed_out": 504, "rate_limited": 503, "model_overloaded": 503, "waited_too_long": 503}
 
 
 def of(row: Row) -> tuple[int, Row]:

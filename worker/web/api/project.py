@@ -8,6 +8,10 @@ from worker.web.api.problems import Problem, unauthorized
 
 SECONDS = 10.0  # the longest that one question to the API may take
 RETRY = {"Retry-After": "5"}  # seconds
+RETRY_COMMAND = {"Retry-After": "1"}
+BUSY = "busy"  # too many commands of this user are under way, and each takes a moment
+UNIQUE_VIOLATION = "23505"
+NO_SENSE = "The Supabase API gave an answer that makes no sense here."
 STATEMENT_TIMEOUT = "57014"
 
 Row = dict[str, Any]
@@ -47,9 +51,12 @@ class Caller:
         return rows[0]
 
     def insert_once(self, table: str, row: Row) -> list[Row]:
-        """The inserted row; nothing, if its id is taken."""
+        """The inserted row; nothing, if its id is taken, or was by a row that is deleted."""
         headers = {"Prefer": "resolution=ignore-duplicates,return=representation"}
-        return _rows(self._ask("POST", f"/{table}", params={"on_conflict": "id"}, json=row, headers=headers))
+        try:
+            return _rows(self._ask("POST", f"/{table}", params={"on_conflict": "id"}, json=row, headers=headers))
+        except _Taken:
+            return []
 
     def _ask(self, method: str, path: str, headers: dict[str, str] | None = None, **more: Any) -> Any:
         try:
@@ -62,6 +69,13 @@ class Caller:
         if response.is_success:
             return body
         _refuse(response.status_code, body if isinstance(body, dict) else {})
+
+
+class _Taken(Problem):
+    """A unique value is in use, or used up. Where no id was sent, that makes no sense."""
+
+    def __init__(self) -> None:
+        super().__init__(502, "api_failed", NO_SENSE)
 
 
 def _rows(answer: Any) -> list[Row]:
@@ -77,7 +91,10 @@ def _refuse(status: int, body: Row) -> NoReturn:
     if code.startswith("PT") and status in (404, 409, 429):
         # Our own functions and triggers: their sentences are made for the reader. No other text is passed on.
         hint, sentence = str(body.get("hint") or code), str(body.get("message") or "It was refused.")
-        raise Problem(status, hint, sentence, headers=RETRY if status == 429 else {})
+        wait = RETRY_COMMAND if hint == BUSY else RETRY
+        raise Problem(status, hint, sentence, headers=wait if status == 429 else {})
+    if code == UNIQUE_VIOLATION:
+        raise _Taken
     if status == 403:
         raise Problem(403, "forbidden", "This is not allowed.")
     if status == 429:
@@ -99,4 +116,4 @@ def _timed_out() -> Problem:
 
 def _failed() -> Problem:
     """A defect, a gateway in between, or a project without the migrations."""
-    return Problem(502, "api_failed", "The Supabase API gave an answer that makes no sense here.")
+    return Problem(502, "api_failed", NO_SENSE)

@@ -3,8 +3,8 @@
 import useSWR from "swr";
 import { BarChart, type Series } from "./BarChart";
 import { count, day, duration, milliseconds, money, time } from "./format";
-import { type Day, type Figures, lastDays, type Queue, type Report, readReport } from "./report";
-import { CountTable, DayTable, ModelTable, RetryTable } from "./Tables";
+import { type Day, type Figures, lastDays, type Report, readReport } from "./report";
+import { CountTable, DayTable, ModelTable, RetryTable, WorkerTable } from "./Tables";
 import { troubles } from "./troubles";
 
 const REFRESH_MS = 10_000;
@@ -60,7 +60,7 @@ function Everything({ figures }: { figures: Figures }) {
   const [lastDay, lastWeek] = figures.periods;
   return (
     <>
-      <Now queue={figures.queue} />
+      <Now figures={figures} />
       <section aria-labelledby="days">
         <h2 id="days">The last {DAYS} days</h2>
         <div className="charts">
@@ -111,12 +111,12 @@ function Everything({ figures }: { figures: Figures }) {
   );
 }
 
-function Now({ queue }: { queue: Queue }) {
+function Now({ figures: { at, queue, workers } }: { figures: Figures }) {
   const facts: [string, string][] = [
     ["Questions waiting", count(queue.pending)],
     ["The oldest, for", queue.oldest_pending_seconds === null ? "–" : duration(queue.oldest_pending_seconds)],
     ["Being answered", count(queue.in_flight)],
-    ["Workers answering", count(queue.workers)],
+    ["Workers that live", count(queue.workers)],
     ["Waiting to be tried again", count(queue.waiting_to_retry)],
     ["Due, not yet claimed", count(queue.overdue)],
   ];
@@ -131,6 +131,7 @@ function Now({ queue }: { queue: Queue }) {
           </div>
         ))}
       </dl>
+      <WorkerTable at={at} workers={workers} />
     </section>
   );
 }

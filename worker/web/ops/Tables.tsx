@@ -1,8 +1,8 @@
 // The same figures as tables: for whoever does not see the charts, and for whoever wants the numbers.
 
 import type { ReactNode } from "react";
-import { count, day, milliseconds, money } from "./format";
-import { type Day, type Percentiles, type Period, sum, type Use } from "./report";
+import { count, day, duration, milliseconds, money, time } from "./format";
+import { type Day, type Percentiles, type Period, sum, type Use, type Worker } from "./report";
 
 const PERIODS = ["24 hours", "7 days"];
 
@@ -88,6 +88,19 @@ export function DayTable({ days }: { days: Day[] }) {
     .reverse()
     .map((each) => [`${day(each.day)}, ${each.model}`, count(each.calls), count(each.tokens), cost(each)]);
   return <Table caption="Days (UTC) and models" head={["day, model", "calls", "tokens", "cost"]} rows={rows} />;
+}
+
+export function WorkerTable({ at, workers }: { at: string; workers: Worker[] }) {
+  const rows = workers.map((each) => [
+    each.id.slice(0, 8),
+    each.version,
+    time(each.started_at),
+    `${each.holds} of ${each.concurrency}`,
+    `${duration(Math.round(each.heard_seconds_ago))} ago`,
+    each.models_open_at !== null && each.models_open_at > at ? `not before ${time(each.models_open_at)}` : "yes",
+  ]);
+  const head = ["worker", "version", "since", "answers", "was heard", "may ask a model"];
+  return <Table caption="Workers" head={head} rows={rows} />;
 }
 
 export function RetryTable({ periods }: { periods: Period[] }) {

@@ -8,6 +8,24 @@ export interface Queue {
   waiting_to_retry: number;
   overdue: number;
   oldest_overdue_seconds: number | null;
+  /** Contradictions between replies and queue that were mended, since the installation. */
+  mended: number;
+  /** How often a row was put off because the database raised an error for it, since the installation. */
+  set_aside: number;
+  /** The queue is longer than what can be answered in time. */
+  refuses_questions: boolean;
+}
+
+/** A process that lives, or was heard of lately. */
+export interface Worker {
+  id: string;
+  version: string;
+  started_at: string;
+  concurrency: number;
+  holds: number;
+  /** Until then it may ask no model. */
+  models_open_at: string | null;
+  heard_seconds_ago: number;
 }
 
 /** 50th, 95th and 99th percentile, in milliseconds; null where no call answered. */
@@ -43,6 +61,7 @@ export interface Period {
 export interface Figures {
   at: string;
   queue: Queue;
+  workers: Worker[];
   periods: [Period, Period];
   days: Day[];
 }

@@ -8,7 +8,7 @@ export interface Trouble {
   words: string;
 }
 
-const OVERDUE_SECONDS = 30; // two leases: a dead worker's reply is due again after one
+const OVERDUE_SECONDS = 30;
 const LONG_WAIT_SECONDS = 120;
 const FAILED_SHARE = 0.05;
 const RETRIED_SHARE = 0.2;
@@ -23,6 +23,31 @@ export function troubles({ figures, problems }: Report): Trouble[] {
 
 function ofQueue({ queue }: Figures): Trouble[] {
   const found: Trouble[] = [];
+  if (queue.workers === 0) {
+    found.push({
+      level: "problem",
+      words: "No worker lives: no question is answered. Start one.",
+    });
+  }
+  if (queue.refuses_questions) {
+    const words =
+      "New questions are refused: more are waiting than can be answered in time. Add workers, or a model.";
+    found.push({ level: "problem", words });
+  }
+  if (queue.mended > 0) {
+    const times = plural(queue.mended, "time", "times");
+    found.push({
+      level: "problem",
+      words: `Replies and queue contradicted each other ${times}, and were mended: a defect, unless somebody changed the tables by hand.`,
+    });
+  }
+  if (queue.set_aside > 0) {
+    const times = plural(queue.set_aside, "time", "times");
+    found.push({
+      level: "problem",
+      words: `The database raised an error for a reply, which was put off for five minutes, ${times}. Its log says which.`,
+    });
+  }
   if (queue.overdue > 0 && (queue.oldest_overdue_seconds ?? 0) >= OVERDUE_SECONDS) {
     const [due, wait] = [plural(queue.overdue, "reply is", "replies are"), duration(queue.oldest_overdue_seconds!)];
     found.push({
@@ -32,7 +57,10 @@ function ofQueue({ queue }: Figures): Trouble[] {
   }
   if ((queue.oldest_pending_seconds ?? 0) >= LONG_WAIT_SECONDS) {
     const wait = duration(queue.oldest_pending_seconds!);
-    found.push({ level: "notice", words: `The oldest question has been waiting for ${wait}.` });
+    found.push({
+      level: "notice",
+      words: `The oldest question has been waiting for ${wait}.`,
+    });
   }
   return found;
 }
@@ -53,15 +81,24 @@ function ofLastDay({ periods: [day] }: Figures): Trouble[] {
   }
   const calls = sum(day.calls);
   if (day.retries >= FEW && day.retries / calls >= RETRIED_SHARE) {
-    found.push({ level: "notice", words: `${day.retries} of the last 24 hours' ${calls} calls were retries.` });
+    found.push({
+      level: "notice",
+      words: `${day.retries} of the last 24 hours' ${calls} calls were retries.`,
+    });
   }
   if (day.calls.lost) {
     const lost = plural(day.calls.lost, "call was", "calls were");
-    found.push({ level: "notice", words: `${lost} lost in the last 24 hours: a worker died, or lost its claim.` });
+    found.push({
+      level: "notice",
+      words: `${lost} lost in the last 24 hours: a worker died, or lost its claim.`,
+    });
   }
   for (const { model, calls_without_price: count } of day.models.filter((each) => each.calls_without_price > 0)) {
     const made = plural(count, "call", "calls");
-    found.push({ level: "notice", words: `No price is known for ${model}: the cost of ${made} is missing here.` });
+    found.push({
+      level: "notice",
+      words: `No price is known for ${model}: the cost of ${made} is missing here.`,
+    });
   }
   return found;
 }

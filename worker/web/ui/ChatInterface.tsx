@@ -23,7 +23,7 @@ import {
 import type { Components } from "react-markdown";
 import ReactMarkdown from "react-markdown";
 import remarkGfm from "remark-gfm";
-import type { Chat, ChatError, ChatMessage, ChatSubscription, Turn } from "./chat";
+import type { Chat, ChatError, ChatMessage, ChatSubscription, Turn, WaitsFor } from "./chat";
 import { asChatError, timeAgo } from "./chat";
 
 interface Props {
@@ -374,7 +374,11 @@ function useOutbox(
   const [lastSent, setLastSent] = useState<string | null>(null);
   const latest = useRef({ letters, sessionId });
   latest.current = { letters, sessionId };
-  const post = useRef({ underWay: new Set<string>(), line: Promise.resolve() }).current;
+  const post = useRef({
+    underWay: new Set<string>(),
+    held: new Map<string, ChatError>(),
+    line: Promise.resolve(),
+  }).current;
 
   const takeBack = useCallback(
     (id: string) => setLetters((all) => all.filter((letter) => letter.id !== id)),
@@ -384,18 +388,23 @@ function useOutbox(
     ({ id, content, replaces }: Letter, isAgain = true) => {
       if (post.underWay.has(id)) return;
       post.underWay.add(id);
-      const mark = (problem: ChatError | null) =>
-        setLetters((all) => all.map((letter) => (letter.id === id ? { ...letter, problem } : letter)));
-      mark(null);
+      const change = (over: Partial<Letter>) =>
+        setLetters((all) => all.map((letter) => (letter.id === id ? { ...letter, ...over } : letter)));
+      change({ problem: null });
       post.line = post.line.then(async () => {
         try {
+          post.held.delete(id);
+          refuseToOvertake(latest.current.letters, post.held, id);
           const session = latest.current.sessionId ?? (await open());
           latest.current.sessionId = session; // for the next in line, which may come before the next render
-          await chat.sendChatMessage(session, content, id, replaces);
+          const stored = await chat.sendChatMessage(session, content, id, replaces);
+          if (stored !== id) change({ id: stored }); // by which its turn is known
           // Stored, and perhaps long ago: one that was replaced since then is in no turn that will ever be read.
-          if (isAgain) void heal().then((wasRead) => wasRead && takeBack(id));
+          if (isAgain) void heal().then((wasRead) => wasRead && takeBack(stored));
         } catch (error) {
-          mark(asChatError(error));
+          const problem = asChatError(error);
+          if (problem.isBusy) post.held.set(id, problem);
+          change({ problem });
         }
         post.underWay.delete(id);
       });
@@ -451,6 +460,15 @@ function useOutbox(
   const replacing = outbox.filter(({ problem }) => problem?.isTemporary !== false);
   const replaced = new Set(replacing.map(({ replaces }) => replaces));
   return { outbox, replaced, lastSent, send, sendAnew, resend, resendAll, takeBack };
+}
+
+/** Throws what holds up a question that was asked before this one. */
+function refuseToOvertake(letters: Letter[], held: Map<string, ChatError>, id: string): void {
+  for (const letter of letters) {
+    if (letter.id === id) return;
+    const problem = held.get(letter.id);
+    if (problem) throw problem;
+  }
 }
 
 /** The same function at each drawing, whatever the callback is by then: a new one is no reason to subscribe again. */
@@ -628,6 +646,7 @@ function Again({ turn, onRetry }: { turn: Turn; onRetry: () => void }) {
 
 function Status({ turn }: { turn: Turn }) {
   if (turn.state !== "waiting" && turn.state !== "writing") return <span>{wordsFor(turn)?.sentence}</span>;
+  if (turn.waitsFor) return <span>{WAITS_FOR[turn.waitsFor]}</span>;
   return (
     <>
       <span className="chat-typing" aria-hidden="true">
@@ -941,24 +960,48 @@ function Notice({ talk }: { talk: Talk }) {
 /** Tells screen readers when an answer is whole: read out piece by piece, nobody could follow it. */
 function Announcer({ turns, isReady }: { turns: Turn[]; isReady: boolean }) {
   const before = useRef<{ states: Map<string, string>; newest: number } | null>(null);
+  const newReasonOf = useNewReasons();
   const [news, setNews] = useState("");
   useEffect(() => {
     if (!isReady) return;
     if (turns.length === 0) setNews("");
+    const isFirst = before.current === null;
     const { states, newest } = before.current ?? { states: new Map(), newest: Number.POSITIVE_INFINITY };
+    let told: string | null = null;
     for (const turn of turns) {
       // A quick failure is the first that is seen of its turn. What comes in above is no news.
       const known = states.get(turn.question.id) ?? (turn.question.turn > newest ? "waiting" : turn.state);
-      if (known !== turn.state) setNews(announcement(turn));
+      if (known !== turn.state) told = announcement(turn);
     }
+    const reason = newReasonOf(turns);
+    // What became of an answer is not talked over, and what was there before is no news.
+    const found = told ?? (isFirst ? null : reason);
+    if (found) setNews(found);
     const now = new Map(turns.map((turn) => [turn.question.id, turn.state]));
     before.current = { states: now, newest: turns.at(-1)?.question.turn ?? 0 };
-  }, [turns, isReady]);
+  }, [turns, isReady, newReasonOf]);
   return (
     <div className="chat-unseen" role="status">
       {news}
     </div>
   );
+}
+
+/** Why a question waits, where that was not told yet. A reason that comes and goes is told once for each wait. */
+function useNewReasons(): (turns: Turn[]) => string | null {
+  const told = useRef(new Map<string, Set<WaitsFor>>());
+  return useCallback((turns) => {
+    const now = new Map<string, Set<WaitsFor>>();
+    let news: string | null = null;
+    for (const { question, state, waitsFor } of turns) {
+      if (state !== "waiting") continue;
+      const known = told.current.get(question.id) ?? new Set();
+      if (waitsFor && !known.has(waitsFor)) news = WAITS_FOR[waitsFor];
+      now.set(question.id, waitsFor ? new Set([...known, waitsFor]) : known);
+    }
+    told.current = now;
+    return news;
+  }, []);
 }
 
 function announcement(turn: Turn): string {
@@ -975,6 +1018,12 @@ function spoken(markdown: string): string {
     .replace(/!?\[([^\]]*)\]\([^)\s]*\)/g, "$1");
 }
 
+const WAITS_FOR: Record<WaitsFor, string> = {
+  answer: "Waits for the answer above.",
+  model: "The model is busy; it is tried again.",
+  worker: "Nothing can answer at the moment. Your question is kept.",
+};
+
 const FAILURES: Record<string, [sentence: string, canRetry: boolean]> = {
   model_overloaded: ["The model is overloaded, or out of reach, at the moment.", true],
   rate_limited: ["Too many questions are being asked at the moment.", true],
@@ -985,6 +1034,7 @@ const FAILURES: Record<string, [sentence: string, canRetry: boolean]> = {
   truncated: ["The answer broke off before its end.", true],
   prompt_too_long: ["This is too long for the model. Try a shorter question.", false],
   out_of_tries: ["The answer failed several times.", true],
+  waited_too_long: ["Your question waited too long for the model. Try again in a few minutes.", true],
   internal: ["Something went wrong on our side.", true],
 };
 

@@ -8,7 +8,8 @@ import type { Database, Tables, TablesInsert } from "./database.types";
 
 export type ChatSession = Tables<"chat_sessions">;
 export type ChatMessage = Tables<"chat_messages">;
-export type ChatReply = Tables<"chat_replies">;
+/** Without the draft, which is computed: it comes only where it is asked for. */
+export type ChatReply = Omit<Tables<"chat_replies">, "chat_reply_drafts">;
 /** A chat for a list: with the post that it is about and the number of its messages. */
 export type ChatSessionSummary = Present<Tables<"chat_session_summaries">> & {
   post_analyses: { posts: Pick<Tables<"posts">, "platform" | "creator" | "caption"> };
@@ -19,6 +20,10 @@ type Present<Row> = { [Column in keyof Row]: NonNullable<Row[Column]> };
  * of them are of the version that is asked for: a failed one may have earlier answers. */
 export type TurnState = "waiting" | "writing" | "completed" | "failed" | "cancelled";
 
+/** What a question waits for, beyond its turn: an earlier question's answer; the model, which no worker may ask just
+ * now; or a worker, of which none runs. */
+export type WaitsFor = "answer" | "model" | "worker";
+
 /** A question and what has become of it. The same object as before, unless something of it changed. */
 export interface Turn {
   question: ChatMessage;
@@ -27,6 +32,8 @@ export interface Turn {
   /** All stored answers, oldest first. While it waits or is written, one more is on its way. */
   versions: ChatMessage[];
   state: TurnState;
+  /** While it waits: for what, where that is known. Only a subscription tells. */
+  waitsFor: WaitsFor | null;
   /** What to show: the answer so far while it waits or is written, and else the newest stored one. */
   text: string;
   /** Why it failed, one of a fixed list. */
@@ -72,9 +79,15 @@ export class ChatError extends Error {
     this.status = status;
   }
 
-  /** Nobody answered, somebody in between did, or the token has run out, of which the client gets another. */
+  /** Nobody answered, somebody in between did, the token has run out, of which the client gets another, or too many
+   * commands of this user are under way. */
   get isTemporary(): boolean {
-    return this.status === 0 || this.status === 401 || this.status >= 500;
+    return this.status === 0 || this.status === 401 || this.status >= 500 || this.isBusy;
+  }
+
+  /** Too many commands of this user are under way. Each command was tried again for a while before it says so. */
+  get isBusy(): boolean {
+    return this.hint === BUSY;
   }
 }
 
@@ -89,17 +102,24 @@ const TICK = 1_000; // milliseconds: how often a gap is looked at
 const SILENCE = 5_000; // milliseconds without news, while an answer is under way, until the rows are read
 const BLIND = 3_000; // milliseconds between two reads while no events arrive
 const PATIENCE = 15_000; // milliseconds for one request
+const BUSY = "busy"; // the hint of a refusal
+const BUSY_PAUSE = 1_000; // milliseconds between two tries of a command that was refused as busy, more or less
+const BUSY_FOR = 15_000; // milliseconds until that is told
+const MOST_IDS = 3; // under which one question is sent
+const LONG_WAIT = 3_000; // milliseconds in which a question is usually taken
+const LOOK_AGAIN = 5_000; // milliseconds between two looks at what a question waits for, and at most twice that
 const BACK_OFF = [1_000, 2_000, 5_000, 10_000]; // milliseconds between two channels
 
-/** All commands reject with a ChatError. */
+/** All commands reject with a ChatError. One that is refused as busy is tried again by itself for a while. */
 export function createChat(supabase: SupabaseClient<Database>) {
   const leaving = new Map<string, Promise<unknown>>(); // channels on their way out, by topic
 
   return {
     /** The chat about an analysis, opened if there is none. Call it at the first message, not by looking. */
     async createChatSession(postAnalysisId: string): Promise<ChatSession> {
-      const opening = supabase.rpc("open_chat_session", { post_analysis_id: postAnalysisId });
-      return must(await opening.abortSignal(patience()).single());
+      return command(() =>
+        supabase.rpc("open_chat_session", { post_analysis_id: postAnalysisId }).abortSignal(patience()).single(),
+      );
     },
 
     /** The most recently used first. */
@@ -114,20 +134,28 @@ export function createChat(supabase: SupabaseClient<Database>) {
       return must(await wanted.overrideTypes<ChatSessionSummary[], { merge: false }>());
     },
 
-    /** Sends a question. With the id of an earlier call, sending again is harmless: it is stored once.
-     * `replaces`: the chat's newest question, when this one takes its place. */
+    /** Sends a question, and gives the id under which it is stored. With the id of an earlier call, sending again is
+     * harmless: it is stored once. An id that is used up, or that another message has, is replaced by one that is
+     * the same each time. `replaces`: the chat's newest question, when this one takes its place. */
     async sendChatMessage(
       sessionId: string,
       text: string,
       id: string = crypto.randomUUID(),
       replaces?: string,
     ): Promise<string> {
-      const named = { id, session_id: sessionId, role: "user", content: text, ...(replaces && { replaces }) };
-      // The database fills in the turn and the owner; its types do not know that.
-      const row = named as TablesInsert<"chat_messages">;
-      const storing = supabase.from("chat_messages").upsert(row, { onConflict: "id", ignoreDuplicates: true });
-      accept(await storing.abortSignal(patience()));
-      return id;
+      for (let tried = id, ids = 1; ; ids++) {
+        const named = {
+          id: tried,
+          session_id: sessionId,
+          role: "user",
+          content: text,
+          ...(replaces && { replaces }),
+        };
+        const refusal = await store(supabase, named);
+        if (!refusal) return tried;
+        if (ids === MOST_IDS) throw refusal;
+        tried = await idAfter(tried, sessionId, text);
+      }
     },
 
     /** A page of the conversation, the newest one unless `before` names a turn. `limit` counts turns.
@@ -147,32 +175,30 @@ export function createChat(supabase: SupabaseClient<Database>) {
 
     /** Answers a failed or cancelled question again, in place. */
     async retryReply(messageId: string): Promise<ChatReply> {
-      return must(await supabase.rpc("retry_reply", { message_id: messageId }).abortSignal(patience()).single());
+      return replyOf(() => supabase.rpc("retry_reply", { message_id: messageId }).abortSignal(patience()));
     },
 
     /** Asks for another version of the answer to the chat's newest question. The earlier ones stay. */
     async regenerateReply(messageId: string): Promise<ChatReply> {
-      return must(await supabase.rpc("regenerate_reply", { message_id: messageId }).abortSignal(patience()).single());
+      return replyOf(() => supabase.rpc("regenerate_reply", { message_id: messageId }).abortSignal(patience()));
     },
 
     /** Stops an answer: at once while it waits, shortly after while it is written; what was shown is kept. */
     async cancelReply(messageId: string): Promise<ChatReply> {
-      return must(await supabase.rpc("cancel_reply", { message_id: messageId }).abortSignal(patience()).single());
+      return replyOf(() => supabase.rpc("cancel_reply", { message_id: messageId }).abortSignal(patience()));
     },
 
     async archiveChatSession(sessionId: string): Promise<void> {
-      const archiving = supabase.from("chat_sessions").update({ status: "archived" }).eq("id", sessionId);
-      accept(await archiving.abortSignal(patience()));
+      await command(() => setStatus(supabase, sessionId, "archived"));
     },
 
     async reopenChatSession(sessionId: string): Promise<void> {
-      const reopening = supabase.from("chat_sessions").update({ status: "active" }).eq("id", sessionId);
-      accept(await reopening.abortSignal(patience()));
+      await command(() => setStatus(supabase, sessionId, "active"));
     },
 
     /** Deletes the chat with all its messages, for good. */
     async deleteChatSession(sessionId: string): Promise<void> {
-      accept(await supabase.from("chat_sessions").delete().eq("id", sessionId).abortSignal(patience()));
+      await command(() => supabase.from("chat_sessions").delete().eq("id", sessionId).abortSignal(patience()));
     },
 
     /** Up to four questions worth asking, drawn from the analysis. */
@@ -191,6 +217,61 @@ export function createChat(supabase: SupabaseClient<Database>) {
 /** A request that nobody answers is given up: it must not hold up all that come after it. */
 function patience(): AbortSignal {
   return AbortSignal.timeout(PATIENCE);
+}
+
+// ---------------------------------------------------------------- commands
+
+/** A few commands of one user run at a time. One that was refused for that changed nothing: it is sent again, after
+ * pauses that differ, or the same commands would meet again. */
+async function command<Data>(send: () => PromiseLike<Answer<Data>>): Promise<Data> {
+  const end = Date.now() + BUSY_FOR;
+  for (;;) {
+    const answer = await send();
+    const pause = BUSY_PAUSE * (0.5 + Math.random());
+    if (answer.error?.hint !== BUSY || Date.now() + pause > end) return must(answer);
+    await new Promise((go) => setTimeout(go, pause));
+  }
+}
+
+/** A reply's row comes as JSON, of whose shape the generated types know nothing. */
+async function replyOf(send: () => PromiseLike<Answer<unknown>>): Promise<ChatReply> {
+  return (await command(send)) as ChatReply;
+}
+
+function setStatus(supabase: SupabaseClient<Database>, sessionId: string, status: string) {
+  return supabase.from("chat_sessions").update({ status }).eq("id", sessionId).abortSignal(patience());
+}
+
+type NewQuestion = Pick<ChatMessage, "id" | "session_id" | "role" | "content"> & { replaces?: string };
+
+const TAKEN = "23505"; // by another message, or by one that was deleted
+
+/** Null: this question is stored, now or since an earlier try. Else why it is not, though another id might do. */
+async function store(supabase: SupabaseClient<Database>, question: NewQuestion): Promise<ChatError | null> {
+  // The database fills in the turn and the owner; its types do not know that.
+  const row = question as TablesInsert<"chat_messages">;
+  const messages = () => supabase.from("chat_messages");
+  const upsert = () => messages().upsert(row, { onConflict: "id", ignoreDuplicates: true }).select("id");
+  let refusal = new ChatError(REFUSED, TAKEN, null, 409);
+  try {
+    const inserted = await command(() => upsert().abortSignal(patience()));
+    if (inserted.length > 0) return null;
+  } catch (error) {
+    refusal = asChatError(error);
+    if (refusal.code !== TAKEN) throw refusal;
+  }
+  const holder = messages().select("session_id, content").eq("id", question.id);
+  const [found] = must(await holder.abortSignal(patience()));
+  const isOurs = found?.session_id === question.session_id && found.content === question.content;
+  return isOurs ? null : refusal;
+}
+
+/** The id that is tried after one that is taken: the same each time, so that sending again stays harmless. */
+async function idAfter(id: string, sessionId: string, text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(`${id} ${sessionId} ${text}`));
+  const hex = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  // Version 8 of a UUID, which is made as one likes.
+  return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, "$1-$2-8$3-8$4-$5");
 }
 
 // ---------------------------------------------------------------- errors
@@ -300,6 +381,7 @@ class Thread {
   #reply: ChatReply | null = null;
   #versions: ChatMessage[] = []; // the stored answers, oldest first
   #draft = new Draft();
+  #waitsFor: WaitsFor | null = null;
   #shown: Turn | null = null;
 
   constructor(id: string) {
@@ -341,6 +423,23 @@ class Thread {
     this.#shown = null;
   }
 
+  /** What lies outside of this question, and its turn has to show. */
+  waitFor(what: WaitsFor | null): void {
+    if (what === this.#waitsFor) return;
+    this.#waitsFor = what;
+    this.#shown = null;
+  }
+
+  /** Its answer is not there, and may come. */
+  get isOpen(): boolean {
+    return this.turn.state === "waiting" || this.turn.state === "writing";
+  }
+
+  /** No worker has it. */
+  get isPending(): boolean {
+    return this.turn.state === "waiting" && this.#reply?.status === "pending";
+  }
+
   get isUnderWay(): boolean {
     return this.#reply?.status === "pending" || this.#reply?.status === "answering";
   }
@@ -360,7 +459,8 @@ class Thread {
   #show(): Turn {
     const answer = this.#versions.at(-1) ?? null;
     const text = answer?.content ?? "";
-    const turn = { question: this.question!, answer, versions: this.#versions, errorCode: null, text };
+    const rest = { versions: this.#versions, waitsFor: null, errorCode: null, text };
+    const turn = { question: this.question!, answer, ...rest };
     if (this.#isAnswered) return { ...turn, state: "completed" };
     const status = this.#reply?.status;
     const isAhead = this.#draft.attempt > (this.#reply?.attempt ?? 0);
@@ -369,7 +469,8 @@ class Thread {
     }
     // Between two attempts nothing is shown: the next one starts afresh.
     const draft = status === "pending" && !isAhead ? "" : this.#draft.text;
-    return { ...turn, state: draft ? "writing" : "waiting", text: draft };
+    if (draft) return { ...turn, state: "writing", text: draft };
+    return { ...turn, state: "waiting", text: "", waitsFor: status === "answering" ? null : this.#waitsFor };
   }
 
   get #isAnswered(): boolean {
@@ -396,6 +497,7 @@ class Conversation {
   #unwanted = new Set<string>(); // questions of pages that are not shown
   #replaced = new Set<string>();
   #lastRead = 1; // the newest turn that was read, and not only heard of
+  #reason: { id: string; waitsFor: WaitsFor | null } | null = null; // of the chat's next question
 
   take(rows: TurnRow[], heardMeanwhile: Set<string>): void {
     const first = this.earlier ?? 1;
@@ -443,7 +545,25 @@ class Conversation {
   }
 
   get turns(): Turn[] {
-    return this.#known.map((thread) => thread.turn);
+    if (this.#reason?.id !== this.next) this.#reason = null; // it would be old when that question waits again
+    let isOneOpen = false;
+    return this.#known.map((thread) => {
+      const ownReason = this.#reason?.id === thread.id ? this.#reason.waitsFor : null;
+      thread.waitFor(isOneOpen ? "answer" : ownReason);
+      isOneOpen ||= thread.isOpen;
+      return thread.turn;
+    });
+  }
+
+  /** The question that is the chat's next, while no worker has one of this chat. */
+  get next(): string | null {
+    const open = this.#known.filter((thread) => thread.isOpen);
+    return open.length > 0 && open.every((thread) => thread.isPending) ? open[0].id : null;
+  }
+
+  /** What the chat's next question, this one, waits for. */
+  giveReason(id: string, waitsFor: WaitsFor | null): void {
+    this.#reason = { id, waitsFor };
   }
 
   get isUnderWay(): boolean {
@@ -477,6 +597,51 @@ class Conversation {
   }
 }
 
+// ---------------------------------------------------------------- what a question waits for
+
+/** Looks at the service while a question waits for longer than usual, and never else. */
+class Lookout {
+  #id: string | null = null;
+  #nextLook = 0;
+  #isLooking = false;
+  readonly #supabase: SupabaseClient<Database>;
+  readonly #tell: (id: string, waitsFor: WaitsFor | null) => void;
+
+  constructor(supabase: SupabaseClient<Database>, tell: (id: string, waitsFor: WaitsFor | null) => void) {
+    this.#supabase = supabase;
+    this.#tell = tell;
+  }
+
+  /** `id`: the question that waits now, if any. To be called often. */
+  watch(id: string | null): void {
+    if (id !== this.#id) this.#nextLook = Date.now() + LONG_WAIT;
+    this.#id = id;
+    if (id !== null && !this.#isLooking && Date.now() > this.#nextLook) void this.#look(id);
+  }
+
+  async #look(id: string): Promise<void> {
+    this.#isLooking = true;
+    const waitsFor = await this.#read().catch(() => null); // a hint, and no more
+    this.#isLooking = false;
+    if (id !== this.#id) return;
+    // Not all at once: where the model is busy, many wait.
+    this.#nextLook = Date.now() + LOOK_AGAIN * (1 + Math.random());
+    this.#tell(id, waitsFor);
+  }
+
+  async #read(): Promise<WaitsFor | null> {
+    // A project whose types were generated before this view was there has it nevertheless.
+    const service = (this.#supabase as SupabaseClient<any>)
+      .from("chat_service")
+      .select("answering, model_busy_until");
+    const { data } = await service.retry(false).abortSignal(patience()).maybeSingle();
+    if (!data) return null;
+    if (!data.answering) return "worker";
+    // The database tells a time only while it lies ahead. Our clock may be wrong.
+    return data.model_busy_until === null ? null : "model";
+  }
+}
+
 // ---------------------------------------------------------------- the subscription
 
 /** One private channel, and the reading that heals what it misses. */
@@ -494,6 +659,7 @@ class Subscription implements ChatSubscription {
   #heardMeanwhile = new Set<string>();
   #lastNews = 0;
   #status: string | null | undefined; // the session's, as told last; null: it is deleted
+  readonly #lookout: Lookout;
   readonly #supabase: SupabaseClient<Database>;
   readonly #leaving: Map<string, Promise<unknown>>;
   readonly #sessionId: string;
@@ -509,6 +675,10 @@ class Subscription implements ChatSubscription {
     this.#leaving = leaving;
     this.#sessionId = sessionId;
     this.#handlers = handlers;
+    this.#lookout = new Lookout(supabase, (id, waitsFor) => {
+      this.#conversation.giveReason(id, waitsFor);
+      this.#show();
+    });
     this.#ticking = setInterval(() => this.#tick(), TICK);
     void this.#open();
     void this.#read();
@@ -628,6 +798,7 @@ class Subscription implements ChatSubscription {
     const silence = Date.now() - this.#lastNews;
     const isSilent = this.#isLive ? this.#conversation.isUnderWay && silence >= SILENCE : silence >= BLIND;
     if (this.#mustRead || this.#conversation.hasGap || isSilent) void this.#read();
+    this.#lookout.watch(this.#conversation.next);
   }
 
   #read(): Promise<boolean> {

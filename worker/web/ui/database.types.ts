@@ -18,18 +18,6 @@ export type Database = {
                   }
                   Relationships: [
                     {
-      foreignKeyName: "chat_messages_replaces_fkey"
-      columns: ["replaces"]
-isOneToOne: true
-      referencedRelation: "chat_messages"
-      referencedColumns: ["id"]
-    },{
-      foreignKeyName: "chat_messages_replaces_fkey"
-      columns: ["replaces"]
-isOneToOne: true
-      referencedRelation: "current_chat_messages"
-      referencedColumns: ["id"]
-    },{
       foreignKeyName: "chat_messages_reply_to_fkey"
       columns: ["reply_to"]
 isOneToOne: false
@@ -41,6 +29,18 @@ isOneToOne: false
 isOneToOne: false
       referencedRelation: "current_chat_messages"
       referencedColumns: ["id"]
+    },{
+      foreignKeyName: "replaces_a_question_of_the_same_session"
+      columns: ["replaces","session_id"]
+isOneToOne: false
+      referencedRelation: "chat_messages"
+      referencedColumns: ["id","session_id"]
+    },{
+      foreignKeyName: "replaces_a_question_of_the_same_session"
+      columns: ["replaces","session_id"]
+isOneToOne: false
+      referencedRelation: "current_chat_messages"
+      referencedColumns: ["id","session_id"]
     },{
       foreignKeyName: "session_belongs_to_user"
       columns: ["session_id","user_id"]
@@ -57,9 +57,16 @@ isOneToOne: false
                   ]
                 },"chat_replies": {
                   Row: {
-                    "attempt": number,"created_at": string,"error_code": string | null,"finished_at": string | null,"message_id": string,"session_id": string,"started_at": string | null,"status": string,"user_id": string,"version": number
+                    "attempt": number,"created_at": string,"error_code": string | null,"finished_at": string | null,"message_id": string,"session_id": string,"started_at": string | null,"status": string,"user_id": string,"version": number,"chat_reply_drafts": {
+              "attempt": number | null,
+"content": string | null,
+"message_id": string | null,
+"session_id": string | null,
+"updated_at": string | null,
+"user_id": string | null
+            } | null
                   }
-                  ComputedFields: never
+                  ComputedFields: "chat_reply_drafts"
                   Insert: {
                     "attempt"?: number,"created_at"?: string,"error_code"?: string | null,"finished_at"?: string | null,"message_id": string,"session_id": string,"started_at"?: string | null,"status"?: string,"user_id": string,"version"?: number
                   }
@@ -91,26 +98,6 @@ isOneToOne: false
 isOneToOne: false
       referencedRelation: "chat_sessions"
       referencedColumns: ["id","user_id"]
-    }
-                  ]
-                },"chat_reply_drafts": {
-                  Row: {
-                    "attempt": number,"content": string,"message_id": string,"session_id": string,"updated_at": string,"user_id": string
-                  }
-                  ComputedFields: never
-                  Insert: {
-                    "attempt": number,"content": string,"message_id": string,"session_id": string,"updated_at"?: string,"user_id": string
-                  }
-                  Update: {
-                    "attempt"?: number,"content"?: string,"message_id"?: string,"session_id"?: string,"updated_at"?: string,"user_id"?: string
-                  }
-                  Relationships: [
-                    {
-      foreignKeyName: "chat_reply_drafts_message_id_fkey"
-      columns: ["message_id"]
-isOneToOne: true
-      referencedRelation: "chat_replies"
-      referencedColumns: ["message_id"]
     }
                   ]
                 },"chat_sessions": {
@@ -184,7 +171,23 @@ isOneToOne: false
                 }
           }
           Views: {
-            "chat_session_summaries": {
+            "chat_reply_drafts": {
+                  Row: {
+                    "attempt": number | null,"content": string | null,"message_id": string | null,"session_id": string | null,"updated_at": string | null,"user_id": string | null
+                  }
+                  ComputedFields: never
+                  Relationships: [
+                    
+                  ]
+                },"chat_service": {
+                  Row: {
+                    "answering": boolean | null,"model_busy_until": string | null
+                  }
+                  ComputedFields: never
+                  Relationships: [
+                    
+                  ]
+                },"chat_session_summaries": {
                   Row: {
                     "created_at": string,"id": string,"last_turn": number,"message_count": number | null,"post_analysis_id": string,"status": string,"updated_at": string,"user_id": string
                   }
@@ -217,18 +220,6 @@ isOneToOne: false
                          }
                         Relationships: [
                     {
-      foreignKeyName: "chat_messages_replaces_fkey"
-      columns: ["replaces"]
-isOneToOne: true
-      referencedRelation: "chat_messages"
-      referencedColumns: ["id"]
-    },{
-      foreignKeyName: "chat_messages_replaces_fkey"
-      columns: ["replaces"]
-isOneToOne: true
-      referencedRelation: "current_chat_messages"
-      referencedColumns: ["id"]
-    },{
       foreignKeyName: "chat_messages_reply_to_fkey"
       columns: ["reply_to"]
 isOneToOne: false
@@ -240,6 +231,18 @@ isOneToOne: false
 isOneToOne: false
       referencedRelation: "current_chat_messages"
       referencedColumns: ["id"]
+    },{
+      foreignKeyName: "replaces_a_question_of_the_same_session"
+      columns: ["replaces","session_id"]
+isOneToOne: false
+      referencedRelation: "chat_messages"
+      referencedColumns: ["id","session_id"]
+    },{
+      foreignKeyName: "replaces_a_question_of_the_same_session"
+      columns: ["replaces","session_id"]
+isOneToOne: false
+      referencedRelation: "current_chat_messages"
+      referencedColumns: ["id","session_id"]
     },{
       foreignKeyName: "session_belongs_to_user"
       columns: ["session_id","user_id"]
@@ -257,36 +260,34 @@ isOneToOne: false
                 }
           }
           Functions: {
-            "cancel_reply":
-{ Args: { "message_id": string }; Returns: {
-              "attempt": number,
-"created_at": string,
-"error_code": string | null,
-"finished_at": string | null,
-"message_id": string,
-"session_id": string,
-"started_at": string | null,
-"status": string,
-"user_id": string,
-"version": number
-            }
+            "beat":
+{ Args: { "alive_seconds": number,"claims_known": number,"held": Json,"models_closed_seconds": number,"worker_id": string }; Returns: Json
+                           },
+"cancel_reply":
+{ Args: { "message_id": string }; Returns: Json
+                           },
+"chat_reply_drafts":
+{ Args: { "": Database["public"]['Tables']["chat_replies"]['Row'] }; Returns: { error: true } & "the function public.chat_reply_drafts with parameter or with a single unnamed json/jsonb parameter, but no matches were found in the schema cache"
                           SetofOptions: {
-        from: "*"
-        to: "chat_replies"
+        from: "chat_replies"
+        to: "chat_reply_drafts"
         isOneToOne: true
-        isSetofReturn: false
+        isSetofReturn: true
       } },
 "check_installation":
 { Args: { "functions": Json,"relations": Json }; Returns: Json
                            },
 "claim_replies":
-{ Args: { "lease_seconds": number,"max_replies": number,"worker_id": string }; Returns: Json
+{ Args: { "claim": number,"max_replies": number,"worker_id": string }; Returns: Json
                            },
 "complete_reply":
 { Args: { "attempt": number,"call": Json,"content": string,"finish_reason": string,"message_id": string,"worker_id": string }; Returns: boolean
                            },
 "fail_reply":
 { Args: { "attempt": number,"call": Json,"error_code": string,"message_id": string,"retry_in": number,"worker_id": string }; Returns: boolean
+                           },
+"give_back":
+{ Args: { "due_in": number,"replies": Json,"worker_id": string }; Returns: number
                            },
 "next_attempt":
 { Args: { "attempt": number,"call": Json,"error_code": string,"message_id": string,"worker_id": string }; Returns: number
@@ -313,52 +314,23 @@ isOneToOne: false
 "ops_report":
 { Args: Record<PropertyKey, never>; Returns: Json
                            },
-"regenerate_reply":
-{ Args: { "message_id": string }; Returns: {
-              "attempt": number,
-"created_at": string,
-"error_code": string | null,
-"finished_at": string | null,
-"message_id": string,
-"session_id": string,
-"started_at": string | null,
-"status": string,
-"user_id": string,
-"version": number
-            }
-                          SetofOptions: {
-        from: "*"
-        to: "chat_replies"
-        isOneToOne: true
-        isSetofReturn: false
-      } },
-"release_replies":
-{ Args: { "worker_id": string }; Returns: number
+"reconcile_replies":
+{ Args: { "every_seconds": number,"max_wait_seconds": number }; Returns: Json
                            },
-"renew_leases":
-{ Args: { "held": Json,"lease_seconds": number,"worker_id": string }; Returns: Json
+"regenerate_reply":
+{ Args: { "message_id": string }; Returns: Json
+                           },
+"register_worker":
+{ Args: { "alive_seconds": number,"concurrency": number,"version": string,"worker_id": string }; Returns: Json
+                           },
+"release_replies":
+{ Args: { "worker_id": string }; Returns: Json
                            },
 "retry_reply":
-{ Args: { "message_id": string }; Returns: {
-              "attempt": number,
-"created_at": string,
-"error_code": string | null,
-"finished_at": string | null,
-"message_id": string,
-"session_id": string,
-"started_at": string | null,
-"status": string,
-"user_id": string,
-"version": number
-            }
-                          SetofOptions: {
-        from: "*"
-        to: "chat_replies"
-        isOneToOne: true
-        isSetofReturn: false
-      } },
+{ Args: { "message_id": string }; Returns: Json
+                           },
 "save_drafts":
-{ Args: { "drafts": Json,"worker_id": string }; Returns: number
+{ Args: { "pieces": Json,"worker_id": string }; Returns: Json
                            }
           }
           Enums: {

@@ -18,6 +18,7 @@ export interface Said {
 
 /** "silent": it is heard, and never answered. */
 type Nobody = "unreachable" | "silent";
+type Script = Said | Nobody | ((asked: Asked) => Said | Nobody);
 
 export class Api {
   turns: TurnRow[] = [];
@@ -26,12 +27,17 @@ export class Api {
   asked: Asked[] = [];
   /** What reads of turns meet instead of rows: an error, or nobody there. */
   trouble: Said | Nobody | null = null;
-  #scripts = new Map<string, Said | Nobody>();
+  #scripts = new Map<string, Script>();
   #gate: Promise<void> | null = null;
 
   /** What "METHOD path" is answered with. */
-  script(request: string, said: Said | Nobody): void {
+  script(request: string, said: Script): void {
     this.#scripts.set(request, said);
+  }
+
+  /** How often "METHOD path" was asked. */
+  count(request: string): number {
+    return this.asked.filter(({ method, path }) => `${method} ${path}` === request).length;
   }
 
   /** Reads of turns are answered from now on when the returned function is called, with the rows of their own time. */
@@ -61,7 +67,8 @@ export class Api {
     };
     this.asked.push(asked);
     const request = `${asked.method} ${asked.path}`;
-    const said = this.#scripts.get(request) ?? this.#answer(request, asked);
+    const script = this.#scripts.get(request) ?? this.#answer(request, asked);
+    const said = typeof script === "function" ? script(asked) : script;
     if (!said) throw new Error(`The test has no answer to ${request}`);
     if (request === "GET current_chat_messages") await this.#gate;
     if (said === "unreachable") throw new TypeError("fetch failed");

@@ -8,26 +8,29 @@ const ANALYSIS = "a4a10000-0000-4000-8000-000000000000";
 
 test("a question is stored once, under an id of its own, with the four columns that a user may set", async () => {
   const { chat, api } = begin();
-  api.script("POST chat_messages", { status: 201 });
+  api.script("POST chat_messages", ({ body: { id } }) => ({ status: 201, body: [{ id }] }));
   const id = await chat.sendChatMessage(SESSION, "How many likes?");
   const [asked] = api.asked;
   expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4/);
   expect(asked.body).toEqual({ id, session_id: SESSION, role: "user", content: "How many likes?" });
-  expect([...asked.query]).toEqual([["on_conflict", "id"]]);
+  expect([...asked.query]).toEqual([
+    ["on_conflict", "id"],
+    ["select", "id"],
+  ]);
   expect(asked.headers.get("prefer")).toContain("resolution=ignore-duplicates");
   expect(asked.headers.get("authorization")).toBe("Bearer token");
 });
 
 test("a question that is sent again goes under the same id", async () => {
   const { chat, api } = begin();
-  api.script("POST chat_messages", { status: 201 });
+  api.script("POST chat_messages", ({ body: { id } }) => ({ status: 201, body: [{ id }] }));
   expect(await chat.sendChatMessage(SESSION, "Why?", idOf(1))).toBe(idOf(1));
   expect(api.asked[0].body.id).toBe(idOf(1));
 });
 
 test("a question that takes another's place names it, under the same id each time", async () => {
   const { chat, api } = begin();
-  api.script("POST chat_messages", { status: 201 });
+  api.script("POST chat_messages", ({ body: { id } }) => ({ status: 201, body: [{ id }] }));
   await chat.sendChatMessage(SESSION, "Why so many?", idOf(2), idOf(1));
   await chat.sendChatMessage(SESSION, "Why so many?", idOf(2), idOf(1));
   const row = { id: idOf(2), session_id: SESSION, role: "user", content: "Why so many?", replaces: idOf(1) };
@@ -50,6 +53,7 @@ test.each([
   api.script(`POST rpc/${name}`, { status: 200, body: replyRow(1, "pending") });
   expect(await chat[command](idOf(1))).toEqual(replyRow(1, "pending"));
   expect(api.asked[0].body).toEqual({ message_id: idOf(1) });
+  expect(api.asked[0].headers.get("accept") ?? "").not.toContain("pgrst.object"); // it is no row, but JSON
 });
 
 test.each([

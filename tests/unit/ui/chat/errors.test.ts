@@ -28,6 +28,11 @@ test.each([
   [409, { code: "PT409", message: "This chat is archived.", hint: "session_archived" }, "This chat is archived."],
   [409, { code: "PT409", message: "It is answered.", hint: "reply_state" }, "It is answered."],
   [429, { code: "PT429", message: "20 are waiting.", hint: "too_many_pending" }, "20 are waiting."],
+  [
+    429,
+    { code: "PT429", message: "Too many questions are waiting for an answer.", hint: "too_many_pending" },
+    "Too many questions are waiting for an answer.",
+  ],
 ])(
   "%i %o: a sentence for the reader; only a new sign-in makes it worth another try",
   async (status, body, sentence) => {

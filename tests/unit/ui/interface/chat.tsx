@@ -16,6 +16,7 @@ import { answerRow, messageRow, replyRow, SESSION, sessionRow } from "../rows";
 
 export const ANALYSIS = "a4a10000-0000-4000-8000-000000000000";
 export const OUT_OF_REACH = new ChatError("The server could not be reached.", "", null, 0);
+export const BUSY = new ChatError("More than three of your commands are under way.", "PT429", "busy", 429);
 export const REFUSED = new ChatError("20 are waiting.", "PT429", "too_many_pending", 429);
 
 interface Subscribed extends ChatSubscription {
@@ -91,7 +92,7 @@ export function turnOf(
   const text = over.text ?? (state === "completed" ? `Answer ${turn}` : "");
   const answer = over.answer ?? (state === "completed" ? answerRow(turn, text) : null);
   const versions = answer ? [answer] : [];
-  return { question: messageRow(turn), versions, state, errorCode: null, ...over, answer, text };
+  return { question: messageRow(turn), versions, state, waitsFor: null, errorCode: null, ...over, answer, text };
 }
 
 /** A chat that is there, drawn, live, and with these turns. */

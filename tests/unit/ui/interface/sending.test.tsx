@@ -5,6 +5,7 @@ import { expect, test, vi } from "vitest";
 import { messageRow, sessionRow } from "../rows";
 import {
   ANALYSIS,
+  BUSY,
   draw,
   drawn,
   field,
@@ -175,6 +176,59 @@ test("what found nobody is sent again after a while, and before what is asked ne
   expect(wait.mock.calls.some(([, milliseconds]) => milliseconds === 10_000)).toBe(true);
   await type("Two{Enter}");
   expect(contents(chat)).toEqual(["One", "One", "One", "Two"]);
+});
+
+test("while one finds too much under way, those behind it wait, and all are sent again in their order", async () => {
+  const { chat } = await drawn();
+  const first = later<void>();
+  chat.sendChatMessage.mockImplementationOnce(async () => {
+    await first.promise;
+    throw BUSY;
+  });
+  const wait = vi.spyOn(globalThis, "setTimeout");
+  for (const text of ["One", "Two", "Three"]) await type(`${text}{Enter}`);
+  await act(async () => first.end());
+  expect(contents(chat)).toEqual(["One"]);
+  expect(screen.getAllByText(/Not sent/)).toHaveLength(3);
+  const again = wait.mock.calls.filter(([, milliseconds]) => milliseconds === 3_000).at(-1)![0];
+  await act(async () => (again as () => void)());
+  expect(contents(chat)).toEqual(["One", "One", "Two", "Three"]);
+  expect(lines()).toEqual(["One", "Two", "Three"]);
+  expect(screen.queryByText(/Not sent/)).toBeNull();
+});
+
+test("one that was taken back holds up nobody", async () => {
+  const { chat } = await drawn();
+  chat.sendChatMessage.mockRejectedValueOnce(BUSY);
+  await type("One{Enter}");
+  await press("Edit");
+  fireEvent.change(field(), { target: { value: "Two" } });
+  await press("Send");
+  expect(contents(chat)).toEqual(["One", "Two"]);
+});
+
+test("one that is stored under another id is known by that: it gives way to its turn, and is sent no more", async () => {
+  const { chat } = await drawn();
+  const other = "0de40000-0000-8000-8000-000000000000";
+  chat.sendChatMessage.mockResolvedValueOnce(other);
+  await type("Why?{Enter}");
+  await chat.shows(turnOf(1, "waiting", { question: messageRow(1, { id: other, content: "Why?" }) }));
+  expect(lines()).toEqual(["Why?"]);
+  expect(screen.queryByText("Sending…")).toBeNull();
+  await setOnline(true);
+  expect(contents(chat)).toEqual(["Why?"]);
+  expect(sessionStorage.length).toBe(0);
+});
+
+test("one that is stored under another id, and replaced meanwhile, is not waited for", async () => {
+  const { chat } = await drawn();
+  const other = "0de40000-0000-8000-8000-000000000000";
+  vi.mocked(chat.open[0].heal).mockResolvedValue(true);
+  chat.sendChatMessage.mockRejectedValueOnce(OUT_OF_REACH).mockResolvedValueOnce(other);
+  await type("Why?{Enter}");
+  await setOnline(true);
+  expect(contents(chat)).toEqual(["Why?", "Why?"]);
+  expect(lines()).toEqual([]);
 });
 
 test("one that is sent at the moment in which another is found to be stored is kept", async () => {

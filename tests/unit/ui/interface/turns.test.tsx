@@ -52,6 +52,7 @@ test.each([
   ["truncated", "The answer broke off before its end.", true],
   ["prompt_too_long", "This is too long for the model. Try a shorter question.", false],
   ["out_of_tries", "The answer failed several times.", true],
+  ["waited_too_long", "Your question waited too long for the model. Try again in a few minutes.", true],
   ["internal", "Something went wrong on our side.", true],
   ["a_code_of_tomorrow", "Something went wrong on our side.", true],
   [null, "Something went wrong on our side.", true],
