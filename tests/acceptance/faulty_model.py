@@ -28,8 +28,7 @@ class FaultyModel:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with contextlib.closing(self._client):
-            for number in self._added:
-                self._client.delete(f"/faults/{number}")
+            self.forget()
 
     def add(self, fault: str, *, question: str, times: int | None = 1, **parameters: Any) -> int:
         """The next `times` calls whose question contains `question` meet this fault. Returns its id."""
@@ -42,6 +41,12 @@ class FaultyModel:
             fault in HARMLESS or parameters.get("reason") in BLOCKED or parameters.get("status") == TOO_LONG
         )
         return number
+
+    def forget(self) -> None:
+        """No call meets any of these faults any more."""
+        for number in self._added:
+            self._client.delete(f"/faults/{number}")
+        self._added.clear()
 
     def used(self, number: int) -> int:
         """How many calls have met it."""

@@ -24,8 +24,11 @@ def answers(database: Database, question: UUID) -> list[dict[str, Any]]:
 
 
 def draft(database: Database, question: UUID) -> str:
+    """The text so far, as the database has it: the view shows it to its owner alone."""
     row = database.execute(
-        "select content from public.chat_reply_drafts where message_id = %s", [question]
+        """select private.draft_text(message_id, attempt, version) as content
+        from public.chat_replies where message_id = %s""",
+        [question],
     ).fetchone()
     return row["content"] if row else ""
 

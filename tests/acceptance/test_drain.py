@@ -63,13 +63,13 @@ def test_sigterm_under_load(
     assert set(finished) <= set(first), "nothing new was begun"
     assert not set(finished) & set(first[:LATE])
     queued = database.execute(
-        "select message_id, worker_id, tries, due_at <= now() as due from private.reply_queue"
+        "select message_id, worker_id, calls, due_at <= now() as due from private.reply_queue"
         " where message_id = any (%s)",
         [everything],
     ).fetchall()
-    # Each session has its next question in the queue: due at once, held by nobody, no try spent.
-    assert {row["message_id"]: (row["worker_id"], row["tries"], row["due"]) for row in queued} == {
-        (later if question in finished else question): (None, 0, True)
+    # Each session has its next question in the queue: due at once, held by nobody; a call that was cut off is one.
+    assert {row["message_id"]: (row["worker_id"], row["calls"], row["due"]) for row in queued} == {
+        (later if question in finished else question): (None, int(question in first[:LATE]), True)
         for question, later in zip(first, behind, strict=True)
     }
 

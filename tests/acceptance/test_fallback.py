@@ -1,5 +1,6 @@
 """What the worker does about a model in trouble: another model, a breaker, a limit, a place in the queue."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,7 +12,7 @@ from tests.acceptance.faulty_model import FaultyModel
 from tests.acceptance.test_model_failures import Calls, calls_with, outcomes, reply
 from tests.people import Chat, People
 from tests.waiting import wait_for
-from worker.breakers import LEAST_CALLS
+from worker.breakers import LEAST_VOTES
 from worker.local.processes import Service
 
 Database = psycopg.Connection[dict[str, Any]]
@@ -45,36 +46,35 @@ def ask(people: People, marker: str = "", chat: Chat | None = None) -> UUID:
     return people.ask(chat or people.make_chat(), f"How many likes did it get? {marker}")
 
 
+def queue_row(database: Database, question: UUID) -> dict[str, Any]:
+    row = database.execute(
+        "select worker_id, calls, due_at > now() as later from private.reply_queue where message_id = %s", [question]
+    ).fetchone()
+    assert row is not None
+    return row
+
+
+def busy_until(people: People) -> str | None:
+    """What a page is told: until when no model may be asked."""
+    [service] = people.signed_in(people.make_user()).get("/chat_service").json()
+    return service["model_busy_until"]
+
+
 def wait_for_status(database: Database, question: UUID, status: str) -> None:
     wait_for(lambda: reply(database, question)["status"] == status, f"the reply to be {status}", PATIENCE)
 
 
-def test_the_next_model_answers_when_one_cannot(
-    worker_with: WorkerWith, people: People, database: Database, faulty_model: FaultyModel, calls: Calls
-) -> None:
-    worker_with()
-    faults: list[tuple[dict[str, Any], str]] = [
-        ({"status": 503, "retry_info": 600}, "model_overloaded"),
-        ({"status": 404}, "model_unavailable"),
-        ({"status": 429, "quota": "day", "retry_info": 35_640}, "rate_limited"),
-        ({"status": 429, "quota": "zero", "retry_info": 36}, "rate_limited"),
-    ]
-    for fault, error_code in faults:
-        marker = uuid4().hex
-        faulty_model.add("refuse", question=marker, model=FIRST, times=None, **fault)
-        question = ask(people, marker)
-        wait_for_status(database, question, "completed")
-
-        assert ledger(database, question) == [(error_code, FIRST), ("ok", SECOND)]
-        wait_for(lambda marker=marker: len(calls_with(marker, calls)) == 2, "both calls in the model's log")
-        assert [call["model"] for call in calls_with(marker, calls)] == [FIRST, SECOND]
-
-
 @pytest.mark.parametrize(
     ("fault", "error_code"),
-    [({"status": 429, "quota": "day", "retry_info": 1}, "rate_limited"), ({"status": 404}, "model_unavailable")],
+    [
+        ({"status": 503, "retry_info": 600}, "model_overloaded"),
+        ({"status": 404}, "model_unavailable"),
+        ({"status": 429, "quota": "minute", "retry_info": 36}, "rate_limited"),
+        ({"status": 429, "quota": "day", "retry_info": 35_640}, "rate_limited"),
+        ({"status": 429, "quota": "zero", "retry_info": 36}, "rate_limited"),
+    ],
 )
-def test_when_no_model_can_it_is_told_at_once(
+def test_the_next_model_answers_when_one_cannot(
     worker_with: WorkerWith,
     people: People,
     database: Database,
@@ -85,22 +85,63 @@ def test_when_no_model_can_it_is_told_at_once(
 ) -> None:
     worker_with()
     marker = uuid4().hex
+    faulty_model.add("refuse", question=marker, model=FIRST, times=None, **fault)
+    question = ask(people, marker)
+    wait_for_status(database, question, "completed")
+
+    assert ledger(database, question) == [(error_code, FIRST), ("ok", SECOND)]
+    wait_for(lambda: len(calls_with(marker, calls)) == 2, "both calls in the model's log")
+    assert [call["model"] for call in calls_with(marker, calls)] == [FIRST, SECOND]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error_code"),
+    [({"status": 429, "quota": "day", "retry_info": 1}, "rate_limited"), ({"status": 404}, "model_unavailable")],
+)
+def test_when_no_model_can_the_question_is_kept(
+    worker_with: WorkerWith,
+    people: People,
+    database: Database,
+    faulty_model: FaultyModel,
+    fault: dict[str, Any],
+    error_code: str,
+) -> None:
+    worker_with()
+    marker = uuid4().hex
     number = faulty_model.add("refuse", question=marker, times=None, **fault)
     question = ask(people, marker)
-    wait_for_status(database, question, "failed")
+    both = [(error_code, FIRST), (error_code, SECOND)]
+    wait_for(lambda: ledger(database, question)[:2] == both, "both to be asked")
+    wait_for(lambda: reply(database, question)["status"] == "pending", "it to wait")
+    assert faulty_model.used(number) == len(ledger(database, question))
 
-    assert reply(database, question)["error_code"] == error_code
-    assert ledger(database, question) == [(error_code, FIRST), (error_code, SECOND)]
-    assert faulty_model.used(number) == 2
+    queued = queue_row(database, question)
+    assert (queued["worker_id"], queued["calls"]) == (None, 0), "what closes a model is not counted"
+    later = ask(people)
+    wait_for(lambda: busy_until(people), "the page to be told that no model is asked")
+    assert ledger(database, later) == []
+    assert reply(database, later)["status"] == "pending"
 
 
-def test_a_model_that_fails_most_of_its_calls_is_left_alone(
+@pytest.mark.parametrize("fault", [{"status": 404}, {"status": 403}])
+def test_a_key_or_a_name_that_was_wrong_for_a_moment_fails_nothing(
+    worker_with: WorkerWith, people: People, database: Database, faulty_model: FaultyModel, fault: dict[str, Any]
+) -> None:
+    worker_with(GEMINI_MODELS=FIRST)
+    marker = uuid4().hex
+    faulty_model.add("refuse", question=marker, times=2, **fault)
+    question = ask(people, marker)
+    wait_for_status(database, question, "completed")
+    assert ledger(database, question) == [("model_unavailable", FIRST)] * 2 + [("ok", FIRST)]
+
+
+def test_a_model_that_fails_several_users_is_left_alone(
     worker_with: WorkerWith, people: People, database: Database, faulty_model: FaultyModel
 ) -> None:
     worker_with()
     marker = uuid4().hex
     number = faulty_model.add("refuse", question=marker, model=FIRST, times=None, status=503)
-    for _ in range(LEAST_CALLS):
+    for _ in range(LEAST_VOTES):
         question = ask(people, marker)
         wait_for_status(database, question, "completed")
         assert ledger(database, question) == [("model_overloaded", FIRST), ("ok", SECOND)]
@@ -108,45 +149,66 @@ def test_a_model_that_fails_most_of_its_calls_is_left_alone(
     question = ask(people, marker)
     wait_for_status(database, question, "completed")
     assert ledger(database, question) == [("ok", SECOND)]
-    assert faulty_model.used(number) == LEAST_CALLS
+    assert faulty_model.used(number) == LEAST_VOTES
 
 
-def test_with_every_breaker_open_replies_wait_in_the_queue_and_no_call_is_made(
+def test_one_user_alone_opens_no_breaker(
+    worker_with: WorkerWith, people: People, database: Database, faulty_model: FaultyModel
+) -> None:
+    """Questions whose answers always break off, or that make the model silent: others are answered at once."""
+    worker_with(GEMINI_MODELS=FIRST, MODEL_FIRST_TOKEN_SECONDS=1)
+    marker, somebody = uuid4().hex, people.make_user()
+    faulty_model.add("finish", question=marker, reason="OTHER", after=3, times=None)
+    silent = uuid4().hex
+    faulty_model.add("stall", question=silent, after=0, times=None)
+    theirs = [ask(people, word, people.make_chat(somebody)) for word in [marker, silent] * 4]
+    wait_for(lambda: sum(len(ledger(database, each)) for each in theirs) >= 12, "many of them to fail", PATIENCE)
+    for _ in range(5):
+        other = ask(people)
+        wait_for(lambda other=other: reply(database, other)["status"] == "completed", "another's answer", 5)
+        assert ledger(database, other) == [("ok", FIRST)]
+
+
+def test_while_no_model_may_be_asked_nothing_is_claimed_and_no_call_is_spent(
     worker_with: WorkerWith, people: People, database: Database, faulty_model: FaultyModel
 ) -> None:
     worker_with(GEMINI_MODELS=FIRST)
     marker = uuid4().hex
-    number = faulty_model.add("refuse", question=marker, times=None, status=503)
-    chats = [people.make_chat() for _ in range(LEAST_CALLS)]
-    questions = [ask(people, marker, chat) for chat in chats]
-    wait_for(lambda: faulty_model.used(number) >= LEAST_CALLS, "the breaker to open", PATIENCE)
-    # Nobody is asked any more: all that is left waits.
-    waiting = """select count(*) from private.reply_queue q
-        where q.message_id = any(%s) and q.worker_id is null and q.due_at > now() + interval '5 s'"""
-    wait_for(
-        lambda: (database.execute(waiting, [questions]).fetchone() or {})["count"] == len(questions),
-        "all of them to wait in the queue",
-        PATIENCE,
-    )
-    late = ask(people)
-    wait_for(lambda: outcomes(database, late) == ["model_overloaded"], "the one that came later, too", PATIENCE)
-    assert ledger(database, late) == [("model_overloaded", None)]
-    assert reply(database, late)["status"] == "pending"
+    faulty_model.add("refuse", question=marker, times=None, status=503)
+    questions = [ask(people, marker, people.make_chat()) for _ in range(LEAST_VOTES)]
+    wait_for(lambda: busy_until(people), "the breaker to open", PATIENCE)
+    late = [ask(people) for _ in range(8)]
+    time.sleep(2)
+    assert [ledger(database, each) for each in late] == [[]] * 8
+    assert {reply(database, each)["status"] for each in late} == {"pending"}
+    faulty_model.forget()
+    for each in [*late, *questions]:
+        wait_for(lambda each=each: reply(database, each)["status"] == "completed", "its answer", 60)
+    assert [ledger(database, each) for each in late] == [[("ok", FIRST)]] * 8
+
+
+def test_a_first_model_that_hangs_is_followed_by_the_next_in_the_same_claim(
+    worker_with: WorkerWith, people: People, database: Database, faulty_model: FaultyModel
+) -> None:
+    worker_with(MODEL_FIRST_TOKEN_SECONDS=1)
+    marker = uuid4().hex
+    faulty_model.add("stall", question=marker, model=FIRST, after=0, times=None)
+    question = ask(people, marker)
+    wait_for_status(database, question, "completed")
+    assert ledger(database, question) == [("timed_out", FIRST), ("ok", SECOND)]
 
 
 def test_a_wish_that_ends_after_the_deadline_is_granted_in_the_queue(
     worker_with: WorkerWith, people: People, database: Database, faulty_model: FaultyModel
 ) -> None:
-    worker_with(REPLY_DEADLINE_SECONDS=3)
+    worker_with(REPLY_DEADLINE_SECONDS=3, GEMINI_MODELS=FIRST)
     marker = uuid4().hex
     faulty_model.add("refuse", question=marker, status=429, quota="minute", retry_info=4)
     question = ask(people, marker)
     wait_for(lambda: outcomes(database, question) == ["rate_limited"], "the refusal", PATIENCE)
 
-    queued = database.execute(
-        "select worker_id, tries, due_at > now() as later from private.reply_queue where message_id = %s", [question]
-    ).fetchone()
-    assert queued == {"worker_id": None, "tries": 1, "later": True}
+    queued = queue_row(database, question)
+    assert queued == {"worker_id": None, "calls": 0, "later": True}
     assert reply(database, question)["status"] == "pending"
     wait_for_status(database, question, "completed")
     assert ledger(database, question) == [("rate_limited", FIRST), ("ok", FIRST)]

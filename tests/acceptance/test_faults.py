@@ -49,7 +49,8 @@ async def test_a_worker_killed_in_mid_stream_costs_an_attempt_and_no_answer(
     assert listener.answer(question) is None
     worker.worker.start()
 
-    answer = await listener.stored_answer(question, database, seconds=30)
+    # It is taken for dead after its life, by one that was heard for as long.
+    answer = await listener.stored_answer(question, database, seconds=60)
     assert answers(database, question) == [answer["content"]]
     assert outcomes(database, question) == ["lost", "ok"]
     # The page starts afresh with the new attempt, and ends with the stored text.

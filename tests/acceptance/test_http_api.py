@@ -111,7 +111,7 @@ def test_a_question_that_is_sent_again_has_its_answer_though_another_version_fai
 ) -> None:
     key, body = {"Idempotency-Key": str(uuid4())}, {"message": f"How many likes did it get? {uuid4().hex}"}
     first = api.post(path(chat), json=body, headers=key).json()
-    faulty_model.add("refuse", status=403, question=body["message"])
+    faulty_model.add("refuse", status=400, question=body["message"])
     owner = people.signed_in(chat.user)
     owner.post("/rpc/regenerate_reply", json={"message_id": key["Idempotency-Key"]}).raise_for_status()
     wait_for(lambda: api.get(path(chat)).json()["messages"][0]["status"] == "failed", "the second version's failure")

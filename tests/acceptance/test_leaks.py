@@ -107,7 +107,7 @@ def files() -> int:
 
 
 def has_draft(database: Database, question: UUID) -> bool:
-    found = database.execute("select message_id from public.chat_reply_drafts where message_id = %s", [question])
+    found = database.execute("select message_id from private.draft_pieces where message_id = %s", [question])
     return found.fetchone() is not None
 
 

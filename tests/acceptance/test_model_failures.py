@@ -34,7 +34,6 @@ def calls_with(marker: str, calls: Calls) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("fault", "error_code"),
     [
-        ({"fault": "refuse", "status": 403}, "model_unavailable"),
         ({"fault": "blocked_prompt"}, "content_blocked"),
         ({"fault": "finish", "reason": "RECITATION", "after": 3}, "content_blocked"),
     ],

@@ -8,7 +8,7 @@ DIED = "died by itself"
 
 @dataclass(frozen=True)
 class Entry:
-    """One fault, until the house was whole again. `worker_id`: the process that it hit; None: all or none of them."""
+    """One fault, until the house was whole again. `worker_id`: the registration that it hit; None: all or none."""
 
     fault: str
     begun: datetime

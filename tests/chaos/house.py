@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
 
 from tests.chaos import sabotage
+from tests.chaos.gateway import Gateway, gateway
 from tests.waiting import wait_for
 from worker.local.processes import Service, http_ready, python_module
 from worker.local.settings import Ports
@@ -20,6 +22,7 @@ from worker.local.stack import ROOT, Stack
 
 LEASE_SECONDS = 5.0
 SWEEP_SECONDS = 3.0
+MAX_WAIT_SECONDS = 150.0  # the reconciler looks ten times in this
 STOP_SECONDS = 15.0  # the worker's grace period, and what it takes on a busy machine to say good-bye
 
 
@@ -43,7 +46,7 @@ class Worker(Service):
     ) -> None:
         self.port = port
         self.log = stack.directory / "logs" / f"worker-{number}.log"
-        self._id: str | None = None
+        self._first_byte = 0
         is_whole = missing not in sabotage.IN_THE_WORKER
         super().__init__(
             f"worker {number}",
@@ -56,21 +59,25 @@ class Worker(Service):
 
     def launch(self) -> None:
         if not self.running:
-            self._id = None
             self._first_byte = self.log.stat().st_size if self.log.exists() else 0
         super().launch()
 
     @property
     def id(self) -> str:
-        """Of the process that runs, by its own first words: the worker_id of its claims."""
-        self._id = self._id or wait_for(self._read_id, f"the first words of {self.name}")
-        return self._id
+        """The worker_id of its claims, by its own words. It has another one after each burial."""
+        return wait_for(self._read_id, f"the first words of {self.name}")
 
     def _read_id(self) -> str | None:
+        registered = [line["worker_id"] for line in self.lines() if line["action"] in ("started", "registered")]
+        return registered[-1] if registered else None
+
+    def lines(self, *, of_all_starts: bool = False) -> Iterator[dict[str, Any]]:
+        """What it has logged since it was started."""
         with self.log.open("rb") as log:
-            log.seek(self._first_byte)
-            words = next((line for line in log if b'"action": "started"' in line and line.endswith(b"\n")), None)
-        return json.loads(words)["worker_id"] if words else None
+            log.seek(0 if of_all_starts else self._first_byte)
+            for line in log:
+                if line.startswith(b"{") and line.endswith(b"}\n"):
+                    yield {"action": None, **json.loads(line)}
 
     def signal(self, number: signal.Signals) -> None:
         if self.pid:
@@ -87,7 +94,7 @@ class Worker(Service):
             self.kill()
 
     @property
-    def is_subscribed(self) -> bool:
+    def is_ready(self) -> bool:
         try:
             return httpx.get(f"http://127.0.0.1:{self.port}/readyz", timeout=2).status_code == httpx.codes.OK
         except httpx.HTTPError:
@@ -104,17 +111,22 @@ class Worker(Service):
 
 
 @contextmanager
-def house(directory: Path, workers: int, missing: str | None = None) -> Iterator[tuple[Stack, list[Worker]]]:
+def house(
+    directory: Path, workers: int, seed: int, missing: str | None = None
+) -> Iterator[tuple[Stack, Gateway, list[Worker]]]:
     """`missing`: the guard that is taken away, one of sabotage.NAMES."""
     log = directory / "calls.jsonl"
     options = ("--pace-ms", "10", "--log", str(log), "--faults")
-    with Stack(
-        directory, ports=Ports.free(), worker=False, web=False, durable=True, model_arguments=options
-    ) as stack:
+    with (
+        Stack(directory, ports=Ports.free(), worker=False, web=False, durable=True, model_arguments=options) as stack,
+        gateway(stack.ports.api, seed) as before_api,
+    ):
         if missing in sabotage.IN_THE_DATABASE:
             with psycopg.connect(stack.environment["DATABASE_URL"], autocommit=True) as connection:
                 connection.execute(sabotage.IN_THE_DATABASE[missing])
         settings = {
+            "SUPABASE_URL": before_api.url,
+            "REPLY_MAX_WAIT_SECONDS": str(MAX_WAIT_SECONDS),
             "LEASE_SECONDS": str(LEASE_SECONDS),
             "SWEEP_SECONDS": str(SWEEP_SECONDS),
             "REALTIME_MESSAGES_PER_SECOND": str(80 / workers),
@@ -124,8 +136,8 @@ def house(directory: Path, workers: int, missing: str | None = None) -> Iterator
         try:
             for worker in crew:
                 worker.start()
-                wait_for(lambda worker=worker: worker.is_subscribed, f"{worker.name} to be subscribed", 30)
-            yield stack, crew
+                wait_for(lambda worker=worker: worker.is_ready, f"{worker.name} to be ready", 30)
+            yield stack, before_api, crew
         finally:
             for worker in crew:
                 worker.signal(signal.SIGCONT)

@@ -30,6 +30,10 @@ class Report:
     attempts: Counter[str] = field(default_factory=Counter)
     retries: int = 0
     resent: int = 0
+    edits: int = 0
+    versions: int = 0
+    refused: int = 0
+    claims_lost: int = 0
     reconnects: int = 0
     starved: int = 0
     died: int = 0
@@ -50,13 +54,15 @@ class Report:
         lines = [
             f"Seed {plan.seed}: {plan.seconds:g} s of faults, {plan.workers} workers, {plan.users} users"
             + (f", without its guard: {plan.sabotage}" if plan.sabotage else ""),
-            f"Questions    {self.messages}, {_seconds(self.asked_at)} from the start; {self.resent} times sent again",
+            f"Questions    {self.messages}, {_seconds(self.asked_at)} from the start; {self.resent} times sent again;"
+            f" {self.edits} replaced; {self.versions} further versions",
             f"Faults       {self.faults.total()}: {_counts(self.faults)}",
             f"Replies      {_counts(self.outcomes)}",
             f"Model        {self.calls} calls; {self.attempts.total()} attempts: {_counts(self.attempts)};"
             f" {self.retries} retries",
             f"Waits        {_seconds(self.waits)}; longest: {_seconds(self.longest_waits)}",
             f"Queue        overdue for {self.worst_overdue:g} s at most",
+            f"API          refused {self.refused} calls, and lost the answers of {self.claims_lost} claims",
             f"Machine      stood still {self.starved} times; a service died by itself {self.died} times",
             f"Pages        subscribed {self.reconnects} times",
             *(f"Footprint    {worker}: {words}" for worker, words in self.footprints.items()),

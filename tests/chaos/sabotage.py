@@ -8,10 +8,10 @@ import asyncio
 import sys
 
 from worker import config, logs, service
-from worker.replies import Replies
+from worker.replies import Beaten, Replies
 from worker.runner import Runner
 
-# Whoever asks holds the claim, and a version may have any number of answers.
+# Whoever asks holds the claim, nobody is told that it is buried, and a version may have any number of answers.
 WITHOUT_FENCE = """
 alter table public.chat_messages drop constraint one_answer_per_version;
 
@@ -20,39 +20,60 @@ returns private.reply_queue
 language sql
 set search_path = ''
 as $$
-  select (m.session_id, m.id, now(), of_worker, of_attempt, 1, null)::private.reply_queue
+  select jsonb_populate_record(null::private.reply_queue, jsonb_build_object(
+    'session_id', m.session_id, 'user_id', m.user_id, 'message_id', m.id, 'worker_id', of_worker, 'claim', 1,
+    'claimed_at', now(), 'attempt', of_attempt, 'calls', 0, 'deaths', 0))
   from public.chat_messages m where m.id = of_message
 $$;
 
-create or replace function private.renew_leases(worker_id uuid, held jsonb, lease_seconds double precision)
-returns jsonb
-language sql security definer
+create function private.beat_of_anybody(
+  worker_id uuid, alive_seconds double precision, claims_known bigint, models_closed_seconds double precision,
+  held jsonb
+) returns jsonb
+language plpgsql security definer
 set search_path = ''
 as $$
-  with wanted as (
-    select w.message_id, w.attempt from jsonb_to_recordset(held) as w (message_id uuid, attempt integer)
-  ), renewed as (
-    update private.reply_queue q set due_at = now() + make_interval(secs => lease_seconds)
-    from wanted w where q.message_id = w.message_id
-  )
-  select coalesce(jsonb_agg(jsonb_build_object(
-    'message_id', message_id, 'attempt', attempt, 'held', true, 'cancel_requested', false)), '[]')
-  from wanted
+declare
+  answer jsonb;
+begin
+  insert into private.workers as w (id, alive_until, alive_seconds, version, concurrency)
+  values (worker_id, now() + make_interval(secs => alive_seconds), alive_seconds, 'sabotaged', 50)
+  on conflict (id) do update set alive_until = greatest(w.alive_until, now());
+  answer := private.beat(worker_id, alive_seconds, claims_known, models_closed_seconds, held);
+  return jsonb_set(answer, '{replies}', (
+    select coalesce(jsonb_agg(each || '{"held": true}'), '[]')
+    from jsonb_array_elements(answer -> 'replies') as each));
+end
 $$;
+grant execute on function private.beat_of_anybody to service_role;
+
+create or replace function public.beat(
+  worker_id uuid, alive_seconds double precision, claims_known bigint, models_closed_seconds double precision,
+  held jsonb
+) returns jsonb
+language sql
+set search_path = ''
+begin atomic
+  select private.beat_of_anybody(
+    beat.worker_id, beat.alive_seconds, beat.claims_known, beat.models_closed_seconds, beat.held);
+end;
 """
 
 IN_THE_DATABASE = {"fence": WITHOUT_FENCE}
 
 
 def without_renewal() -> None:
-    async def renew(self, claims):
-        return []
+    """While it holds something, a worker does not show that it lives."""
+    beat = Replies.beat
 
-    Replies.renew = renew
+    async def beat_when_idle(self, claims, *words):
+        return Beaten(alive=True) if claims else await beat(self, claims, *words)
+
+    Replies.beat = beat_when_idle
 
 
 def without_cancel() -> None:
-    """The lease is lost, and the stream goes on."""
+    """The claim is lost, and the stream goes on."""
     Runner._give_up = lambda self, lost: None
 
 

@@ -15,4 +15,8 @@ def test_whatever_breaks_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
     # That it was a run at all: everything was asked, and every fault happened.
     assert report.messages >= SHORT.users * SHORT.messages
     assert report.attempts["lost"] > 0, report.as_text()
+    assert report.edits > 0, report.as_text()
+    assert report.versions > 0, report.as_text()
+    assert report.refused > 0, report.as_text()
+    assert report.claims_lost > 0, report.as_text()
     assert report.faults.keys() == {fault.__name__ for fault in FAULTS}, report.as_text()

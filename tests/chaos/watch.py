@@ -1,4 +1,4 @@
-"""While a worker lives, nothing waits in the queue for longer than one lease and one sweep."""
+"""While a worker lives and a model may be asked, nothing that is due waits in the queue for long."""
 
 import contextlib
 import threading
@@ -10,10 +10,27 @@ import psycopg
 from tests.chaos.diary import Entry
 from tests.chaos.house import LEASE_SECONDS, SWEEP_SECONDS
 
-LONGEST = LEASE_SECONDS + SWEEP_SECONDS
+# The pause of a worker after a claim that failed, then a sweep. What a dead worker holds waits for a burial before.
+LONGEST = 2 + SWEEP_SECONDS
+LONGEST_OF_DEAD = LONGEST + LEASE_SECONDS
 SLACK = 3.0  # seconds: this machine is busy
 LOOK_SECONDS = 0.5
 STARVED_SECONDS = 2.0
+# Since when somebody could have taken it: a worker that lives, and for what a dead one holds, one that was heard for
+# a whole life. What two workers have died of waits for one that holds nothing.
+OVERDUE = """
+select q.message_id::text, dead.id is not null, extract(epoch from now() - greatest(
+  coalesce(dead.alive_until, q.due_at),
+  (select min(w.heard_since + case when dead.id is null then '0 s' else make_interval(secs => w.alive_seconds) end)
+    from private.workers w where w.alive_until > now())))::float8
+from private.reply_queue q left join private.workers dead on dead.id = q.worker_id
+where (q.worker_id is null and q.due_at < now() or dead.alive_until < now() and isfinite(dead.alive_until))
+  and q.deaths < 2
+"""
+# Of those that live: then nothing is claimed, and rightly so.
+NONE_MAY_ASK = (
+    "select coalesce(bool_and(models_open_at > now()), false) from private.workers where alive_until > now()"
+)
 
 
 class QueueWatch:
@@ -28,7 +45,7 @@ class QueueWatch:
         self._is_disturbed = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="queue watch", daemon=True)
-        self._overdue: dict[str, float] = {}
+        self._overdue: dict[tuple[str, bool], float] = {}
         self.starved: list[Entry] = []
         self._thread.start()
 
@@ -39,8 +56,11 @@ class QueueWatch:
 
     @property
     def violations(self) -> list[str]:
-        late = {message: seconds for message, seconds in self._overdue.items() if seconds > LONGEST + SLACK}
-        return [f"{message}: overdue for {seconds:.1f} s, and nobody looked" for message, seconds in late.items()]
+        return [
+            f"{message}: {'held by a dead worker' if is_held else 'overdue'} for {seconds:.1f} s, and nobody looked"
+            for (message, is_held), seconds in self._overdue.items()
+            if seconds > LONGEST + SLACK
+        ]
 
     @contextlib.contextmanager
     def disturbed(self):
@@ -71,11 +91,10 @@ class QueueWatch:
                 self._look(connection)
 
     def _look(self, connection: psycopg.Connection) -> None:
-        rows = connection.execute(
-            "select message_id::text, extract(epoch from now() - due_at)::float8 from private.reply_queue"
-            " where due_at < now()"
-        ).fetchall()
-        if self._is_disturbed or time.monotonic() - self._calm_since <= LONGEST + SLACK:
+        rows = connection.execute(OVERDUE).fetchall()
+        if connection.execute(NONE_MAY_ASK).fetchone() == (True,):
+            self._calm_since = time.monotonic()
+        if self._is_disturbed or time.monotonic() - self._calm_since <= LONGEST_OF_DEAD + SLACK:
             return
-        for message, seconds in rows:
-            self._overdue[message] = max(seconds, self._overdue.get(message, 0.0))
+        for message, is_held, seconds in rows:
+            self._overdue[message, is_held] = max(seconds, self._overdue.get((message, is_held), 0.0))

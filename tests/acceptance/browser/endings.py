@@ -45,9 +45,9 @@ def is_completion(frame: Frame) -> bool:
 def draft(database: Database, page: ChatPage, attempt: int = 1) -> str:
     """What is saved of the answer that is being written, by this attempt."""
     row = database.execute(
-        """select d.content from public.chat_reply_drafts d
-        join public.chat_messages m on m.id = d.message_id
-        where m.session_id = %s and d.attempt = %s order by m.turn desc limit 1""",
+        """select private.draft_text(r.message_id, r.attempt, r.version) as content from public.chat_replies r
+        join public.chat_messages m on m.id = r.message_id
+        where m.session_id = %s and r.attempt = %s order by m.turn desc limit 1""",
         [page.session(), attempt],
     ).fetchone()
     return row["content"] if row else ""

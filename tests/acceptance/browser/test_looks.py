@@ -35,7 +35,7 @@ async def test_no_state_breaks_a_rule_of_accessibility(
     await expect(tab.chat.get_by_role("list", name="Suggested questions").get_by_role("button")).to_have_count(3)
     await check("empty chat")
 
-    faulty_model.add("refuse", status=403, question=QUESTION)
+    faulty_model.add("refuse", status=400, question=QUESTION)
     await tab.ask(QUESTION)
     await tab.expect_state("failed")
     await check("failed answer")

@@ -13,10 +13,8 @@ from worker.local.processes import Service
 QUESTION = "How many likes did it get?"
 # What the page says, and what the ledger calls it.
 CODES = {
-    "The model cannot be used: whoever runs this page has to look into it.": "model_unavailable",
     "Something went wrong on our side.": "internal",
     "The model is overloaded, or out of reach, at the moment.": "model_overloaded",
-    "Too many questions are being asked at the moment.": "rate_limited",
     "The model declined to answer this. Try to ask it differently.": "content_blocked",
     "This is too long for the model. Try a shorter question.": "prompt_too_long",
     "The model gave no answer.": "empty_reply",
@@ -31,15 +29,10 @@ WorkerWith = Callable[..., Service]
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ({"fault": "refuse", "status": 403}, "The model cannot be used: whoever runs this page has to look into it."),
         ({"fault": "refuse", "status": 400}, "Something went wrong on our side."),
         (
             {"fault": "refuse", "status": 503, "retry_info": 0, "times": TRIES},
             "The model is overloaded, or out of reach, at the moment.",
-        ),
-        (
-            {"fault": "refuse", "status": 429, "retry_info": 0, "times": TRIES},
-            "Too many questions are being asked at the moment.",
         ),
     ],
 )

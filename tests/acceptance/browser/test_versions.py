@@ -10,7 +10,7 @@ from tests.acceptance.browser.test_phone import PHONE, expect_nothing_too_wide
 from tests.acceptance.browser.test_streaming import LONG_ANSWER, QUESTION
 from tests.acceptance.faulty_model import FaultyModel
 
-REFUSAL = "There is no new version. The model cannot be used: whoever runs this page has to look into it."
+REFUSAL = "There is no new version. Something went wrong on our side."
 
 
 async def ask_for(page: ChatPage, model: FaultyModel, answer: str) -> None:
@@ -90,7 +90,7 @@ async def test_a_version_that_fails_leaves_the_first_and_says_what_failed(
     other = await make_page(chat_page.member, context)
     await other.go_to_chat()
     await other.expect_answers(1)
-    faulty_model.add("refuse", question=QUESTION, status=403)
+    faulty_model.add("refuse", question=QUESTION, status=400)
     await chat_page.regenerate()
     await chat_page.expect_state("failed")
     await chat_page.page.reload()

@@ -4,6 +4,8 @@ Each applies to calls of streamGenerateContent, in the order in which they were 
 the pieces of the answer that go out first; null is before the headers, 0 after the headers.
 """
 
+import time
+from collections import deque
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter
@@ -40,6 +42,14 @@ class Refuse(_Fault):
     """Which limit a 429 names; zero: this model is not in the plan at all."""
     html: bool = False
     """A page as a gateway in between writes it."""
+
+
+class Limit(_Fault):
+    """A limit of the provider's: so many calls in any so many seconds, and 429 for what is over it."""
+
+    fault: Literal["limit"]
+    calls: PositiveInt
+    seconds: Annotated[float, Field(gt=0)]
 
 
 class Stall(_Fault):
@@ -127,6 +137,7 @@ class Say(_Fault):
 
 Fault = Annotated[
     Refuse
+    | Limit
     | Stall
     | Reset
     | Close
@@ -155,6 +166,7 @@ class Plan:
         self.number = number
         self.fault = fault
         self.used = 0
+        self._allowed: deque[float] = deque()
 
     @property
     def left(self) -> int | None:
@@ -167,6 +179,19 @@ class Plan:
             and (wanted.model is None or wanted.model == model)
             and (wanted.question is None or wanted.question in question)
         )
+
+    def play(self) -> Fault | None:
+        """What happens to a call that meets it; None: it is within the limit."""
+        if not isinstance(self.fault, Limit):
+            return self.fault
+        now = time.monotonic()
+        while self._allowed and self._allowed[0] <= now - self.fault.seconds:
+            self._allowed.popleft()
+        if len(self._allowed) < self.fault.calls:
+            self._allowed.append(now)
+            return None
+        wish = round(self._allowed[0] + self.fault.seconds - now, 3)
+        return Refuse(fault="refuse", status=429, retry_info=wish)
 
     def as_json(self) -> dict[str, Any]:
         return {"id": self.number, "used": self.used, "left": self.left, **self.fault.model_dump()}
@@ -187,9 +212,9 @@ class FaultQueue:
     def take(self, model: str, question: str) -> Fault | None:
         """The fault that this call meets, if any."""
         for plan in self._plans.values():
-            if plan.meets(model, question):
+            if plan.meets(model, question) and (fault := plan.play()) is not None:
                 plan.used += 1
-                return plan.fault
+                return fault
         return None
 
     def list(self) -> list[Plan]:

@@ -18,6 +18,7 @@ from .faults import (
     Fault,
     Finish,
     Garbage,
+    Limit,
     NoCandidates,
     Refuse,
     Reset,
@@ -98,7 +99,7 @@ class Misbehaviour:
                 if fault.pace_ms is not None:
                     self._pace = fault.pace_ms / 1000
                 return self._say(0, None)
-            case Refuse():
+            case Refuse() | Limit():
                 raise TypeError("A refusal is no stream.")
 
     async def _say(self, first: int, end: int | None) -> AsyncIterator[str]:

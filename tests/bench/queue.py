@@ -1,0 +1,308 @@
+"""What the queue costs while 100,000 questions of 10,000 users wait in it.
+
+python -m tests.bench.queue [--against COMMIT]
+
+Times are of the database alone, on one connection: no API, no Realtime, and no waiting for the disk. With
+--against, the same is measured with the migrations of an earlier commit, as far as it had the same calls.
+"""
+
+import argparse
+import io
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from tests.holder import CALL
+from worker.local import migrations
+from worker.local.postgres import SUPERUSER, Postgres
+from worker.local.settings import Ports
+from worker.local.stack import POSTGRES_BINARIES, ROOT
+
+USERS = 10_000
+CHATS_OF_A_USER = 10  # each with one question
+PUT_OFF = 10_000
+TIMES = 20
+MANY = 50  # times, where one costs little
+EACH = 20
+CAME_AND_WENT = 3_000
+PIECE = 500  # bytes
+PIECES = 40
+DRAFTS = 20
+
+Connection = psycopg.Connection[Any]
+Reply = dict[str, Any]
+
+EMPTY = "truncate auth.users, public.external_api_call_logs cascade"
+# Triggers off: the flood guard would refuse what is measured here.
+FILL = """
+set session_replication_role = replica;
+insert into auth.users (id) select gen_random_uuid() from generate_series(1, {users});
+insert into public.posts (user_id, platform, url)
+  select u.id, 'instagram', 'https://example.test/' || n from auth.users u, generate_series(1, {chats}) n
+  where not exists (select from public.posts p where p.user_id = u.id);
+insert into public.post_analyses (user_id, post_id)
+  select p.user_id, p.id from public.posts p
+  where not exists (select from public.post_analyses a where a.post_id = p.id);
+insert into public.chat_sessions (user_id, post_analysis_id, last_turn)
+  select a.user_id, a.id, 1 from public.post_analyses a
+  where not exists (select from public.chat_sessions s where s.post_analysis_id = a.id);
+insert into public.chat_messages (session_id, user_id, content, turn)
+  select s.id, s.user_id, 'Why did it work?', 1 from public.chat_sessions s
+  where not exists (select from public.chat_messages m where m.session_id = s.id);
+insert into public.chat_replies (message_id, session_id, user_id)
+  select m.id, m.session_id, m.user_id from public.chat_messages m
+  where not exists (select from public.chat_replies r where r.message_id = m.id) and m.role = 'user';
+{queue};
+set session_replication_role = origin;
+"""
+
+
+class Worker:
+    """The reply functions of this tree, each a call of its own, as `service_role`."""
+
+    queue = """insert into private.reply_queue (session_id, user_id, message_id, place)
+        select session_id, user_id, message_id, row_number() over (partition by user_id order by session_id)
+        from public.chat_replies where status = 'pending'"""
+    put_off = f"""update private.reply_queue set due_at = now() + interval '1 hour' where session_id in (
+        select session_id from private.reply_queue where worker_id is null order by place limit {PUT_OFF})"""
+
+    def __init__(self, url: str, autocommit: bool = True) -> None:
+        self.id = uuid4()
+        self.claims = 0
+        self.connection = psycopg.connect(url, autocommit=autocommit)
+        self.call("set role service_role")
+        self.register()
+
+    def register(self) -> None:
+        self.call("select public.register_worker(%s, 3600, 'bench', 50)", self.id)
+
+    def claim(self, most: int = EACH) -> list[Reply]:
+        self.claims += 1
+        answer = self.call("select public.claim_replies(%s, %s, %s)", self.id, self.claims, most)
+        found: list[Reply] = answer["replies"]
+        return found
+
+    def beat(self, held: list[Reply]) -> None:
+        self.call("select public.beat(%s, 3600, 0, null, %s)", self.id, named(held))
+
+    def complete(self, reply: Reply) -> None:
+        self.call(
+            "select public.complete_reply(%s, %s, %s, 'Because.', 'stop', %s)",
+            reply["message_id"],
+            self.id,
+            reply["attempt"],
+            Jsonb(CALL),
+        )
+
+    def call(self, statement: str, *arguments: object) -> Any:
+        cursor = self.connection.execute(statement.encode(), arguments)
+        row = cursor.fetchone() if cursor.description else None
+        return row[0] if row else None
+
+
+class WorkerBefore(Worker):
+    """As it was when each reply had a lease of its own."""
+
+    queue = """insert into private.reply_queue (session_id, message_id)
+        select session_id, message_id from public.chat_replies where status = 'pending'"""
+    put_off = f"""update private.reply_queue set due_at = now() + interval '1 hour' where session_id in (
+        select session_id from private.reply_queue order by due_at limit {PUT_OFF})"""
+
+    def register(self) -> None:
+        pass
+
+    def claim(self, most: int = EACH) -> list[Reply]:
+        found: list[Reply] = self.call("select public.claim_replies(%s, %s, 3600)", self.id, most)["replies"]
+        return found
+
+    def beat(self, held: list[Reply]) -> None:
+        self.call("select public.renew_leases(%s, %s, 3600)", self.id, named(held))
+
+
+def named(held: list[Reply]) -> Jsonb:
+    return Jsonb([{"message_id": r["message_id"], "attempt": r["attempt"], "model": "gemini"} for r in held])
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A number of values of one kind."""
+
+    values: list[float]
+    unit: str = "ms"
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    def __str__(self) -> str:
+        spread = f" ({min(self.values):.2f} to {max(self.values):.2f})" if len(self.values) > 1 else ""
+        return f"{self.median:.2f} {self.unit}{spread}"
+
+
+Figures = dict[str, Taken]
+
+
+def times(work: Callable[[], object], number: int) -> Taken:
+    taken = []
+    for _ in range(number):
+        start = time.perf_counter()
+        work()
+        taken.append((time.perf_counter() - start) * 1000)
+    return Taken(taken)
+
+
+class Bench:
+    def __init__(self, postgres: Postgres, kind: type[Worker]) -> None:
+        self.url = postgres.url("postgres")
+        self.kind = kind
+        self.superuser = psycopg.connect(postgres.url(SUPERUSER), autocommit=True)
+
+    def fill(self, users: int, chats: int) -> None:
+        self.superuser.execute(FILL.format(users=users, chats=chats, queue=self.kind.queue).encode())
+
+    def settle_down(self) -> None:
+        self.superuser.execute("vacuum analyze")
+
+    def measure(self) -> Figures:
+        self.fill(USERS, CHATS_OF_A_USER)
+        self.settle_down()
+        figures = self.claims(f"claim of {EACH}")
+        figures |= self.second_worker()
+        self.superuser.execute(self.kind.put_off.encode())
+        self.settle_down()
+        figures |= self.claims(f"claim of {EACH}, {PUT_OFF:,} put off before them")
+        figures |= self.beats()
+        if self.kind is Worker:
+            figures |= self.drafts()
+        return figures | self.empty()
+
+    def claims(self, name: str) -> Figures:
+        worker = self.kind(self.url)
+        return {name: times(lambda: self.claim(worker), TIMES)}
+
+    def second_worker(self) -> Figures:
+        first, second = self.kind(self.url, autocommit=False), self.kind(self.url)
+        first.connection.commit()
+        assert len(first.claim()) == EACH
+        waiting = times(lambda: self.claim(second), 1)
+        first.connection.rollback()
+        return {f"the second worker's claim of {EACH}, while the first's is open": waiting}
+
+    @staticmethod
+    def claim(worker: Worker) -> None:
+        assert len(worker.claim()) == EACH
+
+    def beats(self) -> Figures:
+        return {f"beat, holding {number:,}": self.beat(number) for number in (0, 50, 2_000)}
+
+    def beat(self, number: int) -> Taken:
+        worker, held = self.kind(self.url), list[Reply]()
+        while len(held) < number:
+            held += worker.claim(min(EACH, number - len(held)))
+        worker.beat(held)  # the first one names the models
+        return times(lambda: worker.beat(held), MANY)
+
+    def drafts(self) -> Figures:
+        worker = self.kind(self.url)
+        text = ("the hook is a question and it holds back the answer " * 10)[:PIECE]
+        before = self.log_position()
+        for reply in worker.claim(DRAFTS):
+            piece = {name: reply[name] for name in ("message_id", "attempt", "version")} | {"content": text}
+            for number in range(PIECES):
+                pieces = Jsonb([{**piece, "starts_at": number * PIECE}])
+                worker.call("select public.save_drafts(%s, %s)", worker.id, pieces)
+            worker.complete(reply)
+        written = self.log_position() - before
+        before = self.log_position()
+        for reply in worker.claim(DRAFTS):
+            worker.complete(reply)
+        written -= self.log_position() - before  # what answering writes without any draft
+        of_a_byte = written / DRAFTS / PIECES / PIECE
+        return {f"log written for a byte of draft, in pieces of {PIECE}": Taken([of_a_byte], "bytes")}
+
+    def log_position(self) -> int:
+        row = self.superuser.execute("select pg_current_wal_insert_lsn() - '0/0'::pg_lsn").fetchone()
+        return int(row[0]) if row else 0
+
+    def empty(self) -> Figures:
+        self.superuser.execute(EMPTY)
+        worker = self.kind(self.url)
+        figures = {"claim of an empty queue": times(worker.claim, MANY)}
+        with psycopg.connect(self.url) as watching:
+            watching.execute("set transaction isolation level repeatable read")
+            watching.execute("select 1")
+            for _ in range(CAME_AND_WENT // 100):
+                self.fill(1, 100)
+                while replies := worker.claim():
+                    for reply in replies:
+                        worker.complete(reply)
+            name = f"claim of an empty queue, {CAME_AND_WENT:,} came and went under an open snapshot"
+            figures[name] = times(worker.claim, MANY)
+        return figures
+
+
+@contextmanager
+def database(workdir: Path) -> Iterator[Postgres]:
+    """A fresh one, with the migrations of `workdir`."""
+    with tempfile.TemporaryDirectory() as directory:
+        postgres = Postgres(
+            Path(directory) / "postgres",
+            POSTGRES_BINARIES,
+            port=Ports.free().postgres,
+            durable=False,
+            log=Path(directory) / "postgres.log",
+        )
+        postgres.start()
+        try:
+            migrations.apply(postgres.url("postgres"), workdir)
+            yield postgres
+        finally:
+            postgres.stop()
+
+
+def measure(workdir: Path, kind: type[Worker]) -> Figures:
+    print(f"measuring {workdir} …", file=sys.stderr)
+    with database(workdir) as postgres:
+        return Bench(postgres, kind).measure()
+
+
+def measure_commit(commit: str) -> Figures:
+    archive = subprocess.run(
+        ["git", "archive", commit, "supabase"],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    with tempfile.TemporaryDirectory() as directory:
+        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+            files.extractall(directory, filter="data")
+        return measure(Path(directory), WorkerBefore)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    options.add_argument("--against", metavar="COMMIT", help="one whose replies had a lease each, such as 05ad460")
+    commit = options.parse_args().against
+    now = measure(ROOT, Worker)
+    before = measure_commit(commit) if commit else {}
+    print(f"{USERS * CHATS_OF_A_USER:,} pending of {USERS:,} users: medians (shortest to longest)")
+    for name, taken in now.items():
+        earlier = before.get(name)
+        compared = f"  {earlier!s:<34}  {earlier.median / taken.median:.2f} times this" if earlier else ""
+        print(f"{name:<70}  {taken!s:<34}{compared}")
+
+
+if __name__ == "__main__":
+    main()
