@@ -70,9 +70,32 @@ class Holder:
         return answer
 
     def beat(self, *held: Reply, lease: float = 15.0, known: int = 0, closed: float | None = None) -> dict[str, Any]:
-        """`known`: the last claim whose answer it has. Those of the beat's answer are in `replies`."""
-        naming = [{name: each.get(name) for name in ("message_id", "attempt", "model")} for each in held]
-        return self._call("beat(%s, %s, %s, %s, %s)", self.id, lease, known, closed, Jsonb(naming))
+        """`known`: the last claim whose answer it has. A reply with a `model` is being asked. The answer, and in
+        `replies` what it means for each that is held: {message_id, attempt, held, cancel_requested}."""
+        asking = [
+            {name: each[name] for name in ("message_id", "attempt", "model")} for each in held if each.get("model")
+        ]
+        answer = self._call(
+            "beat(%s, %s, %s, %s, %s::uuid[], %s, %s)",
+            self.id,
+            lease,
+            known,
+            closed,
+            [each["message_id"] for each in held],
+            [each["attempt"] for each in held],
+            Jsonb(asking),
+        )
+        lost = {(each["message_id"], each["attempt"]) for each in answer["lost"]}
+        answer["replies"] = [
+            {
+                "message_id": each["message_id"],
+                "attempt": each["attempt"],
+                "held": answer["alive"] and (each["message_id"], each["attempt"]) not in lost,
+                "cancel_requested": each["message_id"] in answer["cancel_requested"],
+            }
+            for each in held
+        ]
+        return answer
 
     def give_back(self, *replies: Reply, due_in: float = 0.0) -> int:
         named = [{name: each[name] for name in ("message_id", "attempt")} for each in replies]

@@ -44,7 +44,9 @@ class Claim:
     length: int = 0
     """Of the text, in UTF-16 code units."""
     model: str | None = None
-    """The model that is asked in this attempt: the ledger has it with the next beat."""
+    """The model that is asked in this attempt."""
+    is_in_ledger: bool = False
+    """A beat has named it."""
     call: Call | None = None
     """The call of this attempt, as far as it is known."""
     saved: int = 0
@@ -67,7 +69,8 @@ class Claim:
         """Another attempt starts afresh: half a text of the last one is never continued."""
         self.attempt = attempt
         self.settling = False
-        self.text, self.length, self.saved, self.model, self.call = "", 0, 0, None, None
+        self.text, self.length, self.saved, self.call = "", 0, 0, None
+        self.model, self.is_in_ledger = None, False
         self.saved_at = time.monotonic()
 
 
@@ -149,6 +152,7 @@ class Replies:
     async def beat(self, claims: list[Claim], claims_known: int, models_closed_seconds: float) -> Beaten:
         """This worker lives, and holds these. Sets `cancel_requested` where it was."""
         asked = {(claim.message_id, claim.attempt): claim for claim in claims}
+        asking = {key: claim.model for key, claim in asked.items() if claim.model and not claim.is_in_ledger}
         answer = await self._ask(
             self._beating,
             "beat",
@@ -157,24 +161,30 @@ class Replies:
                 "alive_seconds": self._alive_seconds,
                 "claims_known": claims_known,
                 "models_closed_seconds": models_closed_seconds or None,
-                "held": [
-                    {"message_id": message_id, "attempt": attempt, "model": claim.model}
-                    for (message_id, attempt), claim in asked.items()
+                "held": [message_id for message_id, _ in asked],
+                "attempts": [attempt for _, attempt in asked],
+                "asking": [
+                    {"message_id": message_id, "attempt": attempt, "model": model}
+                    for (message_id, attempt), model in asking.items()
                 ],
             },
         )
-        lost = []
         with _reading("beat"):
-            for row in answer["replies"]:
-                claim = asked.get((row["message_id"], row["attempt"]))
-                if claim is None:
-                    continue
-                if not row["held"] and claim.attempt == row["attempt"] and not claim.settling:
-                    # Else another attempt has begun, or the call that settles this one is about to say how it is.
-                    lost.append(claim)
-                if row["cancel_requested"]:
-                    claim.cancel_requested.set()
-            return Beaten(bool(answer["alive"]), int(answer.get("workers", 1)), lost)
+            is_alive, workers = bool(answer["alive"]), int(answer["workers"])
+            lost = {(row["message_id"], row["attempt"]) for row in answer["lost"]}
+            cancelled = set(answer["cancel_requested"])
+        for (message_id, attempt), claim in asked.items():
+            if message_id in cancelled:
+                claim.cancel_requested.set()
+            if (message_id, attempt) in asking and claim.attempt == attempt:
+                claim.is_in_ledger = True
+        # Where another attempt has begun, or a call settles this one, that call is about to say how it is.
+        gone = [
+            claim
+            for (message_id, attempt), claim in asked.items()
+            if (message_id, attempt) in lost and claim.attempt == attempt and not claim.settling
+        ]
+        return Beaten(is_alive, workers, gone)
 
     async def save_drafts(self, claims: list[Claim]) -> None:
         """Append to the drafts what has been written since they were saved last."""

@@ -29,6 +29,8 @@ MOST_CLAIMED = 20
 COALESCE_SECONDS = 0.05
 """Wake-ups that come within a moment lead to one claim. A random moment, so that not all workers ask at once."""
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.5, 15.0
+CLOSE_SECONDS = 1.0
+"""How long a worker that stops waits until the calls that it gave up are in the ledger."""
 RELEASE_SECONDS, RELEASE_PAUSE_SECONDS = 5.0, 0.2
 """How long a worker that stops asks again, for what somebody else has locked. The rest is taken from it later."""
 
@@ -61,6 +63,9 @@ class Runner:
         self._answerer = answerer
         self._admission = admission
         self._held: dict[asyncio.Task[None], Claim] = {}
+        self._lost: set[Claim] = set()
+        """Given up, and not at its end yet."""
+        self._closing: set[asyncio.Task[None]] = set()
         self._lease = Lease(settings, replies, admission, self._claims, self._give_up)
         self._drafts = DraftSaver(replies, self._claims)
         self._stop = asyncio.Event()
@@ -214,10 +219,23 @@ class Runner:
                     await self._replies.fail(claim, "internal", None, call)
 
     def _settled(self, task: asyncio.Task[None]) -> None:
-        self._held.pop(task)
+        claim = self._held.pop(task)
         metrics.REPLIES_IN_FLIGHT.set(len(self._held))
         # A place is free, and the session may have a next question.
         self._wakeup.event.set()
+        if claim in self._lost:
+            self._lost.discard(claim)
+            if claim.call is not None and claim.call.model_requested is not None:
+                closing = asyncio.create_task(self._close_call(claim, claim.call), name=f"close {claim.message_id}")
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
+
+    async def _close_call(self, claim: Claim, call: Call) -> None:
+        """A call that was given up is spent, too. If it was lost before a beat had named its model, the ledger has no
+        row of it. Should the claim hold all the same, its question is asked again."""
+        with contextlib.suppress(DatabaseError, TimeoutError):
+            async with asyncio.timeout(self._settings.lease_seconds):
+                await self._replies.fail(claim, "internal", 0.0, call)
 
     async def _wait(self, following: Next) -> str:
         """What led to the next claim."""
@@ -275,6 +293,7 @@ class Runner:
             if any(claim is each for each in lost):
                 log.warning("A claim was lost.", action="lease_lost", **claim.ids)
                 metrics.LEASES_LOST.inc()
+                self._lost.add(claim)
                 task.cancel()
 
     async def _drain(self, grace_seconds: float) -> None:
@@ -285,6 +304,11 @@ class Runner:
         for task in unfinished:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
+        await asyncio.sleep(0)  # so that what was given up begins to close its call
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=CLOSE_SECONDS)
+            for closing in self._closing:
+                closing.cancel()
 
     async def _release(self) -> None:
         """Again and again while something is left or the API is away, but not for long."""

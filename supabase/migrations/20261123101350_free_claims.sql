@@ -50,7 +50,7 @@ end
 $$;
 
 create function private.free_claim(
-  held private.reply_queue, due_in double precision default 0, worker_died boolean default false
+  held private.reply_queue, due_in double precision, worker_died boolean, counts_call boolean
 ) returns boolean
 language plpgsql
 set search_path = ''
@@ -68,7 +68,7 @@ begin
     return false;
   end if;
 
-  calls_made := calls_made + private.lose_call(held.message_id)::integer;
+  calls_made := calls_made + (private.lose_call(held.message_id) and counts_call)::integer;
   if held.cancel_requested_at is not null then
     perform private.settle_cancelled(held.message_id);
   elsif workers_died >= private.max_deaths() then
@@ -96,13 +96,14 @@ $$;
 -- free_claim in a block of its own. What cannot be freed, whatever is tried, is set aside: it is out of everybody's
 -- way for five minutes, and the reconciler sees what is wrong with it.
 create function private.try_to_free(
-  held private.reply_queue, due_in double precision default 0, worker_died boolean default false
+  held private.reply_queue, due_in double precision default 0, worker_died boolean default false,
+  counts_call boolean default true
 ) returns boolean
 language plpgsql
 set search_path = ''
 as $$
 begin
-  return private.free_claim(held, due_in, worker_died);
+  return private.free_claim(held, due_in, worker_died, counts_call);
 exception when others then
   if private.is_passing(sqlstate) then
     return false;
@@ -157,7 +158,7 @@ begin
       select q.* from private.reply_queue q where q.worker_id = dead.id
       order by q.place limit most - freed for update skip locked
     loop
-      freed := freed + private.try_to_free(held, worker_died => not dead.is_leaving)::integer;
+      freed := freed + private.try_to_free(held, worker_died => not dead.is_leaving, counts_call => not dead.is_leaving)::integer;
     end loop;
     delete from private.workers w
     where w.id = dead.id and not exists (select from private.reply_queue q where q.worker_id = dead.id);
@@ -170,9 +171,9 @@ $$;
 comment on function private.is_passing(text) is 'Whether an error of this SQLSTATE passes by itself, and is not the row''s own.';
 comment on function private.lock_reply_at_once(uuid, boolean) is
   'Locks a reply and the open row of its call, and before them its session, its question and what waits behind it if asked for. False: somebody else holds one of them.';
-comment on function private.free_claim(private.reply_queue, double precision, boolean) is
-  'Frees one held row of the queue, which the caller has locked: due again, or settled where that was asked for or nothing is left to try. False: somebody else has locked a part of it; try again.';
-comment on function private.try_to_free(private.reply_queue, double precision, boolean) is
+comment on function private.free_claim(private.reply_queue, double precision, boolean, boolean) is
+  'Frees one held row of the queue, which the caller has locked: due again (counts_call: a call that was under way counts towards its calls), or settled where that was asked for or nothing is left to try. False: somebody else has locked a part of it; try again.';
+comment on function private.try_to_free(private.reply_queue, double precision, boolean, boolean) is
   'free_claim, without any error of the row. True: the row is not held any more.';
 comment on function private.set_aside(private.reply_queue) is 'Puts a row off for five minutes that raises whatever is tried, and counts it.';
 comment on function private.count_set_aside() is 'Counts one row for which the database raises whatever is tried.';
@@ -181,9 +182,9 @@ comment on function private.bury_workers(private.workers) is
 
 revoke all on function private.is_passing(text) from public, anon, authenticated, service_role;
 revoke all on function private.lock_reply_at_once(uuid, boolean) from public, anon, authenticated, service_role;
-revoke all on function private.free_claim(private.reply_queue, double precision, boolean)
+revoke all on function private.free_claim(private.reply_queue, double precision, boolean, boolean)
   from public, anon, authenticated, service_role;
-revoke all on function private.try_to_free(private.reply_queue, double precision, boolean)
+revoke all on function private.try_to_free(private.reply_queue, double precision, boolean, boolean)
   from public, anon, authenticated, service_role;
 revoke all on function private.count_set_aside() from public, anon, authenticated, service_role;
 revoke all on function private.set_aside(private.reply_queue) from public, anon, authenticated, service_role;

@@ -40,17 +40,17 @@ begin
 end
 $$;
 
-create function private.name_models(worker_id uuid, held jsonb) returns void
+create function private.name_models(worker_id uuid, asking jsonb) returns void
 language plpgsql
 set search_path = ''
 as $$
 begin
   update public.external_api_call_logs l set outcome = 'started', model_requested = named.model
   from (
-    select l.message_id, l.attempt, h.model
-    from jsonb_to_recordset(held) as h (message_id uuid, attempt integer, model text)
-    join public.external_api_call_logs l on l.message_id = h.message_id and l.attempt = h.attempt
-    where h.model is not null and l.worker_id = name_models.worker_id and l.outcome = 'claimed'
+    select l.message_id, l.attempt, a.model
+    from jsonb_to_recordset(asking) as a (message_id uuid, attempt integer, model text)
+    join public.external_api_call_logs l on l.message_id = a.message_id and l.attempt = a.attempt
+    where l.worker_id = name_models.worker_id and l.outcome = 'claimed'
     for no key update of l skip locked
   ) as named
   where l.message_id = named.message_id and l.attempt = named.attempt;
@@ -58,13 +58,17 @@ end
 $$;
 
 create function private.beat(
-  worker_id uuid, alive_seconds double precision, claims_known bigint, models_closed_seconds double precision, held jsonb
+  worker_id uuid, alive_seconds double precision, claims_known bigint, models_closed_seconds double precision,
+  held uuid[], attempts integer[], asking jsonb
 ) returns jsonb
 language plpgsql security definer
 set search_path = ''
 as $$
 declare
   me private.workers;
+  lost jsonb;
+  cancelled jsonb;
+  left_over uuid[];
   missing private.reply_queue;
 begin
   select * into me from private.workers w where w.id = beat.worker_id for no key update skip locked;
@@ -73,7 +77,7 @@ begin
     raise lock_not_available using message = 'The worker''s row is locked just now.';
   end if;
   if me.id is null or me.alive_until = '-infinity' then
-    return '{"alive": false, "workers": 0, "replies": []}';
+    return '{"alive": false, "workers": 0, "lost": [], "cancel_requested": []}';
   end if;
 
   update private.workers w
@@ -85,29 +89,29 @@ begin
 
   -- Claimed, and not in the worker's hands: the claim's answer got lost, or the work was given up. By the message and
   -- never by the attempt, since the answer of next_attempt may be on its way.
+  select
+    coalesce(jsonb_agg(jsonb_build_object('message_id', h.message_id, 'attempt', h.attempt))
+      filter (where h.message_id is not null and h.attempt is distinct from q.attempt), '[]'),
+    coalesce(jsonb_agg(h.message_id) filter (where q.cancel_requested_at is not null and h.message_id is not null), '[]'),
+    array_agg(q.session_id) filter (where h.message_id is null and q.claim <= beat.claims_known)
+  into lost, cancelled, left_over
+  from unnest(held, attempts) as h (message_id, attempt)
+  full join (select * from private.reply_queue r where r.worker_id = me.id) as q on q.message_id = h.message_id
+  where h.message_id is null or h.attempt is distinct from q.attempt or q.cancel_requested_at is not null;
+
   for missing in
     select q.* from private.reply_queue q
-    where q.worker_id = me.id and q.claim <= beat.claims_known
-      and not exists (
-        select from jsonb_to_recordset(held) as h (message_id uuid) where h.message_id = q.message_id)
+    where q.session_id = any (left_over) and q.worker_id = me.id and q.claim <= beat.claims_known
     order by q.place limit 20 for update skip locked
   loop
     perform private.try_to_free(missing);
   end loop;
 
-  perform private.name_models(me.id, held);
+  if jsonb_array_length(asking) > 0 then
+    perform private.name_models(me.id, asking);
+  end if;
   return jsonb_build_object(
-    'alive', true,
-    'workers', private.living_workers(),
-    'replies', (
-      select coalesce(jsonb_agg(jsonb_build_object(
-        'message_id', h.message_id,
-        'attempt', h.attempt,
-        'held', q.message_id is not null,
-        'cancel_requested', q.cancel_requested_at is not null)), '[]')
-      from jsonb_to_recordset(held) as h (message_id uuid, attempt integer)
-      left join private.reply_queue q
-        on q.message_id = h.message_id and q.attempt = h.attempt and q.worker_id = me.id));
+    'alive', true, 'workers', private.living_workers(), 'lost', lost, 'cancel_requested', cancelled);
 end
 $$;
 
@@ -151,13 +155,15 @@ begin atomic
 end;
 
 create function public.beat(
-  worker_id uuid, alive_seconds double precision, claims_known bigint, models_closed_seconds double precision, held jsonb
+  worker_id uuid, alive_seconds double precision, claims_known bigint, models_closed_seconds double precision,
+  held uuid[], attempts integer[], asking jsonb
 ) returns jsonb
 language sql
 set search_path = ''
 begin atomic
   select private.beat(
-    beat.worker_id, beat.alive_seconds, beat.claims_known, beat.models_closed_seconds, beat.held);
+    beat.worker_id, beat.alive_seconds, beat.claims_known, beat.models_closed_seconds, beat.held, beat.attempts,
+    beat.asking);
 end;
 
 create function public.give_back(worker_id uuid, replies jsonb, due_in double precision) returns integer
@@ -177,8 +183,8 @@ end;
 comment on function private.name_models(uuid, jsonb) is 'Makes calls of what the worker says that it is asking.';
 comment on function public.register_worker(uuid, double precision, text, integer) is
   'For the worker, under a fresh id. {"workers": how many live}.';
-comment on function public.beat(uuid, double precision, bigint, double precision, jsonb) is
-  'For the worker, once a second: it lives for alive_seconds more. claims_known: its last claim whose answer it has or has given up; what it holds by those and does not name goes back. models_closed_seconds: until it may ask a model again, or null. held: [{message_id, attempt, model}], the model that is being asked or null. {"alive": false: buried, register anew, "workers", "replies": [{message_id, attempt, held, cancel_requested}]}.';
+comment on function public.beat(uuid, double precision, bigint, double precision, uuid[], integer[], jsonb) is
+  'For the worker, once a second: it lives for alive_seconds more. claims_known: its last claim whose answer it has or has given up; what it holds by those and does not name goes back. models_closed_seconds: until it may ask a model again, or null. held, attempts: the messages that it holds, and each one''s attempt. asking: [{message_id, attempt, model}], calls that it has begun since the last beat. {"alive": false: buried, register anew, "workers", "lost": [{message_id, attempt}] of those held, "cancel_requested": [message_id]}.';
 comment on function public.give_back(uuid, jsonb, double precision) is
   'For the worker: claimed, and no model was asked. replies: [{message_id, attempt}]; due again in due_in seconds, uncounted. Answers how many were given back.';
 comment on function public.save_drafts(uuid, jsonb) is
@@ -188,20 +194,20 @@ revoke all on function private.register_worker(uuid, double precision, text, int
   from public, anon, authenticated, service_role;
 revoke all on function private.give_back(uuid, jsonb, double precision) from public, anon, authenticated, service_role;
 revoke all on function private.name_models(uuid, jsonb) from public, anon, authenticated, service_role;
-revoke all on function private.beat(uuid, double precision, bigint, double precision, jsonb)
+revoke all on function private.beat(uuid, double precision, bigint, double precision, uuid[], integer[], jsonb)
   from public, anon, authenticated, service_role;
 revoke all on function private.save_drafts(uuid, jsonb) from public, anon, authenticated, service_role;
 revoke all on function public.register_worker(uuid, double precision, text, integer)
   from public, anon, authenticated, service_role;
-revoke all on function public.beat(uuid, double precision, bigint, double precision, jsonb)
+revoke all on function public.beat(uuid, double precision, bigint, double precision, uuid[], integer[], jsonb)
   from public, anon, authenticated, service_role;
 revoke all on function public.give_back(uuid, jsonb, double precision) from public, anon, authenticated, service_role;
 revoke all on function public.save_drafts(uuid, jsonb) from public, anon, authenticated, service_role;
 grant execute on function private.register_worker(uuid, double precision, text, integer) to service_role;
-grant execute on function private.beat(uuid, double precision, bigint, double precision, jsonb) to service_role;
+grant execute on function private.beat(uuid, double precision, bigint, double precision, uuid[], integer[], jsonb) to service_role;
 grant execute on function private.give_back(uuid, jsonb, double precision) to service_role;
 grant execute on function private.save_drafts(uuid, jsonb) to service_role;
 grant execute on function public.register_worker(uuid, double precision, text, integer) to service_role;
-grant execute on function public.beat(uuid, double precision, bigint, double precision, jsonb) to service_role;
+grant execute on function public.beat(uuid, double precision, bigint, double precision, uuid[], integer[], jsonb) to service_role;
 grant execute on function public.give_back(uuid, jsonb, double precision) to service_role;
 grant execute on function public.save_drafts(uuid, jsonb) to service_role;

@@ -172,7 +172,7 @@ begin
     select q.* from private.reply_queue q where q.worker_id = release_replies.worker_id
     order by q.place limit 20 for update skip locked
   loop
-    released := released + private.try_to_free(held)::integer;
+    released := released + private.try_to_free(held, counts_call => false)::integer;
   end loop;
   select count(*) into left_over from private.reply_queue q where q.worker_id = release_replies.worker_id;
   if left_over = 0 then

@@ -95,7 +95,12 @@ class Worker:
         return found
 
     def beat(self, held: list[Reply]) -> None:
-        self.call("select public.beat(%s, 3600, 0, null, %s)", self.id, named(held))
+        self.call(
+            "select public.beat(%s, 3600, 0, null, %s::uuid[], %s, '[]')",
+            self.id,
+            [reply["message_id"] for reply in held],
+            [reply["attempt"] for reply in held],
+        )
 
     def complete(self, reply: Reply) -> None:
         self.call(

@@ -247,10 +247,12 @@ async def test_calls_come_to_an_end():
 
 
 async def test_what_a_limit_refuses_is_none_of_them():
-    gemini, replies, _ = await told(FakeStream(now(RateLimited)), FakeStream("x"), claim=claimed(calls_left=1))
+    streams = [FakeStream(RateLimited("x", 60.0)), FakeStream(now(Truncated)), FakeStream("x")]
 
-    assert asked_in_order(gemini) == ["first", "second"]
-    assert replies.settled == [("next", "", "rate_limited"), ("complete", "x", "stop")]
+    gemini, replies, _ = await told(*streams, claim=claimed(calls_left=2))
+
+    assert asked_in_order(gemini) == ["first", "second", "second"]
+    assert [settled[-1] for settled in replies.settled] == ["rate_limited", "truncated", "stop"]
 
 
 @pytest.mark.parametrize("kind", [ContentBlocked, PromptTooLong, InternalError])

@@ -86,6 +86,19 @@ def test_versions_and_replaced_questions_are_let_through():
     assert "completed with 1 answers of 2" in sentence
 
 
+def test_a_question_that_waits_behind_another_may_be_cancelled_first():
+    cancelled = [reply("a", "completed", 3), reply("b", "cancelled", 2)]
+    turns = [TALK["turns"][0], turn("b", "cancelled", "")]
+    assert (
+        judged(
+            replace(
+                GOOD, replies=cancelled, ledger=GOOD.ledger[:2], calls=[call("a")], talks=[{**TALK, "turns": turns}]
+            )
+        )
+        == []
+    )
+
+
 def test_what_was_deleted_need_not_be_there():
     deleted = replace(
         GOOD, questions=[asked("b", 2)], replies=GOOD.replies[1:], answers=[], talks=[{**TALK, "turns": []}]
@@ -104,7 +117,7 @@ def test_what_was_deleted_need_not_be_there():
         ({"answers": []}, "completed with 0 answers"),
         ({"replies": [GOOD.replies[0], reply("b", "failed", 2)]}, "failed as nothing"),
         ({"questions": [asked("a", 2), asked("b", 1)]}, "turns are not in the order"),
-        ({"replies": [reply("a", "completed", 3), GOOD.replies[1]]}, "answered out of order"),
+        ({"replies": [reply("a", "completed", 3), GOOD.replies[1]]}, "out of order"),
         ({"ledger": [*GOOD.ledger, entry("b", "started")]}, "still started"),
         ({"ledger": [*GOOD.ledger, entry("b", "claimed")]}, "still claimed"),
         ({"calls": GOOD.calls[:1]}, "0 calls, and in the ledger"),

@@ -82,8 +82,8 @@ def claimed(*rows: Any, **changes: Any) -> dict[str, Any]:
 
 
 def beaten(held: bool, attempt: int = 1, cancel_requested: bool = False) -> dict[str, Any]:
-    reply = {"message_id": "m", "attempt": attempt, "held": held, "cancel_requested": cancel_requested}
-    return {"alive": True, "workers": 3, "replies": [reply]}
+    lost = [] if held else [{"message_id": "m", "attempt": attempt}]
+    return {"alive": True, "workers": 3, "lost": lost, "cancel_requested": ["m"] if cancel_requested else []}
 
 
 PAUSE = replies_module._pause
@@ -162,7 +162,7 @@ async def test_beats_do_not_wait_behind_a_crowd_of_answers() -> None:
 
     async def answers(exchange: Exchange) -> None:
         if exchange.request.path.endswith("/beat"):
-            await exchange.answer(200, {"alive": True, "workers": 1, "replies": []})
+            await exchange.answer(200, {"alive": True, "workers": 1, "lost": [], "cancel_requested": []})
         else:
             await stored.wait()
             await exchange.answer(200, True)
@@ -298,7 +298,10 @@ async def test_a_worker_says_that_it_lives_what_it_holds_and_which_models_it_ask
 
     assert await replies.register("0.1.0", 50) == 2
     assert (await replies.beat([claim], 4, 12.5)).workers == 3
-    await replies.beat([], 4, 0.0)
+    await replies.beat([claim], 4, 0.0)
+    claim.begin(2)
+    claim.model = "second"
+    await replies.beat([claim], 4, 0.0)
 
     me = {"worker_id": replies.worker_id, "alive_seconds": ALIVE_SECONDS}
     assert database.words("register_worker") == [{**me, "version": "0.1.0", "concurrency": 50}]
@@ -307,9 +310,20 @@ async def test_a_worker_says_that_it_lives_what_it_holds_and_which_models_it_ask
             **me,
             "claims_known": 4,
             "models_closed_seconds": 12.5,
-            "held": [{"message_id": "m", "attempt": 1, "model": "first"}],
+            "held": ["m"],
+            "attempts": [1],
+            "asking": [{"message_id": "m", "attempt": 1, "model": "first"}],
         },
-        {**me, "claims_known": 4, "models_closed_seconds": None, "held": []},
+        # A call is named once.
+        {**me, "claims_known": 4, "models_closed_seconds": None, "held": ["m"], "attempts": [1], "asking": []},
+        {
+            **me,
+            "claims_known": 4,
+            "models_closed_seconds": None,
+            "held": ["m"],
+            "attempts": [2],
+            "asking": [{"message_id": "m", "attempt": 2, "model": "second"}],
+        },
     ]
 
 
@@ -332,7 +346,7 @@ async def test_a_stop_is_heard() -> None:
 
 
 async def test_a_buried_worker_learns_it_and_begins_under_another_id() -> None:
-    _, replies = replies_of(beat={"alive": False, "workers": 0, "replies": []})
+    _, replies = replies_of(beat={"alive": False, "workers": 0, "lost": [], "cancel_requested": []})
     before = replies.worker_id
 
     assert not (await replies.beat([], 1, 0.0)).alive

@@ -497,6 +497,19 @@ async def test_a_lost_lease_cancels_its_task_and_no_other():
     assert (answerer.cancelled, answerer.ended) == (["lost"], ["kept"])
 
 
+async def test_the_call_of_a_lost_lease_is_closed_and_a_claim_that_made_none_is_not():
+    asked, unasked = claim_of("asked"), claim_of("unasked")
+    asked.call, unasked.call = Call("v1", "a-model"), Call("v1")
+    replies, answerer = FakeReplies(asked, unasked), FakeAnswerer()
+    async with running(replies, answerer):
+        await answerer.until(lambda: len(answerer.begun) == 2)
+        replies.lost = [asked, unasked]
+        await answerer.until(lambda: len(answerer.cancelled) == 2)
+
+    # Should the claim hold all the same, its question is due again: it must not fail.
+    assert replies.failed == [("asked", "internal", 0.0, asked.call)]
+
+
 @pytest.fixture
 def boottime(monkeypatch):
     clock = Clock()

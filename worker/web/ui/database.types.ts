@@ -261,7 +261,7 @@ isOneToOne: false
           }
           Functions: {
             "beat":
-{ Args: { "alive_seconds": number,"claims_known": number,"held": Json,"models_closed_seconds": number,"worker_id": string }; Returns: Json
+{ Args: { "alive_seconds": number,"asking": Json,"attempts": (number)[],"claims_known": number,"held": (string)[],"models_closed_seconds": number,"worker_id": string }; Returns: Json
                            },
 "cancel_reply":
 { Args: { "message_id": string }; Returns: Json
