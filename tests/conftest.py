@@ -53,8 +53,9 @@ def people(stack: Stack, database: Connection) -> Iterator[People]:
 
 @pytest.fixture
 def quiet(database: Connection) -> None:
-    """Nobody's replies are waiting: for tests that claim whatever is due."""
+    """Nobody's replies are waiting, and no worker lives: for tests that claim whatever is due."""
     database.execute("delete from auth.users")
+    database.execute("delete from private.workers")
 
 
 @pytest.fixture

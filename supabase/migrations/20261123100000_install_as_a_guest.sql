@@ -31,7 +31,7 @@ begin
         'cancel_reply', 'chat_service', 'check_installation', 'claim_replies', 'close_call', 'complete_reply',
         'contradictions', 'count_set_aside', 'draft_text', 'end_what_is_too_old', 'enqueue_next_reply',
         'enter_command', 'enter_command_of_statement', 'facts_of_function', 'facts_of_relation', 'fail_reply',
-        'follow_deleted_reply', 'follow_reply_status', 'free_claim', 'give_back', 'guard_reply_status',
+        'follow_deleted_reply', 'follow_reply_status', 'free_claim', 'give_back', 'guard_claim', 'guard_reply_status',
         'insert_answer', 'is_counted', 'is_error_code', 'is_passing', 'is_sent_again', 'leave_queue', 'leave_session',
         'living_workers', 'lock_claim', 'lock_own_reply', 'lock_reply_at_once', 'lock_session',
         'lock_session_at_once', 'lose_call', 'max_calls', 'max_deaths', 'mend', 'name_models', 'next_attempt',

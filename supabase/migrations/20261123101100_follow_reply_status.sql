@@ -51,15 +51,8 @@ begin
     perform private.lock_session_at_once(new.session_id);
   end if;
 
-  -- Not for a claim, which asks for neither: this runs for each of its rows.
   answered := new.status in ('completed', 'pending') and exists (
     select from public.chat_messages m where m.reply_to = new.message_id and m.version = new.version);
-  if new.status = 'answering' and not exists (
-    select from private.reply_queue q where q.message_id = new.message_id and q.worker_id is not null)
-  then
-    raise sqlstate 'PT409'
-      using message = 'Only a worker that has claimed a reply can set it to answering.', hint = 'reply_state';
-  end if;
   if new.status = 'completed' and not answered then
     raise sqlstate 'PT409' using message = 'A reply without an answer cannot be completed.', hint = 'reply_state';
   end if;
@@ -74,14 +67,37 @@ begin
   end if;
 
   new.error_code := case when new.status = 'failed' then coalesce(new.error_code, 'internal') end;
-  new.started_at := case new.status when 'answering' then now() when 'pending' then null else new.started_at end;
+  new.started_at := case when new.status <> 'pending' then new.started_at end;
   new.finished_at := case when new.status not in ('pending', 'answering') then now() end;
   return new;
 end
 $$;
 
+-- The one change that a claim makes, for each of its rows, apart: nothing else is to be asked for it.
+create function private.guard_claim() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  if not exists (
+    select from private.reply_queue q where q.message_id = new.message_id and q.worker_id is not null)
+  then
+    raise sqlstate 'PT409'
+      using message = 'Only a worker that has claimed a reply can set it to answering.', hint = 'reply_state';
+  end if;
+  new.started_at := now();
+  return new;
+end
+$$;
+
+create trigger guard_claim before update of status on public.chat_replies
+  for each row when (old.status = 'pending' and new.status = 'answering' and old.version = new.version)
+  execute function private.guard_claim();
+
 create trigger guard_reply_status before update of status, version on public.chat_replies
-  for each row when ((old.status, old.version) is distinct from (new.status, new.version))
+  for each row when (
+    (old.status, old.version) is distinct from (new.status, new.version)
+    and not (old.status = 'pending' and new.status = 'answering' and old.version = new.version))
   execute function private.guard_reply_status();
 
 create function private.enqueue_next_reply(of_session uuid) returns void
@@ -186,6 +202,7 @@ create trigger follow_deleted_reply after delete on public.chat_replies
 comment on function private.lock_session_at_once(uuid) is
   'For changes by hand, which have locked something of the session already: takes its lock, or refuses with 429 busy.';
 comment on function private.guard_reply_status() is 'Allows only legal changes of status, says which, and stamps the times.';
+comment on function private.guard_claim() is 'Only a worker''s claim makes a pending reply answering.';
 comment on function private.enqueue_next_reply(uuid) is
   'Puts the pending reply of the lowest turn in the queue, unless the session has one there. The caller holds the session''s lock.';
 comment on function private.follow_reply_status() is 'Keeps queue and draft in step with the status, whoever changed it.';
@@ -195,6 +212,7 @@ comment on function private.follow_deleted_reply() is 'Queues the next reply of 
 
 revoke all on function private.lock_session_at_once(uuid) from public, anon, authenticated, service_role;
 revoke all on function private.guard_reply_status() from public, anon, authenticated, service_role;
+revoke all on function private.guard_claim() from public, anon, authenticated, service_role;
 revoke all on function private.enqueue_next_reply(uuid) from public, anon, authenticated, service_role;
 revoke all on function private.follow_reply_status() from public, anon, authenticated, service_role;
 revoke all on function private.leave_queue() from public, anon, authenticated, service_role;

@@ -96,7 +96,11 @@ begin
     array_agg(q.session_id) filter (where h.message_id is null and q.claim <= beat.claims_known)
   into lost, cancelled, left_over
   from unnest(held, attempts) as h (message_id, attempt)
-  full join (select * from private.reply_queue r where r.worker_id = me.id) as q on q.message_id = h.message_id
+  full join (
+    select r.session_id, r.message_id, r.attempt, r.claim, r.cancel_requested_at
+    from private.reply_queue r
+    where r.worker_id = me.id
+  ) as q on q.message_id = h.message_id
   where h.message_id is null or h.attempt is distinct from q.attempt or q.cancel_requested_at is not null;
 
   for missing in

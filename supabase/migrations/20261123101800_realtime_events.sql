@@ -6,22 +6,28 @@ language plpgsql security definer
 set search_path = ''
 as $$
 begin
-  -- Once a statement. It is never left out because another was sent a moment ago: this row may be seen only after
-  -- whoever was woken then has looked.
-  if exists (select from changed c where c.worker_id is null and c.due_at <= now()) then
-    perform realtime.send('{}'::jsonb, 'wake_up', 'chat:worker', true);
+  -- Many questions of one statement are one wake-up.
+  if tg_level = 'STATEMENT' then
+    if not exists (select from queued q where q.worker_id is null and q.due_at <= now()) then
+      return null;
+    end if;
   end if;
+  perform realtime.send('{}'::jsonb, 'wake_up', 'chat:worker', true);
   return null;
 end
 $$;
 
+-- Never left out because another was sent a moment ago: this row may be seen only after whoever was woken then has
+-- looked.
 create trigger send_wake_up after insert on private.reply_queue
-  referencing new table as changed
+  referencing new table as queued
   for each statement execute function private.send_wake_up();
 
+-- What was given back or taken from a dead worker. For each row: a claim updates many, and is nothing to wake for.
 create trigger send_wake_up_again after update on private.reply_queue
-  referencing new table as changed
-  for each statement execute function private.send_wake_up();
+  for each row when (
+    new.worker_id is null and new.due_at <= now() and (old.worker_id is not null or old.due_at > now()))
+  execute function private.send_wake_up();
 
 create function private.broadcast_message() returns trigger
 language plpgsql security definer
@@ -60,7 +66,7 @@ create trigger broadcast_reply after update of status, attempt on public.chat_re
   for each row when ((old.status, old.attempt) is distinct from (new.status, new.attempt))
   execute function private.broadcast_reply();
 
-comment on function private.send_wake_up() is 'Wakes the workers, without content, when replies become due.';
+comment on function private.send_wake_up() is 'Wakes the workers, without content, when a reply becomes due.';
 comment on function private.broadcast_message() is 'Event message, {"record": the row}, to the session''s channel.';
 comment on function private.broadcast_reply() is 'Event reply, {"record": the row}, to the session''s channel.';
 

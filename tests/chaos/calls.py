@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from tests.chaos.losses import RECOVERY, WHAT_HITS_ALL
 from tests.chaos.verdict import Evidence, Row, by_question
 
 UNTOLD = timedelta(seconds=0.5)  # in which the next beat tells of a call, on a busy machine
@@ -13,7 +14,7 @@ A_MOMENT = timedelta(seconds=0.1)  # in which a call that was sent reaches the m
 def calls(evidence: Evidence) -> Iterator[str]:
     ledger = by_question(evidence.ledger)
     made = by_question(({**call, "question": _question_of(call)} for call in evidence.calls), "question")
-    endings = list(evidence.asked.endings)
+    endings = [(_told_until(evidence, ending), ending) for ending in evidence.asked.endings]
     for question in sorted({*ledger, *made}):
         outcomes = Counter(row["outcome"] for row in ledger[question])
         for open_one in ("claimed", "started"):
@@ -26,11 +27,21 @@ def calls(evidence: Evidence) -> Iterator[str]:
             yield f"{question}: {len(made[question])} calls, and in the ledger {dict(outcomes)}"
 
 
-def _explain(endings: list[datetime], made: list[Row]) -> bool:
+def _told_until(evidence: Evidence, ending: datetime) -> datetime:
+    """The ledger has the calls that began before this. While the API was away, later ones could not be told of."""
+    away = [
+        entry.begun
+        for entry in evidence.diary
+        if entry.fault in WHAT_HITS_ALL and entry.meets(ending - RECOVERY, ending)
+    ]
+    return min([ending, *away]) - UNTOLD
+
+
+def _explain(endings: list[tuple[datetime, datetime]], made: list[Row]) -> bool:
     """A worker may end before it has told of its newest call: one call for each ending, which is used up."""
-    for ending in endings:
-        if any(ending - UNTOLD <= datetime.fromisoformat(call["time"]) <= ending + A_MOMENT for call in made):
-            endings.remove(ending)
+    for told_until, ending in endings:
+        if any(told_until <= datetime.fromisoformat(call["time"]) <= ending + A_MOMENT for call in made):
+            endings.remove((told_until, ending))
             return True
     return False
 

@@ -1,5 +1,6 @@
 """The users, as a process of their own (crowd.mjs): it is told to start, to be silent, to go on, and to end."""
 
+import contextlib
 import json
 import random
 import subprocess
@@ -76,6 +77,12 @@ class Crowd:
 
     def kill(self) -> None:
         self._process.kill()
+        self._process.wait()
+        self._listening.join()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(BrokenPipeError):
+                if pipe:
+                    pipe.close()
 
     def _listen(self) -> None:
         assert self._process.stdout

@@ -12,7 +12,7 @@ WHAT_HITS_ALL = {
 # In which workers, the API and Postgres find together again on a busy machine.
 RECOVERY = timedelta(seconds=5)
 # In which a worker that is awake sees that a claim is lost: it beats each second, and a beat is bounded.
-PATIENCE = timedelta(seconds=4)
+PATIENCE = timedelta(seconds=5)
 
 
 def losses(evidence: Evidence) -> list[str]:
@@ -31,7 +31,7 @@ def _nothing_is_lost_without_a_reason(evidence: Evidence) -> Iterator[str]:
 
 
 def _what_is_lost_is_given_up(evidence: Evidence) -> Iterator[str]:
-    """A stale attempt has a latency if its worker came to the end of the call all the same."""
+    """The latency of a stale attempt says when its worker gave it up, or came to its end all the same."""
     for row in _lost(evidence):
         # Numbers may be missing: a claim that made no call leaves no row.
         later = [

@@ -63,9 +63,20 @@ def hold_snapshot(scene: Scene) -> None:
 
 
 def delete_chats(scene: Scene) -> None:
-    """An owner deletes a chat, by the API: one answer is being streamed, and one question waits behind it."""
+    """An owner deletes two chats, by the API. In the first, one answer is being streamed, and one question waits
+    behind it; the second goes in the moment in which its question is claimed."""
     chat = scene.open_chat()
     scene.asked.deleted |= {_in_flight(scene, chat), scene.ask(chat)}
+    _delete(scene, chat)
+    chat = scene.open_chat()
+    question = scene.ask(chat, seconds=LONG_SECONDS)
+    scene.asked.deleted.add(question)
+    scene.asked.touched.add(question)
+    scene.wait(lambda: scene.status(question) == "answering", ANSWER_SECONDS)
+    _delete(scene, chat)
+
+
+def _delete(scene: Scene, chat: Chat) -> None:
     scene.asked.gone.add(str(chat.session))
     with scene.people() as people:
         client = people.signed_in(chat.user)

@@ -28,34 +28,31 @@ $$;
 
 create function private.beat_of_anybody(
   worker_id uuid, alive_seconds double precision, claims_known bigint, models_closed_seconds double precision,
-  held jsonb
+  held uuid[], attempts integer[], asking jsonb
 ) returns jsonb
 language plpgsql security definer
 set search_path = ''
 as $$
-declare
-  answer jsonb;
 begin
   insert into private.workers as w (id, alive_until, alive_seconds, version, concurrency)
   values (worker_id, now() + make_interval(secs => alive_seconds), alive_seconds, 'sabotaged', 50)
   on conflict (id) do update set alive_until = greatest(w.alive_until, now());
-  answer := private.beat(worker_id, alive_seconds, claims_known, models_closed_seconds, held);
-  return jsonb_set(answer, '{replies}', (
-    select coalesce(jsonb_agg(each || '{"held": true}'), '[]')
-    from jsonb_array_elements(answer -> 'replies') as each));
+  return private.beat(worker_id, alive_seconds, claims_known, models_closed_seconds, held, attempts, asking)
+    || '{"lost": []}';
 end
 $$;
 grant execute on function private.beat_of_anybody to service_role;
 
 create or replace function public.beat(
   worker_id uuid, alive_seconds double precision, claims_known bigint, models_closed_seconds double precision,
-  held jsonb
+  held uuid[], attempts integer[], asking jsonb
 ) returns jsonb
 language sql
 set search_path = ''
 begin atomic
   select private.beat_of_anybody(
-    beat.worker_id, beat.alive_seconds, beat.claims_known, beat.models_closed_seconds, beat.held);
+    beat.worker_id, beat.alive_seconds, beat.claims_known, beat.models_closed_seconds, beat.held, beat.attempts,
+    beat.asking);
 end;
 """
 

@@ -12,7 +12,7 @@ NAMES = {"relations": [*expected.RELATIONS, expected.CHANNELS], "functions": lis
 
 
 @pytest.fixture
-def facts(people: People) -> installation.Facts:
+def facts(quiet: None, people: People) -> installation.Facts:
     answer = people.service().post("/rpc/check_installation", json=NAMES)
     assert answer.status_code == 200, answer.text
     found: installation.Facts = answer.json()

@@ -15,7 +15,8 @@ ANSWER = "A bird of rivers."
 
 @pytest.fixture(autouse=True)
 def empty(quiet: None, database: Any) -> None:
-    database.execute("truncate public.external_api_call_logs, private.workers")
+    database.execute("truncate public.external_api_call_logs")
+    database.execute("update private.reconciler set mended = 0, set_aside = 0, refuses_questions = false")
 
 
 @pytest.fixture

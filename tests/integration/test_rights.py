@@ -198,6 +198,8 @@ def test_functions(people: People, database: Any, function: str, role: str, expe
             "claims_known": 0,
             "models_closed_seconds": None,
             "held": [],
+            "attempts": [],
+            "asking": [],
         },
         "give_back": {"worker_id": str(uuid4()), "replies": [], "due_in": 0},
         "save_drafts": {"worker_id": str(uuid4()), "pieces": []},

@@ -178,11 +178,15 @@ def test_a_question_that_fails_for_another_reason_is_named(unfair: Evidence):
 def test_a_worker_that_is_killed_may_leave_one_call_untold():
     untold = replace(GOOD, calls=[*GOOD.calls, call("b", 4.9)], asked=Asked(endings=[at(5)]))
     assert list(calls(untold)) == []
+    # The API was away from before the call until just before the end.
+    away = replace(untold, calls=[*GOOD.calls, call("b", 1.8)], diary=[Entry("kill_api", at(2), at(4))])
+    assert list(calls(away)) == []
     for broken in (
         replace(untold, calls=[*untold.calls, call("b", 4.9)]),
         replace(untold, calls=[*GOOD.calls, call("b", 3)]),
         replace(untold, calls=[*GOOD.calls, call("b", 5.5)]),
         replace(untold, asked=Asked()),
+        replace(away, calls=[*GOOD.calls, call("b", 1)]),
     ):
         assert list(calls(broken)), broken
 

@@ -55,6 +55,7 @@ RELATIONS = {
         (
             "refuse_flood",
             "refuse_flood_of_retries",
+            "guard_claim",
             "guard_reply_status",
             "follow_opened_reply",
             "follow_reply_status",
