@@ -11,12 +11,13 @@ from worker.admission import Admission, Watched
 from worker.breakers import jittered
 from worker.broadcast import Broadcaster
 from worker.budget import Budget
+from worker.claim import Claim
 from worker.context import Prompt
 from worker.errors import DatabaseError, DatabaseRefused, InternalError, ModelError, NoModel, TimedOut
 from worker.gemini import Gemini, ModelStream
 from worker.lease import Lease
 from worker.models import Call
-from worker.replies import Claim, Replies
+from worker.replies import Replies
 from worker.route import Route
 from worker.text import Cleaner, utf16_length
 from worker.traces import Traces

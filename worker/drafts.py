@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable
 
-from worker.replies import Claim, Replies
+from worker.claim import Claim
+from worker.replies import Replies
 
 PIECE_CHARACTERS = 500
 PIECE_SECONDS = 3.0

@@ -8,9 +8,10 @@ import structlog
 
 from worker import __version__, logs, metrics
 from worker.admission import Admission
+from worker.claim import Claim
 from worker.config import WorkerSettings
 from worker.errors import DatabaseRefused
-from worker.replies import Claim, Replies
+from worker.replies import Replies
 
 log = structlog.get_logger()
 

@@ -17,8 +17,8 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import SpanKind, StatusCode, use_span
 from opentelemetry.util.types import AttributeValue
 
+from worker.claim import Claim
 from worker.models import Call
-from worker.replies import Claim
 from worker.traces import Span, Traces
 
 EXPORT_SECONDS = 5.0

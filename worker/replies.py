@@ -1,22 +1,16 @@
-"""The reply functions of the database, by name, and what this worker holds."""
+"""The reply functions of the database, by name."""
 
-import asyncio
-import contextlib
-import contextvars
 import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-import httpx
 import structlog
-import supabase
-from postgrest.exceptions import APIError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
 
-from worker import api_errors
+from worker.claim import Claim
 from worker.config import WorkerSettings
+from worker.database import Database, reading
 from worker.errors import DatabaseAway, DatabaseRefused
 from worker.models import Call, Reply
 
@@ -27,51 +21,6 @@ BEAT_SECONDS = 5.0
 """A beat that takes longer is given up: the next one says the same."""
 REFUSED_SECONDS = 120.0
 """For how long an answer is offered again that is refused for a reason which is not its own."""
-
-_answered: contextvars.ContextVar[httpx.Response | None] = contextvars.ContextVar("answered", default=None)
-
-
-@dataclass(eq=False)
-class Claim:
-    """A reply that this worker holds."""
-
-    reply: Reply
-    worker_id: str
-    attempt: int
-    calls_left: int
-    text: str = field(default="", repr=False)
-    """What has been streamed in this attempt."""
-    length: int = 0
-    """Of the text, in UTF-16 code units."""
-    model: str | None = None
-    """The model that is asked in this attempt."""
-    is_in_ledger: bool = False
-    """A beat has named it."""
-    call: Call | None = None
-    """The call of this attempt, as far as it is known."""
-    saved: int = 0
-    """Up to where the text is saved as a draft, in characters."""
-    saved_at: float = field(default_factory=time.monotonic)
-    settling: bool = False
-    """A call is under way that ends this attempt: the database may know already what we do not yet."""
-    cancel_requested: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def message_id(self) -> str:
-        return self.reply.message_id
-
-    @property
-    def ids(self) -> dict[str, object]:
-        """What a log line or a span says of it."""
-        return {"message_id": self.message_id, "session_id": self.reply.session_id, "attempt": self.attempt}
-
-    def begin(self, attempt: int) -> None:
-        """Another attempt starts afresh: half a text of the last one is never continued."""
-        self.attempt = attempt
-        self.settling = False
-        self.text, self.length, self.saved, self.call = "", 0, 0, None
-        self.model, self.is_in_ledger = None, False
-        self.saved_at = time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -102,28 +51,28 @@ class Replies:
     Every method raises DatabaseAway or DatabaseRefused, and nothing else.
     """
 
-    def __init__(self, client: supabase.AsyncClient, beating: supabase.AsyncClient, alive_seconds: float) -> None:
+    def __init__(self, database: Database, beating: Database, alive_seconds: float) -> None:
         self.worker_id = str(uuid.uuid4())
-        self._client = client
+        self._database = database
         self._beating = beating
         self._alive_seconds = alive_seconds
 
     @classmethod
     async def connect(cls, settings: WorkerSettings) -> Self:
         """Beats have a connection of their own: they never wait behind a crowd of answers that are stored."""
-        calls = await _connect(settings, CALL_SECONDS, settings.worker_concurrency + 10)
-        return cls(calls, await _connect(settings, BEAT_SECONDS, 2), settings.lease_seconds)
+        database = await Database.connect(settings, CALL_SECONDS, settings.worker_concurrency + 10)
+        return cls(database, await Database.connect(settings, BEAT_SECONDS, 2), settings.lease_seconds)
 
     async def close(self) -> None:
-        for client in (self._client, self._beating):
-            await client.postgrest.session.aclose()
+        await self._database.close()
+        await self._beating.close()
 
     async def register(self, version: str, concurrency: int) -> int:
         """Answers how many workers live."""
         answer = await self._call(
             "register_worker", alive_seconds=self._alive_seconds, version=version, concurrency=concurrency
         )
-        with _reading("register_worker"):
+        with reading("register_worker"):
             return int(answer["workers"])
 
     def begin_anew(self) -> None:
@@ -134,7 +83,7 @@ class Replies:
         """`number`: 1, 2, 3 … for each registration."""
         worker_id = self.worker_id
         answer = await self._call("claim_replies", claim=number, max_replies=max_replies)
-        with _reading("claim_replies"):
+        with reading("claim_replies"):
             rows, due = list(answer["replies"]), answer["next_due_in_ms"]
             due_seconds = None if due is None else due / 1000
             is_alive = bool(answer.get("alive", True))
@@ -153,8 +102,7 @@ class Replies:
         """This worker lives, and holds these. Sets `cancel_requested` where it was."""
         asked = {(claim.message_id, claim.attempt): claim for claim in claims}
         asking = {key: claim.model for key, claim in asked.items() if claim.model and not claim.is_in_ledger}
-        answer = await self._ask(
-            self._beating,
+        answer = await self._beating.ask(
             "beat",
             {
                 "worker_id": self.worker_id,
@@ -169,7 +117,7 @@ class Replies:
                 ],
             },
         )
-        with _reading("beat"):
+        with reading("beat"):
             is_alive, workers = bool(answer["alive"]), int(answer["workers"])
             lost = {(row["message_id"], row["attempt"]) for row in answer["lost"]}
             cancelled = set(answer["cancel_requested"])
@@ -202,7 +150,7 @@ class Replies:
                 for claim, attempt, starts_at, text in grown
             ],
         )
-        with _reading("save_drafts"):
+        with reading("save_drafts"):
             # What is not named there was locked just then, and is sent again.
             stored = {(row["message_id"], row["attempt"]): row["stored"] for row in answer}
         for claim, attempt, _, _ in grown:
@@ -213,8 +161,7 @@ class Replies:
     async def give_back(self, claim: Claim, due_in: float) -> None:
         """Claimed, and no model was asked: due again in so many seconds, uncounted."""
         claim.settling = True
-        await self._ask(
-            self._client,
+        await self._database.ask(
             "give_back",
             {
                 "worker_id": claim.worker_id,
@@ -243,19 +190,19 @@ class Replies:
     async def release(self) -> tuple[int, int]:
         """Give back all that this worker holds. Answers how many were, and how many are locked just now."""
         answer = await self._call("release_replies")
-        with _reading("release_replies"):
+        with reading("release_replies"):
             return int(answer["released"]), int(answer.get("left", 0))
 
     async def reconcile(self, max_wait_seconds: float, every_seconds: float) -> dict[str, Any] | None:
         """{"mended", "ended", "more"}; None: another worker has looked lately."""
         words = {"max_wait_seconds": max_wait_seconds, "every_seconds": every_seconds}
-        answer = await self._ask(self._client, "reconcile_replies", words)
+        answer = await self._database.ask("reconcile_replies", words)
         return answer if isinstance(answer, dict) else None
 
     async def queue(self) -> dict[str, float]:
         """Of all workers: how many replies wait, and the age of the oldest of them."""
-        answer = await self._ask(self._client, "ops_queue", {})
-        with _reading("ops_queue"):
+        answer = await self._database.ask("ops_queue", {})
+        with reading("ops_queue"):
             oldest = float(answer["oldest_pending_seconds"] or 0)
             return {"pending": float(answer["pending"]), "oldest_pending_seconds": oldest}
 
@@ -263,8 +210,7 @@ class Replies:
         """A reply whose context cannot be read fails; one that has no name is given back by the next beat."""
         log.error("A claimed reply cannot be read.", action="reply_unreadable", error=type(error).__name__)
         try:
-            await self._ask(
-                self._client,
+            await self._database.ask(
                 "fail_reply",
                 {
                     "message_id": row["message_id"],
@@ -297,8 +243,7 @@ class Replies:
 
         async for trial in AsyncRetrying(retry=retry_if_exception(again), wait=_pause, reraise=True):
             with trial:
-                return await self._ask(
-                    self._client,
+                return await self._database.ask(
                     function,
                     {
                         "message_id": claim.message_id,
@@ -310,53 +255,7 @@ class Replies:
                 )
 
     async def _call(self, function: str, **words: Any) -> Any:
-        return await self._ask(self._client, function, {"worker_id": self.worker_id, **words})
-
-    async def _ask(self, client: supabase.AsyncClient, function: str, words: dict[str, Any]) -> Any:
-        _answered.set(None)
-        try:
-            response = await client.rpc(function, words).execute()
-        except APIError as error:
-            answered = _answered.get()
-            status = answered.status_code if answered is not None else None
-            headers = answered.headers if answered is not None else {}
-            raise api_errors.translate(function, str(error.code or ""), status, headers) from None
-        except UnicodeEncodeError:
-            # Half a surrogate pair in what we send: it would be refused again and again.
-            raise DatabaseRefused(f"{function}: text that is not UTF-8", "22021") from None
-        except Exception as error:  # also what a library should have kept to itself: there is no third end
-            raise DatabaseAway(f"{function}: {type(error).__name__}") from None
-        if isinstance(response.data, str):
-            # The client hands on as text what is not JSON; none of these functions answers with a text.
-            raise DatabaseAway(f"{function}: an answer that is not JSON")
-        return response.data
-
-
-async def _connect(settings: WorkerSettings, seconds: float, connections: int) -> supabase.AsyncClient:
-    async def note(response: httpx.Response) -> None:
-        _answered.set(response)
-
-    # HTTP/1.1: with HTTP/2 one lost connection ends every call that shares it.
-    http = httpx.AsyncClient(
-        timeout=seconds,
-        limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30),
-        event_hooks={"response": [note]},
-    )
-    return await supabase.acreate_client(
-        settings.supabase_url,
-        settings.supabase_secret_key.get_secret_value(),
-        # A function may change something before its answer is lost: what is repeated is decided here.
-        supabase.AsyncClientOptions(httpx_client=http, postgrest_client_retry=False, auto_refresh_token=False),
-    )
-
-
-@contextlib.contextmanager
-def _reading(function: str) -> Iterator[None]:
-    """Around the reading of an answer: one of another shape is somebody else's, such as a gateway's."""
-    try:
-        yield
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        raise DatabaseAway(f"{function}: an answer of another shape") from None
+        return await self._database.ask(function, {"worker_id": self.worker_id, **words})
 
 
 _back_off = wait_exponential_jitter(0.2, max=2)

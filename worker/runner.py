@@ -8,15 +8,16 @@ from typing import NamedTuple
 
 import structlog
 
-from worker import context, logs, metrics
+from worker import metrics
 from worker.admission import Admission
 from worker.answer import Answerer
+from worker.answering import Answering
 from worker.config import WorkerSettings
 from worker.drafts import DraftSaver
 from worker.errors import DatabaseAway, DatabaseError, DatabaseRefused
 from worker.lease import Lease
-from worker.models import Call
-from worker.replies import Claim, Claimed, Replies
+from worker.reconciler import Reconciler
+from worker.replies import Claimed, Replies
 from worker.tasks import repeat
 from worker.wakeup import WakeUp
 
@@ -29,8 +30,6 @@ MOST_CLAIMED = 20
 COALESCE_SECONDS = 0.05
 """Wake-ups that come within a moment lead to one claim. A random moment, so that not all workers ask at once."""
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.5, 15.0
-CLOSE_SECONDS = 1.0
-"""How long a worker that stops waits until the calls that it gave up are in the ledger."""
 RELEASE_SECONDS, RELEASE_PAUSE_SECONDS = 5.0, 0.2
 """How long a worker that stops asks again, for what somebody else has locked. The rest is taken from it later."""
 
@@ -60,14 +59,11 @@ class Runner:
         self._settings = settings
         self._replies = replies
         self._wakeup = wakeup
-        self._answerer = answerer
         self._admission = admission
-        self._held: dict[asyncio.Task[None], Claim] = {}
-        self._lost: set[Claim] = set()
-        """Given up, and not at its end yet."""
-        self._closing: set[asyncio.Task[None]] = set()
-        self._lease = Lease(settings, replies, admission, self._claims, self._give_up)
-        self._drafts = DraftSaver(replies, self._claims)
+        self._answering = Answering(replies, answerer, settings.lease_seconds, wakeup.event.set)
+        self._lease = Lease(settings, replies, admission, self._answering.claims, self._answering.give_up)
+        self._drafts = DraftSaver(replies, self._answering.claims)
+        self._reconciler = Reconciler(replies, settings.reply_max_wait_seconds)
         self._stop = asyncio.Event()
         self._failures = 0
         self.api_answers: bool | None = None
@@ -89,7 +85,7 @@ class Runner:
             for name, work in (
                 ("beat", repeat("beat", self._lease.step, BEAT_SECONDS, self._beat_bound, self._lease.hurry)),
                 ("drafts", repeat("drafts", self._drafts.step, DRAFT_SECONDS, self._settings.lease_seconds)),
-                ("reconciler", repeat("reconciler", self._reconcile, self._reconcile_seconds / 2)),
+                ("reconciler", repeat("reconciler", self._reconciler.step, self._reconciler.seconds / 2)),
             )
         ]
         claiming = asyncio.create_task(self._claim_until_stopped(), name="claims")
@@ -101,7 +97,7 @@ class Runner:
             claiming.cancel()
             await asyncio.gather(claiming, return_exceptions=True)
             try:
-                await self._drain(self._settings.shutdown_grace_seconds if self._stop.is_set() else 0.0)
+                await self._answering.drain(self._settings.shutdown_grace_seconds if self._stop.is_set() else 0.0)
             finally:
                 # Before the release: a beat after it would find this worker gone, and register another.
                 for task in upkeep:
@@ -124,7 +120,7 @@ class Runner:
             return Next(self._settings.degraded_sweep_seconds, cause)
         if not self._failures:
             self._api_is(True)  # it has answered the beat; a worker that is full would not learn it otherwise
-        free = min(self._settings.worker_concurrency - len(self._held), MOST_CLAIMED)
+        free = min(self._settings.worker_concurrency - len(self._answering.claims()), MOST_CLAIMED)
         if free <= 0:
             return self._sweep()
         wanted = self._admission.capacity(free)
@@ -146,7 +142,7 @@ class Runner:
         self._api_is(True)
         metrics.CLAIMS.labels(cause, "work" if claimed.claims else "nothing").inc()
         for claim in claimed.claims:
-            self._start(claim)
+            self._answering.start(claim, self._lease)
         for fate, number in claimed.refused.items():
             metrics.REFUSED_ROWS.labels(fate).inc(number)
             log.error("The database raises an error for replies.", action="row_refused", fate=fate, count=number)
@@ -189,54 +185,6 @@ class Runner:
         self.api_answers, self.api_refuses = answering, refuses
         metrics.API_ANSWERS.set(answering)
 
-    def _claims(self) -> list[Claim]:
-        return list(self._held.values())
-
-    def _start(self, claim: Claim) -> None:
-        task = asyncio.create_task(self._answer(claim), name=f"answer {claim.message_id}")
-        self._held[task] = claim
-        metrics.REPLIES_IN_FLIGHT.set(len(self._held))
-        task.add_done_callback(self._settled)
-
-    async def _answer(self, claim: Claim) -> None:
-        """An answer that ends by a defect of ours fails its reply, which would be claimed for ever otherwise."""
-        try:
-            await self._answerer.answer(claim, self._lease)
-        except Exception as error:
-            metrics.REPLIES.labels("dropped").inc()
-            log.error(
-                "A reply was dropped.",
-                action="reply_dropped",
-                **claim.ids,
-                **logs.describe(error),
-                reason=str(error) if isinstance(error, DatabaseError) else None,
-            )
-            call = claim.call or Call(context.PROMPT_VERSION, claim.model)
-            if isinstance(error, DatabaseRefused):
-                call = call.bare()  # one of its figures may be what was refused
-            with contextlib.suppress(DatabaseError, TimeoutError):
-                async with asyncio.timeout(self._settings.lease_seconds):
-                    await self._replies.fail(claim, "internal", None, call)
-
-    def _settled(self, task: asyncio.Task[None]) -> None:
-        claim = self._held.pop(task)
-        metrics.REPLIES_IN_FLIGHT.set(len(self._held))
-        # A place is free, and the session may have a next question.
-        self._wakeup.event.set()
-        if claim in self._lost:
-            self._lost.discard(claim)
-            if claim.call is not None and claim.call.model_requested is not None:
-                closing = asyncio.create_task(self._close_call(claim, claim.call), name=f"close {claim.message_id}")
-                self._closing.add(closing)
-                closing.add_done_callback(self._closing.discard)
-
-    async def _close_call(self, claim: Claim, call: Call) -> None:
-        """A call that was given up is spent, too. If it was lost before a beat had named its model, the ledger has no
-        row of it. Should the claim hold all the same, its question is asked again."""
-        with contextlib.suppress(DatabaseError, TimeoutError):
-            async with asyncio.timeout(self._settings.lease_seconds):
-                await self._replies.fail(claim, "internal", 0.0, call)
-
     async def _wait(self, following: Next) -> str:
         """What led to the next claim."""
         if not following.may_be_woken:
@@ -270,45 +218,6 @@ class Runner:
     def _beat_bound(self) -> float:
         """While a beat hangs, the clock of the lease goes on."""
         return self._settings.lease_seconds / 3
-
-    @property
-    def _reconcile_seconds(self) -> float:
-        """Once a minute for the whole project, or more often where questions may wait only shortly."""
-        return min(60.0, self._settings.reply_max_wait_seconds / 10)
-
-    async def _reconcile(self) -> None:
-        found = await self._replies.reconcile(self._settings.reply_max_wait_seconds, self._reconcile_seconds)
-        while found is not None:
-            if found.get("mended"):
-                metrics.MENDED.inc(found["mended"])
-                log.error("The queue contradicted itself, and was mended.", action="mended", count=found["mended"])
-            if found.get("ended"):
-                log.warning("Replies have waited too long.", action="waited_too_long", count=found["ended"])
-            if not found.get("more"):
-                return
-            found = await self._replies.reconcile(self._settings.reply_max_wait_seconds, self._reconcile_seconds)
-
-    def _give_up(self, lost: list[Claim]) -> None:
-        for task, claim in self._held.items():
-            if any(claim is each for each in lost):
-                log.warning("A claim was lost.", action="lease_lost", **claim.ids)
-                metrics.LEASES_LOST.inc()
-                self._lost.add(claim)
-                task.cancel()
-
-    async def _drain(self, grace_seconds: float) -> None:
-        log.info("Stopping.", action="drain", under_way=len(self._held))
-        if self._held and grace_seconds:
-            await asyncio.wait(self._held, timeout=grace_seconds)
-        unfinished = list(self._held)
-        for task in unfinished:
-            task.cancel()
-        await asyncio.gather(*unfinished, return_exceptions=True)
-        await asyncio.sleep(0)  # so that what was given up begins to close its call
-        if self._closing:
-            await asyncio.wait(self._closing, timeout=CLOSE_SECONDS)
-            for closing in self._closing:
-                closing.cancel()
 
     async def _release(self) -> None:
         """Again and again while something is left or the API is away, but not for long."""

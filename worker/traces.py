@@ -7,8 +7,8 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from worker.claim import Claim
 from worker.models import Call
-from worker.replies import Claim
 
 
 @dataclass

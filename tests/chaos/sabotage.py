@@ -8,6 +8,7 @@ import asyncio
 import sys
 
 from worker import config, logs, service
+from worker.answering import Answering
 from worker.replies import Beaten, Replies
 from worker.runner import Runner
 
@@ -71,7 +72,7 @@ def without_renewal() -> None:
 
 def without_cancel() -> None:
     """The claim is lost, and the stream goes on."""
-    Runner._give_up = lambda self, lost: None
+    Answering.give_up = lambda self, lost: None
 
 
 def without_sweep() -> None:

@@ -18,6 +18,7 @@ from worker.answer import Answerer
 from worker.breakers import JITTER, OPEN_SECONDS
 from worker.broadcast import Broadcaster
 from worker.budget import Budget
+from worker.claim import Claim
 from worker.config import WorkerSettings
 from worker.errors import (
     ContentBlocked,
@@ -36,7 +37,6 @@ from worker.errors import (
 )
 from worker.gemini import Gemini
 from worker.models import Message, Reply, Usage
-from worker.replies import Claim
 from worker.traces import Traces
 
 BOUND = 5  # seconds; what takes as long has failed

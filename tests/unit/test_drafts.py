@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.unit.test_replies import claim_of, replies_of
+from worker.claim import Claim
 from worker.drafts import PIECE_CHARACTERS, PIECE_SECONDS, DraftSaver
-from worker.replies import Claim
 
 
 def written(characters: int, saved: int = 0, seconds_ago: float = 0.0, message_id: str = "m") -> Claim:

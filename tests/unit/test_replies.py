@@ -12,10 +12,12 @@ from structlog.testing import capture_logs
 
 from tests.scripted_model import Exchange, ScriptedModel
 from worker import replies as replies_module
+from worker.claim import Claim
 from worker.config import WorkerSettings
+from worker.database import Database
 from worker.errors import DatabaseAway, DatabaseRefused
 from worker.models import Call, Reply
-from worker.replies import Claim, Replies
+from worker.replies import Replies
 
 CALL = Call("chat-1", model_requested="model", prompt_tokens=7)
 ALIVE_SECONDS = 15.0
@@ -51,7 +53,7 @@ class ScriptedDatabase:
 
 def replies_of(**answers: Any) -> tuple[ScriptedDatabase, Replies]:
     database = ScriptedDatabase(**answers)
-    return database, Replies(database, database, ALIVE_SECONDS)
+    return database, Replies(Database(database), Database(database), ALIVE_SECONDS)
 
 
 def refuses(code: str) -> APIError:

@@ -13,10 +13,11 @@ from tests.unit.test_limits import Clock
 from worker import lease as lease_module
 from worker import metrics
 from worker import runner as runner_module
+from worker.claim import Claim
 from worker.config import WorkerSettings
 from worker.errors import DatabaseAway, DatabaseRefused
 from worker.models import Call, Reply
-from worker.replies import Beaten, Claim, Claimed
+from worker.replies import Beaten, Claimed
 from worker.runner import Runner
 from worker.wakeup import WakeUp
 
