@@ -48,6 +48,9 @@ MODEL = "gemini-3.5-flash-lite"
 
 
 def test_an_answer_moves_the_figures_of_the_worker(worker: Stack, people: People, database: Database) -> None:
+    # What an earlier test has left under way would be counted here.
+    database.execute("delete from auth.users")
+    wait_for(lambda: figure(worker, "postbro_replies_in_flight") == 0, "the worker to have nothing under way", 30)
     before = figures(worker)
     question = people.ask(people.make_chat(), "How many likes did it get?")
     wait_for(lambda: status(database, question) == "completed", "the answer")
