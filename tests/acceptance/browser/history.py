@@ -35,6 +35,9 @@ def _store_turn(database: Database, session: UUID, question: str, answer: str) -
         values ('assistant', %s, 1, %s, 'stop')""",
         [message, answer],
     )
-    database.execute("update private.reply_queue set worker_id = %s where message_id = %s", [uuid4(), message])
+    database.execute(
+        "update private.reply_queue set worker_id = %s, claim = 1, claimed_at = now() where message_id = %s",
+        [uuid4(), message],
+    )
     for status in ("answering", "completed"):
         database.execute("update public.chat_replies set status = %s where message_id = %s", [status, message])

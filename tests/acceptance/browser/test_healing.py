@@ -35,7 +35,7 @@ async def test_a_page_reloaded_in_mid_stream_goes_on_from_where_it_was(
     tab: ChatPage, diary: Diary, database: Database, faulty_model: FaultyModel
 ) -> None:
     give_a_long_answer(database, tab)
-    faulty_model.add("stall", question=QUESTION, after=40, seconds=3)
+    faulty_model.add("stall", question=QUESTION, after=40, seconds=8)
     await enter(tab)
     await tab.ask(QUESTION)
     saved = await until(lambda: draft(database, tab), "a draft")

@@ -52,7 +52,7 @@ async def test_a_gap_is_filled_from_the_draft_while_the_answer_is_written(
     deltas = Deltas()
     wire.change = deltas.lose_some
     # Shorter than the silence after which rows are read without a gap.
-    faulty_model.add("stall", question=QUESTION, after=60, seconds=2)
+    faulty_model.add("stall", question=QUESTION, after=60, seconds=5)
     await enter(tab)
     await tab.ask(QUESTION)
     await expect_stored_once(tab, [QUESTION])
@@ -71,7 +71,7 @@ async def test_an_answer_grows_without_any_delta(
     give_a_long_answer(database, tab)
     deltas = Deltas()
     wire.change = deltas.lose_all
-    faulty_model.add("stall", question=QUESTION, after=40, seconds=4)
+    faulty_model.add("stall", question=QUESTION, after=40, seconds=8)
     await enter(tab)
     await tab.ask(QUESTION)
     await tab.expect_state("writing")
@@ -112,7 +112,7 @@ async def test_a_second_attempt_that_began_while_nothing_arrived_starts_afresh(
 ) -> None:
     give_a_long_answer(database, tab)
     faulty_model.add("finish", reason="RECITATION", question=QUESTION, after=40)
-    faulty_model.add("stall", question=QUESTION, after=60, seconds=3)
+    faulty_model.add("stall", question=QUESTION, after=60, seconds=6)
     await enter(tab)
     asleep = False
 
