@@ -10,6 +10,8 @@ import psycopg
 Database = psycopg.Connection[dict[str, Any]]
 Row = dict[str, Any]
 
+TRANSIT_SECONDS = 1.0
+
 # Each question in a chat of its own; the user's number, and the number of the question, are in its text.
 ASK = """
 with users as (
@@ -83,6 +85,17 @@ def answered_in_turn(replies: list[Row]) -> dict[Any, list[datetime]]:
         if row["status"] == "completed":
             bisect.insort(times, row["finished_at"])
     return found
+
+
+def ahead_of_the_limit(calls: int, seconds: float, times: list[float]) -> float:
+    """How far these calls ran ahead of so many in each so many seconds; 1.0: just as many.
+
+    Counted from the first one, so that calls which were sent in time and arrive late, on a busy machine, do not count
+    as a crowd. The first one may be late itself, since it opens a connection.
+    """
+    times = sorted(times)
+    begun = times[0] - TRANSIT_SECONDS
+    return max(number / (calls * (int((at - begun) / seconds) + 1)) for number, at in enumerate(times, start=1))
 
 
 def most_in_any(seconds: float, times: list[float]) -> int:

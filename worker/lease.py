@@ -46,6 +46,8 @@ class Lease:
         self._is_registered = False
         self._claims = 0
         self._claims_known = 0
+        self.workers = 1
+        """How many live, by the last beat."""
         self.changed = asyncio.Event()
         """Set when it holds again."""
         self.refused: str | None = None
@@ -80,7 +82,8 @@ class Lease:
             self._lose_everything()
             return
         self._until = asked_at + self._settings.lease_seconds
-        self._admission.set_workers(max(1, workers))
+        self.workers = max(1, workers)
+        self._admission.set_workers(self.workers)
         metrics.WORKERS.set(workers)
         if not held_before:
             self.changed.set()

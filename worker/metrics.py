@@ -48,9 +48,9 @@ QUEUE_OLDEST = _gauge("postbro_queue_oldest_pending_age_seconds", "Age of the ol
 # Claims
 CLAIMS = _counter(
     "postbro_claims_total",
-    "Claims by what led to them (start, wakeup, more, place, admission, due, sweep, degraded_sweep) and what they "
-    "found (work, nothing, error: the API is away, refused: a defect). A sweep that found work: a wake-up was "
-    "missed, or another worker has died.",
+    "Claims by what led to them (start, wakeup, second_look, more, place, admission, due, sweep, degraded_sweep) and "
+    "what they found (work, nothing, error: the API is away, refused: a defect). A sweep that found work: a wake-up "
+    "was missed, or another worker has died.",
     "cause",
     "found",
 )
@@ -98,7 +98,7 @@ BREAKER = _gauge(
 # Shown as 0 from the start: an alert on growth would miss the first time.
 for _outcome in ("completed", "cancelled", "failed", "postponed", "given_back", "refused", "claim_lost", "dropped"):
     REPLIES.labels(_outcome)
-for _cause in ("start", "wakeup", "more", "place", "admission", "due", "sweep", "degraded_sweep"):
+for _cause in ("start", "wakeup", "second_look", "more", "place", "admission", "due", "sweep", "degraded_sweep"):
     for _found in ("work", "nothing", "error", "refused"):
         CLAIMS.labels(_cause, _found)
 

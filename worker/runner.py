@@ -29,6 +29,9 @@ MOST_CLAIMED = 20
 """In one claim, as the database has it. With room for more, the next claim follows at once."""
 COALESCE_SECONDS = 0.05
 """Wake-ups that come within a moment lead to one claim. A random moment, so that not all workers ask at once."""
+SECOND_LOOK_SECONDS = 0.25
+"""Realtime reads the log, and may send a wake-up a moment before its row can be seen. So after one that found nothing
+one of all workers, on average, looks again."""
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.5, 15.0
 RELEASE_SECONDS, RELEASE_PAUSE_SECONDS = 5.0, 0.2
 """How long a worker that stops asks again, for what somebody else has locked. The rest is taken from it later."""
@@ -153,6 +156,8 @@ class Runner:
         if claimed.unreadable or len(claimed.claims) >= wanted:
             return Next(0.0, "more")
         sweep, due = self._sweep(), claimed.next_due_seconds
+        if not claimed.claims and heard_at is not None and random.random() < 1 / self._lease.workers:  # noqa: S311
+            sweep = min(sweep, Next(SECOND_LOOK_SECONDS, "second_look"))
         return sweep if due is None else min(sweep, Next(due, "due"))
 
     def _after_failure(self, error: DatabaseError, cause: str) -> Next:
@@ -205,13 +210,17 @@ class Runner:
 
     async def _is_woken(self) -> bool:
         """Waits for a wake-up or a free place; False: for the lease that holds again."""
-        waits = [asyncio.ensure_future(event.wait()) for event in (self._wakeup.event, self._lease.changed)]
+        waits = [
+            asyncio.create_task(self._wakeup.event.wait(), name="wait for a wake-up"),
+            asyncio.create_task(self._lease.changed.wait(), name="wait for the lease"),
+        ]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             return self._wakeup.event.is_set()
         finally:
             for each in waits:
                 each.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
             self._lease.changed.clear()
 
     @property

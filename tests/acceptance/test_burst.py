@@ -9,7 +9,7 @@ import psycopg
 
 from tests.acceptance.faulty_model import FaultyModel
 from tests.acceptance.test_model_failures import Calls, calls_with
-from tests.burst import Burst, answered_in_turn, most_in_any
+from tests.burst import Burst, ahead_of_the_limit, answered_in_turn
 from tests.waiting import wait_for
 from worker.local.processes import Service
 
@@ -36,7 +36,7 @@ def test_a_burst_fails_nothing_passes_no_limit_and_is_fair(
     answered = answered_in_turn(burst.replies(database))
     assert max(times[0] for times in answered.values()) < min(times[2] for times in answered.values())
     wait_for(lambda: len(calls_with(marker, calls)) >= len(burst.questions), "the model's log")
-    assert most_in_any(MINUTE, times_of(marker, calls)) <= OVERSHOOT * LIMIT
+    assert ahead_of_the_limit(LIMIT, MINUTE, times_of(marker, calls)) <= OVERSHOOT
     assert len(burst.ledger(database)) == len(calls_with(marker, calls))
 
 
@@ -57,5 +57,5 @@ def test_at_a_tenth_of_the_limit_age_alone_ends_questions_and_every_user_has_as_
     assert statuses() == {("completed", None), ("failed", "waited_too_long")}
     answers = [len(times) for times in answered_in_turn(burst.replies(database)).values()]
     assert max(answers) - min(answers) <= 1, sorted(answers)
-    assert most_in_any(MINUTE, times_of(marker, calls)) <= OVERSHOOT * limit + 1
+    assert ahead_of_the_limit(limit, MINUTE, times_of(marker, calls)) <= OVERSHOOT
     assert len(burst.ledger(database)) == len(calls_with(marker, calls))

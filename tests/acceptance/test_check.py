@@ -95,7 +95,8 @@ def test_a_good_installation_passes(run: Callable[..., subprocess.CompletedProce
     lines = result.stdout.splitlines()
     assert {line.split()[0] for line in lines} == {"ok"}
     assert {line.split()[1] for line in lines} == {
-        *("settings", "keys", "project", "clocks", "database", "rights", "channels", "accounts", "realtime", "model"),
+        *("settings", "keys", "project", "clocks", "database", "rights", "channels", "accounts", "workers"),
+        *("realtime", "model"),
     }
     for words in (
         f"A Supabase project answers at {whole_house.environment['SUPABASE_URL']}.",
