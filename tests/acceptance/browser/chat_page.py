@@ -198,6 +198,11 @@ class ChatPage:
             await expect(versions).to_contain_text(count)
         await expect(self.answer().locator(".chat-text")).to_have_text(text)
 
+    async def expect_live(self) -> None:
+        """Joined to the chat's channel: what happens from now on is heard."""
+        await expect(self.composer).to_be_visible()
+        await expect(self.chat.get_by_text("Connecting… Answers may come in with a delay.")).to_have_count(0)
+
     async def choose(self, action: str) -> None:
         """From the chat's options."""
         await self.page.get_by_text("Options", exact=True).click()

@@ -122,7 +122,7 @@ async def test_a_post_and_a_chat_beyond_the_lists_open_by_their_address(tab: Cha
     await expect(
         tab.page.get_by_role("region", name="Chat", exact=True).get_by_role("heading", level=2)
     ).to_have_text(f"creator-{MANY} on tiktok")
-    await expect(tab.composer).to_be_visible()
+    await tab.expect_live()
     await tab.choose("Archive")
     await expect(tab.chat.get_by_text("This chat is archived.")).to_be_visible()
     await tab.page.get_by_text("Options", exact=True).click()
