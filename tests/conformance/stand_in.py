@@ -45,3 +45,7 @@ class StandIn:
     def send(self, *messages: dict[str, Any]) -> httpx.Response:
         headers = {"apikey": self._key}
         return httpx.post(f"{self.url}/realtime/v1/api/broadcast", headers=headers, json={"messages": list(messages)})
+
+    def send_one(self, topic: str, event: str, payload: Any, **query: str) -> httpx.Response:
+        url = f"{self.url}/realtime/v1/api/broadcast/{topic}/events/{event}"
+        return httpx.post(url, headers={"apikey": self._key}, json=payload, params=query)

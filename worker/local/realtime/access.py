@@ -5,7 +5,15 @@ import time
 from typing import Protocol
 
 from worker.local.realtime import tokens
-from worker.local.realtime.authorization import BROADCAST, Identity, PolicyTimeout, ReadPolicies
+from worker.local.realtime.authorization import (
+    BROADCAST,
+    NO_PARTITION,
+    Identity,
+    MissingPartition,
+    PolicyTimeout,
+    ReadPolicies,
+    Unanswered,
+)
 from worker.local.realtime.database import DatabaseAway
 from worker.local.realtime.join import Admission
 from worker.local.realtime.services import Services
@@ -64,7 +72,7 @@ class Access:
             identity = self.identity
             try:
                 answer = await self._services.authorization.may_write(identity, self._name, extension)
-            except DatabaseAway:
+            except (DatabaseAway, Unanswered):
                 return False  # not remembered: the next one asks again
             if identity is not self.identity:
                 return False  # asked for somebody whom the channel speaks for no more
@@ -117,6 +125,8 @@ class Access:
             return AWAY
         except PolicyTimeout:
             return "Query was cancelled, please try again"
+        except MissingPartition:
+            return NO_PARTITION
         if not now.any:
             return f"You do not have permissions to read from this Channel topic: {self._name}"
         if now.lost_since(before):

@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 BROADCAST = "broadcast"
 PRESENCE = "presence"
+NO_PARTITION = "Realtime was unable to find the expected messages partition"
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,20 @@ class Identity:
         return json_text.dumps(dict(self.claims))
 
 
-class PolicyTimeout(Exception):
+class Unanswered(Exception):
+    """The policies could not be asked. That is no denial: the next time they are asked again."""
+
+
+class PolicyTimeout(Unanswered):
     """A policy took longer than a statement may."""
+
+
+class PolicyFailed(Unanswered):
+    """A policy raised, or there is no such role."""
+
+
+class MissingPartition(Unanswered):
+    """realtime.messages has no partition for today, so no row can be tried in it."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +68,13 @@ PUBLIC = ReadPolicies(broadcast=True, presence=True)
 
 
 class Authorization:
-    """Raises DatabaseAway or PolicyTimeout; a policy that raises, or a role that does not exist, is a denial."""
+    """Follows 2.129.8, lib/realtime/tenants/authorization.ex."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def read_policies(self, identity: Identity, topic: str, *, with_presence: bool) -> ReadPolicies:
+        """Raises DatabaseAway, PolicyTimeout or MissingPartition; a policy that raises hides everything."""
         probes = {BROADCAST: uuid.uuid4()} | ({PRESENCE: uuid.uuid4()} if with_presence else {})
         try:
             async with self._database.connection() as connection, rolled_back(connection):
@@ -78,7 +92,9 @@ class Authorization:
         except psycopg.errors.QueryCanceled as error:
             raise PolicyTimeout(error.diag.message_primary) from error
         except psycopg.Error as error:
-            _log_denial("read", topic, error)
+            _log_failure("read", topic, error)
+            if _is_missing_partition(error):
+                raise MissingPartition from error
             return ReadPolicies()
         return ReadPolicies(
             broadcast=probes[BROADCAST] in visible,
@@ -86,6 +102,7 @@ class Authorization:
         )
 
     async def may_write(self, identity: Identity, topic: str, extension: str = BROADCAST) -> bool:
+        """Raises DatabaseAway or Unanswered."""
         try:
             async with self._database.connection() as connection, rolled_back(connection):
                 await _become(connection, identity, topic)
@@ -95,9 +112,11 @@ class Authorization:
                 )
         except psycopg.errors.InsufficientPrivilege:
             return False
+        except psycopg.errors.QueryCanceled as error:
+            raise PolicyTimeout(error.diag.message_primary) from error
         except psycopg.Error as error:
-            _log_denial("write", topic, error)
-            return False
+            _log_failure("write", topic, error)
+            raise MissingPartition() if _is_missing_partition(error) else PolicyFailed() from error
         return True
 
 
@@ -124,5 +143,10 @@ async def _become(connection: Connection, identity: Identity, topic: str) -> Non
     await take_claims(connection, identity)
 
 
-def _log_denial(right: str, topic: str, error: psycopg.Error) -> None:
-    logger.warning("policy failed: %s on %s refused (%s, %s)", right, topic, error.sqlstate, type(error).__name__)
+def _is_missing_partition(error: psycopg.Error) -> bool:
+    """Postgres reports it as a violated check, of the table and of no constraint."""
+    return isinstance(error, psycopg.errors.CheckViolation) and error.diag.constraint_name is None
+
+
+def _log_failure(right: str, topic: str, error: psycopg.Error) -> None:
+    logger.warning("policy failed: %s on %s (%s, %s)", right, topic, error.sqlstate, type(error).__name__)

@@ -3,28 +3,30 @@
 import json
 import logging
 
-from worker.local.realtime.limits import Limits, TooMany
+from worker.local.realtime.limits import TooMany
 from worker.local.realtime.pgoutput import Change, Row
-from worker.local.realtime.rooms import Rooms
 from worker.local.realtime.serializer import UserBroadcast
+from worker.local.realtime.services import Services
 
 logger = logging.getLogger(__name__)
 
-SCHEMA, TABLE = "realtime", "messages"
+SCHEMA, PARTITION = "realtime", "messages_"
 
 
 def is_broadcast(change: Change) -> bool:
-    return (change.relation.schema, change.relation.table) == (SCHEMA, TABLE)
+    return change.relation.schema == SCHEMA and change.relation.table.startswith(PARTITION)
 
 
-def send(rooms: Rooms, limits: Limits, change: Change) -> None:
+def send(services: Services, change: Change) -> None:
     """A row without event, topic, privacy or payload is nobody's message; nor is one over a limit."""
-    row = change.new
+    row, limits = change.new, services.limits
     if change.operation != "INSERT" or row is None:
         return
     topic, event, private = row.get("topic"), row.get("event"), row.get("private")
     broadcast = _broadcast(row, event) if event is not None else None
     if topic is None or private is None or broadcast is None:
+        return
+    if not services.cold_start.delivers(change) or services.faults.lose(topic):
         return
     try:
         limits.check_batch(1)
@@ -35,7 +37,7 @@ def send(rooms: Rooms, limits: Limits, change: Change) -> None:
         logger.warning("a broadcast from the database dropped: larger than the limit")
         return
     limits.events.add()
-    rooms.broadcast(topic, private == "t", broadcast, stored_id=row.get("id") or "")
+    services.rooms.broadcast(topic, private == "t", broadcast, stored_id=row.get("id") or "")
 
 
 def _broadcast(row: Row, event: str) -> UserBroadcast | None:

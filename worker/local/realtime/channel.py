@@ -1,5 +1,6 @@
 """One channel of one socket, from its join to its close."""
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
@@ -7,7 +8,7 @@ from typing import Any, Protocol
 
 from worker.local.realtime import json_text
 from worker.local.realtime.access import Access
-from worker.local.realtime.authorization import Identity, PolicyTimeout
+from worker.local.realtime.authorization import Identity
 from worker.local.realtime.join import Admission
 from worker.local.realtime.limits import Limits
 from worker.local.realtime.serializer import Message, UserBroadcast, Version, encode, encode_broadcast
@@ -48,6 +49,7 @@ class Channel:
         self._presence_key = admission.request.presence_key or str(uuid.uuid4())
         self._shows_presence = admission.request.presence
         self._tracking = Tracking(self, services.settings)
+        self._readiness: asyncio.Task[None] | None = None
 
     @property
     def version(self) -> Version:
@@ -77,7 +79,7 @@ class Channel:
         if self._shows_presence:
             self._show_state()
         if self._request.replication_ready:
-            self.push_system("ok", "Replication connection established")
+            self._readiness = asyncio.create_task(self._say_replication_is_ready(), name="ready")
         if self.bindings and self._request.wait_ms is None:
             self.subscription.start(at_once=True)
         elif self.bindings:
@@ -88,6 +90,9 @@ class Channel:
         self.is_open = False
         self.access.stop()
         self.subscription.stop()
+        # It may be the task that closes the channel.
+        if self._readiness and self._readiness is not asyncio.current_task():
+            self._readiness.cancel()
         self._services.changes.unsubscribe(self)
         self._services.rooms.leave(*self._room, self)
         self._services.presence.leave(self._room, self)
@@ -169,11 +174,8 @@ class Channel:
         self._services.presence.untrack(self._room, self)
 
     async def _broadcast(self, message: Message) -> None:
-        try:
-            if not isinstance(message.payload, dict | UserBroadcast) or not await self.access.may_write():
-                return  # a broadcast that is denied is dropped without a word, even if an ack was asked for
-        except PolicyTimeout:
-            return
+        if not isinstance(message.payload, dict | UserBroadcast) or not await self.access.may_write():
+            return  # a broadcast that is denied is dropped without a word, even if an ack was asked for
         self.limits.events.add()
         fits = self.limits.fits(_text(message.payload))
         if fits:
@@ -192,6 +194,15 @@ class Channel:
             self.shut_down(str(reason))
         else:
             self._wire.reply(message, "ok", {})
+
+    async def _say_replication_is_ready(self) -> None:
+        try:
+            async with asyncio.timeout(self._services.settings.replication_ready_timeout_ms / 1000):
+                await self._services.cold_start.wait()
+        except TimeoutError:
+            self.shut_down("Replication connection was not established in time")
+        else:
+            self.push_system("ok", "Replication connection established")
 
     def _enter_rooms(self) -> None:
         if self.access.policies.broadcast:

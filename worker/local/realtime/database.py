@@ -73,10 +73,15 @@ class Database:
             return False
         return True
 
-    async def prune_messages(self) -> None:
-        """What the dropping of old partitions, one for each day, does on a hosted project."""
+    async def make_partitions(self) -> None:
+        """Those of realtime.messages for the days around today; those that are more than three days old go."""
         async with self.connection() as connection:
+            await connection.execute("select realtime.make_partitions()")
             await connection.execute(
-                "delete from realtime.messages"
-                " where inserted_at < date_trunc('day', now() at time zone 'utc' - interval '72 hours')"
+                "select realtime.drop_partitions((now() at time zone 'utc' - interval '72 hours')::date)"
             )
+
+    async def drop_partitions(self) -> None:
+        """All of them, and what is stored in them."""
+        async with self.connection() as connection:
+            await connection.execute("select realtime.drop_partitions('infinity')")

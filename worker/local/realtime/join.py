@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from worker.local.realtime import replay, tokens
-from worker.local.realtime.authorization import PUBLIC, Identity, PolicyTimeout, ReadPolicies
+from worker.local.realtime.authorization import (
+    NO_PARTITION,
+    PUBLIC,
+    Identity,
+    MissingPartition,
+    PolicyTimeout,
+    ReadPolicies,
+)
 from worker.local.realtime.database import DatabaseAway
 from worker.local.realtime.limits import Limits
 from worker.local.realtime.replay import Replayed, ReplayRefused
@@ -54,6 +61,8 @@ async def admit(services: Services, client: Client, topic: str, payload: Any) ->
     try:
         # A channel that is joined must hear what the database sends from then on.
         await services.capture.wait_until_live()
+        await services.partitions.make_at_join()
+        services.cold_start.joined()
         policies = await _policies(services, identity, name, request)
         replayed = await _replayed(services, name, request, policies)
     except DatabaseAway as error:
@@ -91,6 +100,8 @@ async def _policies(services: Services, identity: Identity, name: str, request: 
         policies = await services.authorization.read_policies(identity, name, with_presence=request.presence)
     except PolicyTimeout as error:
         raise JoinRefused(f"QueryCanceled: {error}") from error
+    except MissingPartition as error:
+        raise JoinRefused(f"MissingPartition: {NO_PARTITION}") from error
     # Who may not read broadcasts may not have them replayed, even if presence may be read.
     if not policies.any or (request.replay is not None and not policies.broadcast):
         raise JoinRefused(f"Unauthorized: You do not have permissions to read from this Channel topic: {name}")

@@ -80,5 +80,9 @@ class Limits:
     def add_user(self, user: object) -> None:
         self._users.add(user)
 
+    @property
+    def has_users(self) -> bool:
+        return bool(self._users)
+
     def remove_user(self, user: object) -> None:
         self._users.discard(user)

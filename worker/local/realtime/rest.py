@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from worker.local.realtime import json_text, tokens
-from worker.local.realtime.authorization import Identity, PolicyTimeout
+from worker.local.realtime.authorization import Identity, MissingPartition, PolicyFailed, PolicyTimeout, Unanswered
 from worker.local.realtime.database import DatabaseAway
 from worker.local.realtime.limits import Limits, TooMany
 from worker.local.realtime.serializer import UserBroadcast
@@ -15,6 +15,13 @@ from worker.local.realtime.services import Services
 
 JSON_TYPE = "application/json"
 BINARY_TYPE = "application/octet-stream"
+# 2.129.8, lib/realtime/tenants/single_broadcast.ex
+UNANSWERED: Mapping[type[Exception], str] = {
+    PolicyFailed: "RLS policy error",
+    PolicyTimeout: "Query canceled",
+    MissingPartition: "Missing messages partition",
+    DatabaseAway: "Tenant database unavailable",
+}
 TOO_LARGE = "Payload size exceeds tenant limit"
 
 
@@ -60,7 +67,10 @@ async def _broadcast_batch(request: Request) -> Response:
     for message in messages:
         topic, private = message["topic"], message.get("private") in (True, "true")
         if private and topic not in may_write:
-            may_write[topic] = await _may_write(services, identity, topic)
+            try:
+                may_write[topic] = await services.authorization.may_write(identity, topic)
+            except (DatabaseAway, Unanswered):
+                may_write[topic] = False
         if not private or may_write[topic]:
             services.limits.events.add()
             services.rooms.broadcast(topic, private, _envelope(message))
@@ -79,18 +89,15 @@ async def _broadcast_one(request: Request) -> Response:
         _check_rate(services.limits, 1)
     except Refused as refusal:
         return refusal.response
-    if private and not await _may_write(services, identity, topic):
-        return JSONResponse({"message": "Unauthorized"}, status_code=403)
+    if private:
+        try:
+            if not await services.authorization.may_write(identity, topic):
+                return JSONResponse({"message": "Unauthorized"}, status_code=403)
+        except (DatabaseAway, Unanswered) as error:
+            return JSONResponse({"message": UNANSWERED[type(error)]}, status_code=422)
     services.limits.events.add()
     services.rooms.broadcast(topic, private, payload)
     return Response(status_code=202)
-
-
-async def _may_write(services: Services, identity: Identity, topic: str) -> bool:
-    try:
-        return await services.authorization.may_write(identity, topic)
-    except (DatabaseAway, PolicyTimeout):
-        return False
 
 
 def _identity(request: Request, services: Services) -> Identity:

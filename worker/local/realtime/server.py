@@ -5,7 +5,6 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import psycopg
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -18,8 +17,12 @@ from worker.local.realtime import broadcasts, handshake, rest
 from worker.local.realtime.authorization import Authorization
 from worker.local.realtime.capture import Capture
 from worker.local.realtime.changes import Changes
-from worker.local.realtime.database import Database, DatabaseAway
+from worker.local.realtime.cold_start import ColdStart
+from worker.local.realtime.database import Database
+from worker.local.realtime.fault_endpoints import fault_routes
+from worker.local.realtime.faults import Faults
 from worker.local.realtime.limits import Limits
+from worker.local.realtime.partitions import Partitions
 from worker.local.realtime.pgoutput import Change
 from worker.local.realtime.presence import Presence
 from worker.local.realtime.rooms import Rooms
@@ -29,8 +32,6 @@ from worker.local.realtime.settings import Settings
 logger = logging.getLogger(__name__)
 
 PREFIX = "/realtime/v1"
-PRUNE_PAUSE = 4 * 3600.0  # seconds
-PRUNE_RETRY = 60.0  # seconds
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -45,6 +46,9 @@ def create_app(settings: Settings) -> Starlette:
         presence=Presence(),
         changes=Changes(database, settings, limits),
         capture=Capture(settings.database_url),
+        cold_start=ColdStart(settings),
+        partitions=Partitions(database, settings.partitions),
+        faults=Faults(),
     )
 
     async def websocket(websocket: WebSocket) -> None:
@@ -65,6 +69,7 @@ def create_app(settings: Settings) -> Starlette:
                 methods=["POST"],
             ),
             Route(f"{PREFIX}/health", _health),
+            *(fault_routes(services.faults) if settings.faults else ()),
         ],
         middleware=[Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])],
         lifespan=lifespan,
@@ -75,7 +80,7 @@ def create_app(settings: Settings) -> Starlette:
 
 async def _health(request: Request) -> Response:
     services: Services = request.app.state.services
-    healthy = services.capture.is_live and await services.database.answers()
+    healthy = services.capture.is_live and services.partitions.are_settled and await services.database.answers()
     return JSONResponse({"healthy": healthy}, status_code=200 if healthy else 503)
 
 
@@ -83,7 +88,7 @@ async def _health(request: Request) -> Response:
 async def _running(services: Services) -> AsyncIterator[None]:
     def route(change: Change) -> None:
         if broadcasts.is_broadcast(change):
-            broadcasts.send(services.rooms, services.limits, change)
+            broadcasts.send(services, change)
         else:
             services.changes.offer(change)
 
@@ -96,7 +101,7 @@ async def _running(services: Services) -> AsyncIterator[None]:
         asyncio.create_task(services.capture.run(route, stream_is_live), name="capture"),
         asyncio.create_task(services.changes.run(), name="changes"),
         asyncio.create_task(_watch_publication(services), name="publication"),
-        asyncio.create_task(_prune(services), name="prune"),
+        asyncio.create_task(services.partitions.run(), name="partitions"),
     ]
     try:
         yield
@@ -111,15 +116,3 @@ async def _watch_publication(services: Services) -> None:
     while True:
         await services.changes.watch_publication()
         await asyncio.sleep(services.settings.publication_check_ms / 1000)
-
-
-async def _prune(services: Services) -> None:
-    while True:
-        try:
-            await services.capture.wait_until_live()
-            await services.database.prune_messages()
-            pause = PRUNE_PAUSE
-        except (DatabaseAway, psycopg.Error) as error:
-            logger.info("messages not pruned yet (%s)", type(error).__name__)
-            pause = PRUNE_RETRY
-        await asyncio.sleep(pause)

@@ -1,5 +1,6 @@
 """The stand-in's settings: read once from the environment, never changed. Defaults are the real server's."""
 
+from enum import Enum
 from typing import Annotated
 
 from pydantic import Field, ValidationError
@@ -11,6 +12,14 @@ Milliseconds = Annotated[int, Field(ge=0)]
 
 class SettingsError(Exception):
     """The environment does not say what is needed; the message names everything that is wrong."""
+
+
+class Partitions(Enum):
+    """When those of realtime.messages are made. Any but the first begins with dropping those there are."""
+
+    AT_START = "at_start"
+    AT_JOIN = "at_join"  # as in a project that nobody has connected to for three days
+    NEVER = "never"
 
 
 class Settings(BaseSettings):
@@ -33,6 +42,12 @@ class Settings(BaseSettings):
     publication_check_ms: Milliseconds = 60_000  # how soon a change of the publication is noticed
     no_channel_timeout_ms: Count = 600_000  # a socket that has left all its channels is dropped
     idle_timeout_ms: Milliseconds = 60_000  # without a frame, a socket is closed
+
+    replication_start_ms: Milliseconds = 0  # from the first join until the database's broadcasts flow; 0: always
+    replication_ready_timeout_ms: Count = 60_000  # how long a channel that wants to be told of it waits
+    cold_after_ms: Milliseconds = 660_000  # without a socket that has joined, until that begins anew
+    partitions: Partitions = Partitions.AT_START
+    faults: bool = False  # whether faults can be asked for, at /faults
 
     private_only: bool = False  # refuse public channels
     max_concurrent_users: Count = 200  # sockets that have joined a channel

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,7 @@ class Socket:
         self._websocket = websocket
         self._services = services
         self.handshake = handshake
+        self.opened_at = time.monotonic()
         self._channels: dict[str, Channel] = {}
         self._had_channels = False
         # Unbounded: a peer that reads slowly, or not at all, must never hold up the others.
@@ -48,10 +50,19 @@ class Socket:
             for channel in self._channels.values():
                 channel.close()
             self._services.limits.remove_user(self)
+            if not self._services.limits.has_users:
+                self._services.cold_start.all_left()
 
     @property
     def channel_count(self) -> int:
         return len(self._channels)
+
+    @property
+    def role(self) -> str:
+        return self.handshake.role
+
+    def has_joined(self, name: str) -> bool:
+        return TOPIC_PREFIX + name in self._channels
 
     def close(self, code: int) -> None:
         """After what is being sent already."""
@@ -72,6 +83,8 @@ class Socket:
         try:
             while True:
                 frame = await self._outbox.get()
+                if self._services.faults.swallow(self, "down"):
+                    continue
                 if isinstance(frame, bytes):
                     await self._websocket.send_bytes(frame)
                 elif isinstance(frame, int):
@@ -88,9 +101,13 @@ class Socket:
                 async with asyncio.timeout(self._services.settings.idle_timeout_ms / 1000):
                     received = await self._websocket.receive()
             except TimeoutError:
+                if self._services.faults.swallow(self, "down"):
+                    continue  # the close, too
                 return await self._websocket.close(1000)
             if received["type"] == "websocket.disconnect":
                 return
+            if self._services.faults.swallow(self, "up"):
+                continue
             text = received.get("text")
             await self._inbox.put(received["bytes"] if text is None else text)
 

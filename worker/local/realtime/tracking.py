@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from worker.local.realtime import json_text
 from worker.local.realtime.access import Access
-from worker.local.realtime.authorization import PRESENCE, PolicyTimeout
+from worker.local.realtime.authorization import PRESENCE, Unanswered
 from worker.local.realtime.database import DatabaseAway
 from worker.local.realtime.limits import Limits
 from worker.local.realtime.settings import Settings
@@ -92,7 +92,7 @@ class Tracking:
             await channel.access.ask_about_presence()
             if not await channel.access.may_write(PRESENCE):
                 raise Refused
-        except (DatabaseAway, PolicyTimeout) as error:
+        except (DatabaseAway, Unanswered) as error:
             raise Refused from error
         if not isinstance(fields, dict):
             raise Refused("Presence track payload must be a map")

@@ -33,8 +33,8 @@ grant usage on schema realtime to postgres with grant option;
 grant usage on schema realtime to anon, authenticated, service_role, realtime_login;
 grant all on schema realtime to supabase_realtime_admin;
 
--- Hosted, this table is partitioned by day. Only the effect is kept: rows expire after three days, because
--- the Realtime stand-in deletes them at its start and once a day.
+-- Partitioned by day. Without the partition of a day nothing of that day can be stored: what
+-- realtime.send is given then is lost, with a warning.
 create table realtime.messages (
     topic text not null,
     extension text not null,
@@ -47,7 +47,7 @@ create table realtime.messages (
     binary_payload bytea,
     primary key (id, inserted_at),
     constraint messages_payload_exclusive check (payload is null or binary_payload is null)
-);
+) partition by range (inserted_at);
 create index messages_inserted_at_topic_index on realtime.messages (inserted_at desc, topic)
     where extension = 'broadcast' and private is true;
 
@@ -55,6 +55,48 @@ alter table realtime.messages owner to supabase_realtime_admin;
 alter table realtime.messages enable row level security;
 grant select, insert, update on realtime.messages to anon, authenticated, service_role;
 grant all on realtime.messages to postgres;
+
+-- The real server makes and drops partitions in statements of its own; the stand-in's login may do no more
+-- than this. Dropping locks the table for everybody: only what is there is dropped, only what is missing made.
+create function realtime.make_partitions() returns void
+language plpgsql security definer set search_path = '' as $$
+declare
+    today date := (now() at time zone 'utc')::date;
+    day date;
+    name text;
+begin
+    for offset_of_day in -1..3 loop
+        day := today + offset_of_day;
+        name := to_char(day, '"messages_"YYYY_MM_DD');
+        if to_regclass(format('realtime.%I', name)) is null then
+            execute format(
+                'create table realtime.%I partition of realtime.messages for values from (%L) to (%L)',
+                name, day, day + 1
+            );
+        end if;
+    end loop;
+end
+$$;
+
+create function realtime.drop_partitions(before date) returns void
+language plpgsql security definer set search_path = '' as $$
+declare
+    name text;
+begin
+    for name in
+        select c.relname from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
+        where i.inhparent = 'realtime.messages'::regclass and to_date(c.relname, '"messages_"YYYY_MM_DD') < before
+    loop
+        execute format('drop table realtime.%I', name);
+    end loop;
+end
+$$;
+
+alter function realtime.make_partitions() owner to supabase_realtime_admin;
+alter function realtime.drop_partitions(date) owner to supabase_realtime_admin;
+revoke execute on function realtime.make_partitions(), realtime.drop_partitions(date) from public;
+grant execute on function realtime.make_partitions(), realtime.drop_partitions(date) to realtime_login;
+select realtime.make_partitions();
 
 -- The topic that is being joined, written to or sent to; policies on realtime.messages ask for it.
 create function realtime.topic() returns text
@@ -138,7 +180,6 @@ alter function realtime.broadcast_changes(text, text, text, text, text, record, 
     owner to supabase_realtime_admin;
 -- As hosted: everybody may execute them (the default), row-level security decides what a caller may send.
 
--- Only inserts: the stand-in's own clearing away of old rows is nobody's news.
 create publication supabase_realtime_messages_publication
     for table realtime.messages with (publish = 'insert');
 
@@ -156,5 +197,5 @@ alter publication supabase_realtime owner to postgres;
 -- schemas lets it cast values to types wherever they live.
 grant anon, authenticated, service_role to realtime_login;
 grant pg_read_all_data to realtime_login with inherit true, set false;
-grant select, insert, delete on realtime.messages to realtime_login;
+grant select, insert on realtime.messages to realtime_login;
 alter role realtime_login set search_path = public, extensions, realtime;

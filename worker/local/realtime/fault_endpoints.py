@@ -1,0 +1,39 @@
+"""/faults: what a test asks for. Only there with REALTIME_FAULTS."""
+
+import json
+
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from worker.local.realtime.faults import Faults
+
+
+def fault_routes(faults: Faults) -> list[Route]:
+    async def add(request: Request) -> Response:
+        try:
+            plan = faults.add(json.loads(await request.body()))
+        except ValidationError as error:
+            problems = error.errors(include_url=False, include_context=False, include_input=False)
+            return JSONResponse({"problems": problems}, 400)
+        except ValueError:
+            return JSONResponse({"problems": ["The body is not JSON."]}, 400)
+        return JSONResponse(plan.as_json(), 201)
+
+    async def show(_: Request) -> Response:
+        return JSONResponse([plan.as_json() for plan in faults.plans])
+
+    async def clear(_: Request) -> Response:
+        faults.clear()
+        return Response(status_code=204)
+
+    async def remove(request: Request) -> Response:
+        return Response(status_code=204 if faults.remove(request.path_params["number"]) else 404)
+
+    return [
+        Route("/faults", add, methods=["POST"]),
+        Route("/faults", show, methods=["GET"]),
+        Route("/faults", clear, methods=["DELETE"]),
+        Route("/faults/{number:int}", remove, methods=["DELETE"]),
+    ]
