@@ -25,11 +25,13 @@ begin
 end
 $$;
 
--- Only an owner may create policies: migrations run as postgres and write them for realtime.messages.
-grant supabase_realtime_admin to postgres;
-
 create schema if not exists realtime;
 grant usage on schema realtime to postgres with grant option;
+-- Only an owner may create policies, and migrations run as postgres. Hosted, postgres is no member of this
+-- role, and an extension (supautils) lets it create, alter and drop policies here and nothing else. Plain
+-- Postgres has no such thing: here postgres inherits the role, cannot become it, and an event trigger takes
+-- back whatever else it does with it.
+grant supabase_realtime_admin to postgres with inherit true, set false;
 grant usage on schema realtime to anon, authenticated, service_role, realtime_login;
 grant all on schema realtime to supabase_realtime_admin;
 
@@ -97,6 +99,37 @@ alter function realtime.drop_partitions(date) owner to supabase_realtime_admin;
 revoke execute on function realtime.make_partitions(), realtime.drop_partitions(date) from public;
 grant execute on function realtime.make_partitions(), realtime.drop_partitions(date) to realtime_login;
 select realtime.make_partitions();
+
+create function extensions.guard_realtime() returns event_trigger
+language plpgsql set search_path = '' as $$
+declare
+    touched record;
+begin
+    if current_user <> 'postgres' then
+        return;
+    end if;
+    if tg_event = 'sql_drop' then
+        for touched in
+            select * from pg_catalog.pg_event_trigger_dropped_objects()
+            where original and object_type <> 'policy'
+                and (schema_name = 'realtime' or object_identity like '% on realtime.%')
+        loop
+            raise insufficient_privilege using message = 'must be owner of ' || touched.object_identity;
+        end loop;
+    else
+        for touched in
+            select * from pg_catalog.pg_event_trigger_ddl_commands()
+            where (schema_name = 'realtime' or object_identity like '% on realtime.%')
+                -- The right to create a trigger is granted to postgres, hosted too.
+                and command_tag not in ('CREATE POLICY', 'ALTER POLICY', 'CREATE TRIGGER', 'GRANT', 'REVOKE')
+        loop
+            raise insufficient_privilege using message = 'must be owner of ' || touched.object_identity;
+        end loop;
+    end if;
+end
+$$;
+create event trigger guard_realtime_ddl on ddl_command_end execute function extensions.guard_realtime();
+create event trigger guard_realtime_drop on sql_drop execute function extensions.guard_realtime();
 
 -- The topic that is being joined, written to or sent to; policies on realtime.messages ask for it.
 create function realtime.topic() returns text
