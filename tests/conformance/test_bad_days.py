@@ -170,3 +170,25 @@ def test_a_fault_that_is_none_is_refused(start: Start) -> None:
     answer = httpx.post(f"{stand_in.url}/faults", json={"fault": "swallow", "direction": "sideways"})
     assert answer.status_code == 400
     assert httpx.get(f"{stand_in.url}/faults").json() == []
+
+
+async def test_partitions_older_than_three_days_are_dropped_and_no_others(
+    realtime: Stack, partitions_again: None, start: Start, database: Connection
+) -> None:
+    """2.129.8, lib/realtime/messages.ex."""
+    with psycopg.connect(realtime.postgres.url("supabase_admin")) as connection:
+        connection.execute(
+            "create table public.nobodys_partitions (day date) partition by range (day);"
+            "create table public.nobodys_partition partition of public.nobodys_partitions default;"
+            "create table realtime.messages_2020_01_01 partition of realtime.messages"
+            " for values from ('2020-01-01') to ('2020-01-02');"
+            "alter table realtime.messages_2020_01_01 owner to supabase_realtime_admin"
+        )
+    start(client_presence_max_calls="4")  # one of its own
+    left = database.execute(
+        "select inhrelid::regclass::text from pg_inherits where inhparent = 'realtime.messages'::regclass"
+    ).fetchall()
+    assert "realtime.messages_2020_01_01" not in {name for (name,) in left}
+    assert len(left) == 5
+    with psycopg.connect(realtime.postgres.url("supabase_admin")) as connection:
+        connection.execute("drop table public.nobodys_partitions")

@@ -1,15 +1,15 @@
 """A project that nobody is connected to gets cold, and broadcasts are lost until it is warm again."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
+from tests.waiting import until
 from worker.local.realtime.cold_start import ColdStart
 from worker.local.realtime.pgoutput import Change, Relation
 from worker.local.realtime.settings import Settings
 
 
 def settings(**more: int) -> Settings:
-    return Settings(database_url="", jwt_secret="", publishable_key="", secret_key="", **more)  # noqa: S106
+    return Settings(database_url="", jwt_secret="", publishable_key="", secret_key="", **more)
 
 
 def committed(at: datetime) -> Change:
@@ -17,9 +17,7 @@ def committed(at: datetime) -> Change:
 
 
 async def until_cold(cold_start: ColdStart) -> None:
-    async with asyncio.timeout(10):
-        while cold_start.delivers(committed(datetime.max.replace(tzinfo=UTC))):
-            await asyncio.sleep(0.001)
+    await until(lambda: not cold_start.delivers(committed(datetime.max.replace(tzinfo=UTC))), "the cold")
 
 
 async def test_without_a_delay_it_is_never_cold() -> None:

@@ -99,7 +99,7 @@ ROW = {
 
 
 def stored(**values):
-    relation = Relation(1, "realtime", "messages", ())
+    relation = Relation(1, "realtime", "messages_2026_11_27", ())
     return Change("INSERT", relation, committed_at=None, new={**ROW, **values}, old=None)
 
 

@@ -3,10 +3,10 @@
 import json
 import logging
 
-from worker.local.realtime.limits import TooMany
+from worker.local.realtime.limits import Limits, TooMany
 from worker.local.realtime.pgoutput import Change, Row
+from worker.local.realtime.rooms import Rooms
 from worker.local.realtime.serializer import UserBroadcast
-from worker.local.realtime.services import Services
 
 logger = logging.getLogger(__name__)
 
@@ -17,16 +17,14 @@ def is_broadcast(change: Change) -> bool:
     return change.relation.schema == SCHEMA and change.relation.table.startswith(PARTITION)
 
 
-def send(services: Services, change: Change) -> None:
+def send(rooms: Rooms, limits: Limits, change: Change) -> None:
     """A row without event, topic, privacy or payload is nobody's message; nor is one over a limit."""
-    row, limits = change.new, services.limits
+    row = change.new
     if change.operation != "INSERT" or row is None:
         return
     topic, event, private = row.get("topic"), row.get("event"), row.get("private")
     broadcast = _broadcast(row, event) if event is not None else None
     if topic is None or private is None or broadcast is None:
-        return
-    if not services.cold_start.delivers(change) or services.faults.lose(topic):
         return
     try:
         limits.check_batch(1)
@@ -37,7 +35,7 @@ def send(services: Services, change: Change) -> None:
         logger.warning("a broadcast from the database dropped: larger than the limit")
         return
     limits.events.add()
-    services.rooms.broadcast(topic, private == "t", broadcast, stored_id=row.get("id") or "")
+    rooms.broadcast(topic, private == "t", broadcast, stored_id=row.get("id") or "")
 
 
 def _broadcast(row: Row, event: str) -> UserBroadcast | None:

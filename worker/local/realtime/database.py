@@ -84,4 +84,4 @@ class Database:
     async def drop_partitions(self) -> None:
         """All of them, and what is stored in them."""
         async with self.connection() as connection:
-            await connection.execute("select realtime.drop_partitions('infinity')")
+            await connection.execute("select realtime.drop_partitions(null)")

@@ -87,10 +87,10 @@ async def _health(request: Request) -> Response:
 @asynccontextmanager
 async def _running(services: Services) -> AsyncIterator[None]:
     def route(change: Change) -> None:
-        if broadcasts.is_broadcast(change):
-            broadcasts.send(services, change)
-        else:
+        if not broadcasts.is_broadcast(change):
             services.changes.offer(change)
+        elif services.cold_start.delivers(change) and not services.faults.lose((change.new or {}).get("topic") or ""):
+            broadcasts.send(services.rooms, services.limits, change)
 
     async def stream_is_live() -> None:
         await services.database.replace_lost_connections()

@@ -80,6 +80,7 @@ begin
 end
 $$;
 
+-- `before` null: all of them.
 create function realtime.drop_partitions(before date) returns void
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -87,7 +88,8 @@ declare
 begin
     for name in
         select c.relname from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
-        where i.inhparent = 'realtime.messages'::regclass and to_date(c.relname, '"messages_"YYYY_MM_DD') < before
+        where i.inhparent = 'realtime.messages'::regclass
+            and (before is null or c.relname < to_char(before, '"messages_"YYYY_MM_DD'))
     loop
         execute format('drop table realtime.%I', name);
     end loop;
