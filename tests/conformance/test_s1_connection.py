@@ -24,8 +24,20 @@ async def refused(url: str, headers: dict[str, str] | None = None) -> tuple[int,
     return raised.value.response.status_code, json.loads(body) if body else None
 
 
-async def test_s1_1_an_unknown_version_is_refused_without_a_word(url: str, key: str) -> None:
-    assert await refused(socket_url(url, apikey=key, vsn="3.0.0")) == (403, None)
+@pytest.mark.parametrize("version", ["3.0.0", "1.1.0", "2.0", "x"])
+async def test_s1_1_an_unknown_version_is_refused_without_a_word(url: str, key: str, version: str) -> None:
+    assert await refused(socket_url(url, apikey=key, vsn=version)) == (403, None)
+
+
+async def test_s1_1_any_patch_of_a_version_is_that_version(url: str, key: str) -> None:
+    """phoenix 1.8, lib/phoenix/socket.ex: `~> 1.0.0`, `~> 2.0.0`."""
+    for version, heartbeat in (
+        ("1.0.7", '{"topic":"phoenix","event":"heartbeat","payload":{},"ref":"1"}'),
+        ("2.0.7", '[null,"1","phoenix","heartbeat",{}]'),
+    ):
+        async with open_socket(socket_url(url, apikey=key, vsn=version), proxy=None) as socket:
+            await socket.send(heartbeat)
+            assert "phx_reply" in str(await socket.recv())
 
 
 async def test_s1_1_no_version_is_the_first(url: str, key: str) -> None:
@@ -63,7 +75,18 @@ async def test_s1_2_a_bad_token_is_refused_in_these_words(
     assert await refused(socket_url(url, apikey=make_token(**claims))) == (401, {"error": message})
 
 
-@pytest.mark.parametrize("key", ["nonsense", "sb_secret_of_somebody_else"])
+@pytest.mark.parametrize("claims", [{"exp": "soon"}, {"iat": "yesterday"}])
+async def test_s1_2_a_token_whose_times_are_text_is_an_error_of_the_servers(
+    url: str, make_token: Callable[..., str], claims: dict[str, Any]
+) -> None:
+    """2.129.8, lib/realtime_web/channels/user_socket.ex: what it has no word for."""
+    assert await refused(socket_url(url, apikey=make_token(**claims))) == (
+        500,
+        {"error": "Error connecting to Realtime"},
+    )
+
+
+@pytest.mark.parametrize("key", ["nonsense", "sb_secret_of_somebody_else", ""])
 async def test_s1_2_what_is_no_token_is_refused(url: str, key: str) -> None:
     assert await refused(socket_url(url, apikey=key)) == (401, {"error": "The token provided is not a valid JWT"})
 

@@ -83,9 +83,19 @@ async def test_s3_2_columns_cannot_be_selected_from_any_table(peer: Peer, topic:
 
 async def test_s3_2_a_binding_needs_a_schema_or_a_table(peer: Peer, topic: str) -> None:
     message = await error(peer, topic, {"event": "*"})
-    assert message.startswith(
-        "No subscription params provided. Please provide at least a `schema` or `table` to subscribe to: "
+    assert message == (
+        "No subscription params provided. Please provide at least a `schema` or `table` to subscribe to:"
+        ' %{"event" => "*"}'
     )
+
+
+@pytest.mark.parametrize("null", ["schema", "table", "filter"])
+async def test_s3_2_null_is_not_left_out(peer: Peer, make_table: MakeTable, topic: str, null: str) -> None:
+    """2.129.8, lib/extensions/postgres_cdc_rls/subscriptions.ex, parse_subscription_params."""
+    wanted = {**on(make_table("id int primary key")), null: None}
+    message = await error(peer, topic, wanted)
+    assert message.startswith("No subscription params provided. Please provide at least a `schema` or `table`")
+    assert f'"{null}" => nil' in message
 
 
 async def test_s3_2_a_table_that_is_not_published_is_an_error(peer: Peer, make_table: MakeTable, topic: str) -> None:

@@ -119,6 +119,37 @@ async def test_s4_3_a_private_single_broadcast_needs_the_right_to_write(
     assert await reader.settled() == []
 
 
+@pytest.mark.parametrize(
+    ("condition", "role", "said"),
+    [
+        ("1 / 0 > 0", "authenticated", "RLS policy error"),
+        ("public.canceled()", "authenticated", "Query canceled"),
+        ("true", "nobody_knows", "RLS policy error"),
+    ],
+)
+def test_s4_3_policies_that_cannot_be_asked_are_no_denial(
+    rest: httpx.Client,
+    database: Connection,
+    make_token: MakeToken,
+    policy: Policy,
+    topic: str,
+    condition: str,
+    role: str,
+    said: str,
+) -> None:
+    """2.129.8, lib/realtime/tenants/single_broadcast.ex."""
+    database.execute(
+        "create or replace function public.canceled() returns bool language plpgsql as"
+        " $$ begin raise query_canceled; end $$"
+    )
+    policy("insert", condition)
+    token = make_token(role=role)
+    refused = single(rest, f"{name(topic)}/events/e?private=true", token, json={})
+    assert (refused.status_code, refused.json()) == (422, {"message": said})
+    sent = batch(rest, message(topic, private=True), headers={"authorization": f"Bearer {token}"})
+    assert sent.status_code == 202  # dropped
+
+
 def test_s4_3_another_type_of_body_is_refused(rest: httpx.Client) -> None:
     refused = rest.post("/broadcast/room/events/e", content="x", headers={"content-type": "text/plain"})
     assert (refused.status_code, refused.json()) == (

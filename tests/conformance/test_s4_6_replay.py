@@ -34,7 +34,17 @@ def replaying(since: Any = 0, **limit: Any) -> dict[str, Any]:
     return {"private": True, "broadcast": {"replay": {"since": since, **limit}}}
 
 
-@pytest.mark.parametrize(("limit", "expected"), [({}, 25), ({"limit": 3}, 3), ({"limit": 99}, 25), ({"limit": 0}, 1)])
+async def replayed(connect: Connect, topic: str, replay: Any) -> list[int]:
+    """What a new socket is shown at its join."""
+    peer = await connect()
+    await peer.joined(topic, {"private": True, "broadcast": {"replay": replay}})
+    return [frame.payload["payload"]["n"] for frame in await peer.settled()]
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [({}, 10), ({"limit": None}, 10), ({"limit": 3}, 3), ({"limit": 99}, 25), ({"limit": 0}, 1)],
+)
 async def test_s4_6_the_newest_are_replayed_oldest_first_after_the_reply(
     everybody_reads: None,
     connect: Connect,
@@ -62,9 +72,21 @@ async def test_s4_6_only_this_private_channels_broadcasts_since_then_are_replaye
     store(database, topic, 20)
     await broadcast_is_over(connect, database)
     since = int((time.time() - 5.5) * 1000)
+    assert len(await replayed(connect, topic, {})) == 10  # PR #2169: without a time, from the beginning
+    assert len(await replayed(connect, topic, {"since": None, "limit": 7})) == 7
     await peer.joined(topic, replaying(since))
     heard = [frame.payload["payload"]["n"] for frame in await peer.settled()]
     assert heard in ([15, 16, 17, 18, 19], [16, 17, 18, 19])
+
+
+@pytest.mark.parametrize("replay", [None, 5, "all", [1]])
+async def test_s4_6_what_is_no_object_replays_nothing(
+    everybody_reads: None, connect: Connect, peer: Peer, database: Connection, topic: str, replay: Any
+) -> None:
+    """2.129.8, lib/realtime_web/channels/realtime_channel.ex, maybe_replay_messages."""
+    store(database, topic, 3)
+    await broadcast_is_over(connect, database)
+    assert await replayed(connect, topic, replay) == []
 
 
 async def test_s4_6_bytes_are_replayed_to_version_2_alone(
@@ -88,12 +110,9 @@ async def test_s4_6_bytes_are_replayed_to_version_2_alone(
             {"broadcast": {"replay": {"since": 0}}},
             "UnableToReplayMessages: Replay is not allowed for public channels",
         ),
+        ({"broadcast": {"replay": None}}, "UnableToReplayMessages: Replay is not allowed for public channels"),
         (replaying("yesterday"), "UnableToReplayMessages: Replay params are not valid"),
         (replaying(0, limit="all"), "UnableToReplayMessages: Replay params are not valid"),
-        (
-            {"private": True, "broadcast": {"replay": {"limit": 5}}},
-            "UnableToReplayMessages: Replay params are not valid",
-        ),
     ],
 )
 async def test_s4_6_what_cannot_be_replayed_fails_the_join(

@@ -153,6 +153,30 @@ async def test_s5_a_policy_that_fails_denies(
     assert await signed_in.settled() == []
 
 
+async def test_s5_an_error_of_a_policy_is_not_remembered_and_a_denial_is(
+    connect: Connect, peer: Peer, database: Connection, make_token: MakeToken, policy: Policy, topic: str
+) -> None:
+    """2.129.8, lib/realtime_web/channels/realtime_channel/broadcast_handler.ex."""
+    policy("select", "true")
+    database.execute("create policy raises on realtime.messages for insert to authenticated with check (1 / 0 > 0)")
+    denied = await connect()
+    config = {**PRIVATE, "presence": {"enabled": True}}
+    await peer.joined(topic, config, make_token())
+    await peer.broadcast(topic, "e", {})
+    track = {"type": "presence", "event": "track", "payload": {}}
+    assert await peer.ask(topic, "presence", track) == {"status": "error", "response": {}}
+    database.execute("alter policy raises on realtime.messages with check (false)")
+    await denied.joined(topic, config, make_token())
+    await denied.broadcast(topic, "e", {})
+    await denied.settled()
+    database.execute("drop policy raises on realtime.messages")
+    policy("insert", "true")
+    assert (await peer.ask(topic, "broadcast", {"event": "e"}))["status"] == "ok"
+    assert (await peer.ask(topic, "presence", track))["status"] == "ok"
+    ref = await denied.broadcast(topic, "e", {})
+    assert ref not in [frame.ref for frame in await denied.settled()]
+
+
 async def test_s5_private_is_about_broadcast_and_presence_and_row_changes_need_their_own_policies(
     peer: Peer,
     database: Connection,

@@ -1,6 +1,8 @@
 """What a join asks for, as far as it can be understood."""
 
-from worker.local.realtime.request import JoinRequest
+import pytest
+
+from worker.local.realtime.request import JoinRequest, JoinUnreadable
 
 
 def test_a_join_takes_what_it_understands_and_defaults_for_the_rest():
@@ -17,7 +19,37 @@ def test_a_join_takes_what_it_understands_and_defaults_for_the_rest():
         },
     )
     assert request == JoinRequest(private=True, broadcast_self=True, bindings=({"schema": "public"},))
-    assert JoinRequest.parse("room", {"config": []}) == JoinRequest()
+    assert JoinRequest.parse("room", {"config": None}) == JoinRequest()
+
+
+@pytest.mark.parametrize("config", [[], "x", 1, False, {"postgres_changes": ["x"]}, {"postgres_changes": [[]]}])
+def test_a_join_that_is_no_object_cannot_be_read(config):
+    with pytest.raises(JoinUnreadable):
+        JoinRequest.parse("room", {"config": config})
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"), [(42, "42"), (1.5, "1.5"), (True, "true"), ("k", "k"), (None, ""), ({}, "")]
+)
+def test_a_presence_key_may_be_a_number(key, expected):
+    """2.129.8, lib/realtime_web/channels/payloads/presence.ex."""
+    assert JoinRequest.parse("room", {"config": {"presence": {"key": key}}}).presence_key == expected
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ({"access_token": "new", "user_token": "old"}, "old"),
+        ({"access_token": "sb_x", "user_token": "old"}, None),
+        ({"access_token": None, "user_token": "sb_x"}, None),
+        ({"access_token": "new", "user_token": 1}, "new"),
+        ({"access_token": ""}, ""),
+        ({}, None),
+    ],
+)
+def test_which_token_counts(payload, expected):
+    """2.129.8, lib/realtime_web/channels/realtime_channel.ex, assign_access_token."""
+    assert JoinRequest.parse("room", {"config": {}, **payload}).access_token == expected
 
 
 def test_how_long_a_join_waits_is_bounded():

@@ -7,7 +7,6 @@ from typing import Protocol
 from worker.local.realtime import tokens
 from worker.local.realtime.authorization import (
     BROADCAST,
-    NO_PARTITION,
     Identity,
     MissingPartition,
     PolicyTimeout,
@@ -121,12 +120,10 @@ class Access:
         before = self.policies
         try:
             now = await self._read_policies(identity, with_presence=before.presence is not None)
-        except DatabaseAway:
+        except (DatabaseAway, MissingPartition):
             return AWAY
         except PolicyTimeout:
             return "Query was cancelled, please try again"
-        except MissingPartition:
-            return NO_PARTITION
         if not now.any:
             return f"You do not have permissions to read from this Channel topic: {self._name}"
         if now.lost_since(before):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from worker.local.realtime import filters, json_text
+from worker.local.realtime import elixir, filters, json_text
 from worker.local.realtime.filters import Filter
 from worker.local.realtime.pgoutput import OPERATIONS
 
@@ -30,7 +30,7 @@ class Binding:
 
     def __str__(self) -> str:
         conditions = ", ".join(map(str, self.filters))
-        select = json_text.dumps(self.select) if self.select else "nil"
+        select = elixir.inspect(self.select) if self.select else "nil"
         return (
             f"[event: {self.event}, schema: {self.schema}, table: {self.table}, filters: [{conditions}],"
             f" select: {select}]"
@@ -55,7 +55,7 @@ def parse(wanted: Mapping[str, Any]) -> Binding:
     if not _is_complete(wanted):
         raise BindingError(
             "No subscription params provided. Please provide at least a `schema` or `table`"
-            f" to subscribe to: {json_text.dumps(wanted)}"
+            f" to subscribe to: {elixir.inspect(wanted)}"
         )
     try:
         conditions = filters.parse(text)
@@ -72,8 +72,8 @@ def parse(wanted: Mapping[str, Any]) -> Binding:
 
 
 def _is_complete(wanted: Mapping[str, Any]) -> bool:
-    """A filter needs both names. Clients send null for what they leave out."""
-    given = {name: wanted[name] for name in ("schema", "table", "filter") if wanted.get(name) is not None}
+    """A filter needs both names, and null is no text (2.129.8, lib/extensions/postgres_cdc_rls/subscriptions.ex)."""
+    given = {name: wanted[name] for name in ("schema", "table", "filter") if name in wanted}
     names = given.keys() - {"filter"}
     return all(isinstance(value, str) for value in given.values()) and (
         len(names) == 2 if "filter" in given else bool(names)

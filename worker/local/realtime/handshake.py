@@ -1,6 +1,7 @@
 """The HTTP request that opens a WebSocket: whom it speaks for, or why it is refused."""
 
 import asyncio
+import re
 
 from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
@@ -21,9 +22,8 @@ class Refused(Exception):
 
 async def serve(websocket: WebSocket, services: Services) -> None:
     """Answer the handshake, then the socket, until it is closed."""
-    try:
-        version = Version(websocket.query_params.get("vsn", Version.V1.value))
-    except ValueError:
+    version = _version(websocket.query_params.get("vsn", Version.V1.value))
+    if version is None:
         return await websocket.send_denial_response(Response(status_code=403))
     try:
         claims = _claims(websocket, services)
@@ -36,14 +36,22 @@ async def serve(websocket: WebSocket, services: Services) -> None:
     await Socket(websocket, services, version, Identity(claims, headers)).run()
 
 
+def _version(text: str) -> Version | None:
+    """Any patch of a version is that version (phoenix, lib/phoenix/socket.ex)."""
+    match = re.fullmatch(r"([12])\.0\.\d+", text)
+    return Version(f"{match[1]}.0.0") if match else None
+
+
 def _claims(websocket: WebSocket, services: Services) -> tokens.Claims:
     key = websocket.headers.get("x-api-key") or websocket.query_params.get("apikey")
-    if not key:
+    if key is None:
         raise Refused(401, "API key is missing")
     try:
         return tokens.verify_api_key(key, services.settings)
     except tokens.TokenExpired as error:
         raise Refused(401, "Token has expired") from error
+    except tokens.TokenUnreadable as error:
+        raise Refused(500, "Error connecting to Realtime") from error
     except tokens.TokenError as error:
         raise Refused(401, error.message) from error
 

@@ -15,7 +15,7 @@ from worker.local.realtime.authorization import (
 from worker.local.realtime.database import DatabaseAway
 from worker.local.realtime.limits import Limits
 from worker.local.realtime.replay import Replayed, ReplayRefused
-from worker.local.realtime.request import JoinRequest
+from worker.local.realtime.request import JoinRequest, JoinUnreadable
 from worker.local.realtime.rooms import TOPIC_PREFIX
 from worker.local.realtime.services import Services
 
@@ -53,7 +53,10 @@ async def admit(services: Services, client: Client, topic: str, payload: Any) ->
     name = topic.removeprefix(TOPIC_PREFIX)
     if not name:
         raise JoinRefused("TopicNameRequired: You must provide a topic name")
-    request = JoinRequest.parse(name, payload)
+    try:
+        request = JoinRequest.parse(name, payload)
+    except JoinUnreadable as error:
+        raise JoinRefused(f"UnknownErrorOnChannel: {error}") from error
     if services.settings.private_only and not request.private:
         raise JoinRefused("PrivateOnly: This project only allows private channels")
     _check_limits(services.limits, client)
@@ -84,7 +87,7 @@ def _check_limits(limits: Limits, client: Client) -> None:
 
 def _identity(services: Services, handshake: Identity, request: JoinRequest) -> Identity:
     try:
-        if request.access_token:
+        if request.access_token is not None:
             claims = tokens.verify(request.access_token, services.settings.jwt_secret)
             return Identity(claims, handshake.headers)
         tokens.check_expiry(handshake.claims)
@@ -114,6 +117,6 @@ async def _replayed(services: Services, name: str, request: JoinRequest, policie
     try:
         if not request.private:
             raise ReplayRefused("Replay is not allowed for public channels")
-        return await replay.find(services.database, name, request.replay)
+        return await replay.find(services.database, name, request.replay.wanted)
     except ReplayRefused as error:
         raise JoinRefused(f"UnableToReplayMessages: {error}") from error

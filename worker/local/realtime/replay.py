@@ -11,6 +11,7 @@ from worker.local.realtime.database import Database
 from worker.local.realtime.serializer import UserBroadcast
 
 MOST = 25  # messages
+USUAL = 10  # messages
 
 STORED = """
 select id::text, event, payload::text, binary_payload
@@ -34,9 +35,15 @@ class Replayed:
 
 
 async def find(database: Database, topic: str, wanted: Any) -> list[Replayed]:
-    """Oldest first. `wanted` is the client's `{since: unix ms, limit}`. Raises ReplayRefused or DatabaseAway."""
-    since, limit = (wanted.get("since"), wanted.get("limit", MOST)) if isinstance(wanted, Mapping) else (None, None)
-    if not isinstance(since, int) or not isinstance(limit, int):
+    """Oldest first. `wanted` is the client's `{since: unix ms, limit}`. Raises ReplayRefused or DatabaseAway.
+
+    Whatever else it is, nothing is replayed. The defaults are those of PR #2169, merged on 2026-09-04
+    (lib/realtime_web/channels/payloads/broadcast/replay.ex).
+    """
+    if not isinstance(wanted, Mapping):
+        return []
+    since, limit = _given(wanted, "since", 0), _given(wanted, "limit", USUAL)
+    if type(since) is not int or type(limit) is not int:
         raise ReplayRefused("Replay params are not valid")
     parameters = {"topic": topic, "since": since, "limit": max(1, min(MOST, limit))}
     try:
@@ -45,6 +52,11 @@ async def find(database: Database, topic: str, wanted: Any) -> list[Replayed]:
     except psycopg.Error as error:
         raise ReplayRefused("Realtime was unable to replay messages") from error
     return [Replayed(row[0], _broadcast(*row)) for row in reversed(found)]
+
+
+def _given(wanted: Mapping[str, Any], name: str, default: int) -> Any:
+    value = wanted.get(name)
+    return default if value is None or value is False else value
 
 
 def _broadcast(message_id: str, event: str, payload: str | None, binary: bytes | None) -> UserBroadcast:

@@ -1,13 +1,24 @@
-"""What a `phx_join` asks for."""
+"""What a `phx_join` asks for (2.129.8, lib/realtime_web/channels/realtime_channel.ex and payloads/)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from worker.local.realtime import tokens
+from worker.local.realtime import elixir, json_text, tokens
 
 LONGEST_WAIT = 20_000  # milliseconds
 USUAL_WAIT = 15_000  # milliseconds
+
+
+@dataclass(frozen=True)
+class Replay:
+    """`wanted` as the client sent it: `{since: unix ms, limit}`, or what is none."""
+
+    wanted: Any
+
+
+class JoinUnreadable(ValueError):
+    """The message is what the real server's own failure says of it."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +27,7 @@ class JoinRequest:
     broadcast_self: bool = False
     broadcast_ack: bool = False
     replication_ready: bool = False
-    replay: Any = None  # as the client sent it
+    replay: Replay | None = None
     presence: bool = False
     presence_key: str = ""
     bindings: tuple[Mapping[str, Any], ...] = ()
@@ -26,24 +37,23 @@ class JoinRequest:
 
     @classmethod
     def parse(cls, name: str, payload: Any) -> "JoinRequest":
-        """What does not parse keeps its default: a wrong field never fails a join."""
+        """A wrong field keeps its default. Raises JoinUnreadable if the whole or a binding is no object."""
         payload = _mapping(payload)
-        token = _token(payload.get("user_token")) or _token(payload.get("access_token"))
+        token = _token(payload)
         if "config" not in payload:
             return cls(bindings=(_binding_of(name),), access_token=token, legacy=True)
-        config = _mapping(payload["config"])
+        config = _object(payload["config"]) if payload["config"] is not None else {}
         broadcast, presence = _mapping(config.get("broadcast")), _mapping(config.get("presence"))
         bindings = config.get("postgres_changes")
-        key = presence.get("key")
         return cls(
             private=_flag(config.get("private")),
             broadcast_self=_flag(broadcast.get("self")),
             broadcast_ack=_flag(broadcast.get("ack")),
             replication_ready=_flag(broadcast.get("replication_ready")),
-            replay=broadcast.get("replay"),
+            replay=Replay(broadcast["replay"]) if "replay" in broadcast else None,
             presence=_flag(presence.get("enabled")),
-            presence_key=key if isinstance(key, str) else "",
-            bindings=tuple(b for b in bindings if isinstance(b, dict)) if isinstance(bindings, list) else (),
+            presence_key=_key(presence.get("key")),
+            bindings=tuple(_object(b) for b in bindings if b is not None) if isinstance(bindings, list) else (),
             wait_ms=_wait(_mapping(config.get("postgres_changes_options"))),
             access_token=token,
         )
@@ -67,10 +77,30 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _object(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise JoinUnreadable(f"expected a map, got: {elixir.inspect(value)}")
+    return value
+
+
 def _flag(value: Any) -> bool:
-    return value is True or value == "true"
+    return value is True or (isinstance(value, str) and value.lower() == "true")
 
 
-def _token(value: Any) -> str | None:
-    """Opaque keys are no tokens: such a channel speaks for whom the handshake's key spoke."""
-    return value if isinstance(value, str) and value and not tokens.is_opaque(value) else None
+def _key(value: Any) -> str:
+    """Numbers and booleans are keys, too: as they are written."""
+    if isinstance(value, str):
+        return value
+    return json_text.dumps(value) if isinstance(value, int | float) else ""
+
+
+def _token(payload: Mapping[str, Any]) -> str | None:
+    """None for an opaque key: such a channel speaks for whom the handshake's key spoke.
+
+    `user_token` is the older name, and counts first, unless `access_token` is opaque.
+    """
+    newer, older = payload.get("access_token"), payload.get("user_token")
+    first = older if newer is None else newer
+    if isinstance(first, str) and tokens.is_opaque(first):
+        return None
+    return next((token for token in (older, newer) if isinstance(token, str)), None)
