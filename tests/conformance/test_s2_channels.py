@@ -214,9 +214,74 @@ async def test_s2_6_joining_again_replaces_the_channel_and_keeps_the_stale_close
 
 @pytest.mark.parametrize("join_ref", [None, "999"])
 async def test_s2_6_a_missing_or_stale_join_ref_is_tolerated(peer: Peer, topic: str, join_ref: str | None) -> None:
-    await peer.joined(topic, {"broadcast": {"self": True}})
+    """The reply carries the channel's own (phoenix 1.8, lib/phoenix/channel/server.ex)."""
+    await peer.joined(topic, {"broadcast": {"self": True, "ack": True}})
     await peer.push(topic, "broadcast", {"event": "e"}, join_ref=join_ref)
     await peer.next("broadcast", topic)
+    assert (await peer.next("phx_reply", topic)).join_ref == "1"
+
+
+async def test_s2_6_what_belongs_to_no_channel_is_answered_without_a_join_ref(peer: Peer, topic: str) -> None:
+    """phoenix 1.8, lib/phoenix/socket.ex. Leaving what is not joined is the exception."""
+    for to, event, payload in (
+        (topic, "broadcast", {}),
+        ("room:1", "phx_join", {}),
+        ("phoenix", "heartbeat", {}),
+    ):
+        ref = await peer.push(to, event, payload, join_ref="7")
+        assert (await peer.next("phx_reply", to, ref=ref)).join_ref is None
+    ref = await peer.push(topic, "phx_leave", {}, join_ref="7")
+    assert (await peer.next("phx_reply", topic, ref=ref)).join_ref == "7"
+
+
+async def test_s2_6_a_join_without_a_join_ref_is_closed_without_one(connect: Connect, topic: str) -> None:
+    first = await connect("1.0.0")
+    await first.joined(topic)
+    await first.ask(topic, "phx_leave", {})
+    assert (await first.next("phx_close", topic)).ref is None
+
+
+async def test_s2_6_leaving_and_joining_at_once_is_answered_in_that_order(peer: Peer, topic: str) -> None:
+    """The real server may answer the join first: see the README."""
+    await peer.joined(topic)
+    await peer.push(topic, "phx_leave", {}, ref="leave")
+    await peer.push(topic, "phx_join", {"config": {}}, ref="join", join_ref="join")
+    await peer.next("phx_reply", topic, ref="join")
+    assert [(frame.event, frame.ref) for frame in peer.heard] == [("phx_reply", "leave"), ("phx_close", "1")]
+    assert (await peer.ask(topic, "phx_leave", {}))["status"] == "ok"
+
+
+async def test_s1_4_a_channel_that_waits_for_its_policy_holds_up_no_other(
+    peer: Peer, database: Any, policy: Callable[..., None], topic: str
+) -> None:
+    """2.129.8, and phoenix 1.8, lib/phoenix/channel/server.ex: each channel is a process; only joins block."""
+    slow, quick = f"{topic}-slow", f"{topic}-quick"
+    policy("select", "true", "anon")
+    policy("insert", "pg_advisory_xact_lock_shared(4711) is not null", "anon")
+    for each in (slow, quick):
+        await peer.joined(each, {"private": each == slow, "broadcast": {"ack": True}})
+    database.execute("select pg_advisory_lock(4711)")
+    ref = await peer.broadcast(slow, "e", {})
+    assert (await peer.ask(quick, "broadcast", {"event": "e"}))["status"] == "ok"
+    assert ref not in [frame.ref for frame in await peer.settled()]
+    database.execute("select pg_advisory_unlock(4711)")
+    assert (await peer.next("phx_reply", slow, ref=ref)).payload["status"] == "ok"
+
+
+async def test_s1_4_events_of_one_channel_are_handled_in_their_order(
+    peer: Peer, database: Any, policy: Callable[..., None], topic: str
+) -> None:
+    policy("select", "true", "anon")
+    policy("insert", "pg_advisory_xact_lock_shared(4712) is not null", "anon")
+    await peer.joined(topic, {"private": True, "broadcast": {"ack": True, "self": True}})
+    database.execute("select pg_advisory_lock(4712)")
+    for event in ("first", "second"):
+        await peer.broadcast(topic, event, {})
+    ref = await peer.push(topic, "phx_leave", {})
+    database.execute("select pg_advisory_unlock(4712)")
+    await peer.next("phx_reply", topic, ref=ref)
+    heard = [frame.payload["event"] for frame in peer.heard if frame.event == "broadcast"]
+    assert heard == ["first", "second"]
 
 
 async def test_s2_6_an_unknown_event_is_ignored(peer: Peer, topic: str) -> None:

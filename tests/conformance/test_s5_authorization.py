@@ -100,7 +100,7 @@ async def test_s5_a_denied_broadcast_is_dropped_without_a_word(
         await peer.send_raw(kind_3(topic, "denied", b"{}"))
     else:
         await peer.broadcast(topic, "denied", {})
-    assert await peer.settled() == []
+    assert await peer.settled(topic) == []
     await writer.ask(topic, "broadcast", {"event": "allowed"})
     assert (await reader.next("broadcast")).payload["event"] == "allowed"
     assert await reader.settled() == []
@@ -130,7 +130,7 @@ async def test_s5_an_edited_policy_does_not_touch_channels_that_are_open(
     late = await connect()
     await late.joined(topic, PRIVATE, make_token())
     await late.broadcast(topic, "e", {})
-    assert await late.settled() == []
+    assert await late.settled(topic) == []
 
 
 async def test_s5_the_secret_key_passes_every_policy(connect: Connect, secret_key: str, topic: str) -> None:
@@ -150,7 +150,7 @@ async def test_s5_a_policy_that_fails_denies(
     signed_in = await connect()
     await signed_in.joined("realtime:abc", {**PRIVATE, "broadcast": {"ack": True, "self": True}}, make_token())
     await signed_in.broadcast("realtime:abc", "e", {})
-    assert await signed_in.settled() == []
+    assert await signed_in.settled("realtime:abc") == []
 
 
 async def test_s5_an_error_of_a_policy_is_not_remembered_and_a_denial_is(
@@ -168,13 +168,13 @@ async def test_s5_an_error_of_a_policy_is_not_remembered_and_a_denial_is(
     database.execute("alter policy raises on realtime.messages with check (false)")
     await denied.joined(topic, config, make_token())
     await denied.broadcast(topic, "e", {})
-    await denied.settled()
+    await denied.settled(topic)
     database.execute("drop policy raises on realtime.messages")
     policy("insert", "true")
     assert (await peer.ask(topic, "broadcast", {"event": "e"}))["status"] == "ok"
     assert (await peer.ask(topic, "presence", track))["status"] == "ok"
     ref = await denied.broadcast(topic, "e", {})
-    assert ref not in [frame.ref for frame in await denied.settled()]
+    assert ref not in [frame.ref for frame in await denied.settled(topic)]
 
 
 async def test_s5_private_is_about_broadcast_and_presence_and_row_changes_need_their_own_policies(

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from worker.local.realtime import json_text
 from worker.local.realtime.access import Access
 from worker.local.realtime.authorization import Identity
+from worker.local.realtime.inbox import Inbox
 from worker.local.realtime.join import Admission
 from worker.local.realtime.limits import Limits
 from worker.local.realtime.serializer import Message, UserBroadcast, Version, encode, encode_broadcast
@@ -27,7 +28,7 @@ class Wire(Protocol):
 
     def send(self, frame: str | bytes) -> None: ...
 
-    def reply(self, message: Message, status: str, response: Mapping[str, Any]) -> None: ...
+    def reply(self, message: Message, status: str, response: Mapping[str, Any], join_ref: Any) -> None: ...
 
     def forget(self, channel: "Channel") -> None: ...
 
@@ -44,10 +45,12 @@ class Channel:
         self._request = admission.request
         self._wire = wire
         self._services = services
-        self._join_ref = join.join_ref if join.join_ref is not None else join.ref
+        self._join_ref = join.join_ref
+        self.inbox = Inbox(self._handle_or_crash)
         self._room = admission.name, admission.request.private
         self._presence_key = admission.request.presence_key or str(uuid.uuid4())
         self._shows_presence = admission.request.presence
+        self._has_begun_to_track = False
         self._tracking = Tracking(self, services.settings)
         self._readiness: asyncio.Task[None] | None = None
 
@@ -71,6 +74,7 @@ class Channel:
         """Begin to hear. Called right before the reply to the join, so that nothing is missed after it."""
         self._enter_rooms()
         self.access.watch_expiry()
+        self.inbox.open()
 
     def greet(self) -> None:
         """What follows the reply to the join."""
@@ -88,6 +92,7 @@ class Channel:
     def close(self) -> None:
         """Stop hearing. Says nothing to the client."""
         self.is_open = False
+        self.inbox.close()
         self.access.stop()
         self.subscription.stop()
         # It may be the task that closes the channel.
@@ -121,9 +126,20 @@ class Channel:
             said = {"channel": self.name, "extension": extension, "message": message, "status": status}
             self._push("system", said)
 
-    async def handle(self, message: Message) -> None:
+    async def _handle_or_crash(self, message: Message) -> None:
+        if not self.is_open:
+            return
+        try:
+            await self._handle(message)
+        except Exception:
+            logger.exception("event failed: %s on %s", message.event, message.topic)
+            self.crash()
+
+    async def _handle(self, message: Message) -> None:
         """One event of the client's. Unknown ones are counted and ignored, without a reply."""
-        if message.event == "broadcast":
+        if message.event == "phx_leave":
+            self._leave(message)
+        elif message.event == "broadcast":
             await self._broadcast(message)
         elif message.event == "presence":
             await self._presence(message)
@@ -166,12 +182,18 @@ class Channel:
 
     def track(self, fields: Mapping[str, Any]) -> None:
         self._services.presence.track(self._room, self, self._presence_key, fields)
-        if not self._shows_presence:
-            self._shows_presence = True
-            self._show_state()
+        # The state follows the reply.
+        self._has_begun_to_track = not self._shows_presence
+        self._shows_presence = True
 
     def untrack(self) -> None:
         self._services.presence.untrack(self._room, self)
+
+    def _leave(self, message: Message) -> None:
+        self._reply(message, "ok", {})
+        self.say_closed()
+        self.close()
+        self._wire.forget(self)
 
     async def _broadcast(self, message: Message) -> None:
         if not isinstance(message.payload, dict | UserBroadcast) or not await self.access.may_write():
@@ -183,17 +205,20 @@ class Channel:
             self._services.rooms.broadcast(*self._room, message.payload, without)
         if self._request.broadcast_ack:
             # The real server's error is a bare string, which realtime-py takes for no reply at all.
-            self._wire.reply(message, *(("ok", {}) if fits else ("error", {"error": "payload_size_exceeded"})))
+            self._reply(message, *(("ok", {}) if fits else ("error", {"error": "payload_size_exceeded"})))
 
     async def _presence(self, message: Message) -> None:
         try:
             await self._tracking.handle(message.payload)
         except Refused as refusal:
-            self._wire.reply(message, "error", refusal.response)
+            self._reply(message, "error", refusal.response)
         except Misused as reason:
             self.shut_down(str(reason))
         else:
-            self._wire.reply(message, "ok", {})
+            self._reply(message, "ok", {})
+            if self._has_begun_to_track:
+                self._has_begun_to_track = False
+                self._show_state()
 
     async def _say_replication_is_ready(self) -> None:
         try:
@@ -223,6 +248,9 @@ class Channel:
         frame = encode_broadcast(self.version, self.topic, broadcast, self._join_ref, as_text=broadcast.is_json)
         if frame is not None:
             self._wire.send(frame)
+
+    def _reply(self, message: Message, status: str, response: Mapping[str, Any]) -> None:
+        self._wire.reply(message, status, response, self._join_ref)
 
     def _push(self, event: str, payload: Mapping[str, Any], ref: Any = None) -> None:
         text = json_text.dumps(payload)

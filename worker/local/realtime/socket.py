@@ -71,9 +71,9 @@ class Socket:
     def send(self, frame: str | bytes) -> None:
         self._outbox.put_nowait(frame)
 
-    def reply(self, message: Message, status: str, response: Mapping[str, Any]) -> None:
+    def reply(self, message: Message, status: str, response: Mapping[str, Any], join_ref: Any = None) -> None:
         payload = json_text.dumps({"status": status, "response": response})
-        self.send(encode(self.version, message.topic, "phx_reply", payload, message.ref, message.join_ref))
+        self.send(encode(self.version, message.topic, "phx_reply", payload, message.ref, join_ref))
 
     def forget(self, channel: Channel) -> None:
         if self._channels.get(channel.topic) is channel:
@@ -119,7 +119,7 @@ class Socket:
                 return
 
     async def _handle_all(self) -> None:
-        """One frame at a time: while a join runs, whatever else came in waits behind it."""
+        """One frame at a time: while a join runs, whatever else came in waits behind it. Channels do not wait."""
         while True:
             try:
                 message = decode(self.version, await self._inbox.get())
@@ -129,27 +129,23 @@ class Socket:
                 await self._handle(message)
 
     async def _handle(self, message: Message) -> None:
-        channel = self._channels.get(message.topic)
-        try:
-            if (message.topic, message.event) == ("phoenix", "heartbeat"):
-                self.reply(message, "ok", {})
-            elif message.event == "phx_join":
-                await self._join(message)
-            elif message.event == "phx_leave":
-                self._leave(message, channel)
-            elif channel is None:
-                self.reply(message, "error", {"reason": "unmatched topic"})
-            else:
-                await channel.handle(message)
-        except Exception:
-            logger.exception("event failed: %s on %s", message.event, message.topic)
-            if (channel := self._channels.get(message.topic)) is not None:
-                channel.crash()
+        if (message.topic, message.event) == ("phoenix", "heartbeat"):
+            self.reply(message, "ok", {})
+        elif message.event == "phx_join":
+            await self._join(message)
+        elif (channel := self._channels.get(message.topic)) is not None:
+            await channel.inbox.put(message)
+        elif message.event == "phx_leave":
+            self.reply(message, "ok", {}, message.join_ref)
+        else:
+            self.reply(message, "error", {"reason": "unmatched topic"})
 
     async def _join(self, message: Message) -> None:
         if not message.topic.startswith(TOPIC_PREFIX):
             return self.reply(message, "error", {"reason": "unmatched topic"})
-        if (former := self._channels.pop(message.topic, None)) is not None:
+        if (former := self._channels.get(message.topic)) is not None:
+            await former.inbox.leave()
+            self.forget(former)
             # The real server sends a phx_close with the old join_ref after the new reply. realtime-py takes
             # it for the channel that it has just joined, so it is kept back.
             former.close()
@@ -166,7 +162,7 @@ class Socket:
         self._had_channels = True
         self._channels[message.topic] = channel
         channel.open()
-        self.reply(message, "ok", {"postgres_changes": bindings.echo(channel.bindings)})
+        self.reply(message, "ok", {"postgres_changes": bindings.echo(channel.bindings)}, message.join_ref)
         channel.greet()
 
     async def _wait_for_changes(self, channel: Channel, wait_ms: int | None) -> None:
@@ -187,13 +183,6 @@ class Socket:
         # The reason's name alone: what follows it may hold what the client wrote.
         logger.info("join refused: %s", str(refusal).partition(":")[0])
         await asyncio.sleep(self._services.settings.channel_error_backoff_ms / 1000)
-        self.reply(message, "error", {"reason": str(refusal)})
+        self.reply(message, "error", {"reason": str(refusal)}, message.join_ref)
         if isinstance(refusal, TooManyJoins):
             self.close(1001)
-
-    def _leave(self, message: Message, channel: Channel | None) -> None:
-        self.reply(message, "ok", {})
-        if channel is not None:
-            channel.say_closed()
-            channel.close()
-            self.forget(channel)

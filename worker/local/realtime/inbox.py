@@ -1,0 +1,45 @@
+"""A channel's frames, one after another, beside those of the socket's other channels.
+
+On the real server each channel is a process: one that waits for a policy holds up no other
+(phoenix 1.8, lib/phoenix/channel/server.ex).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from worker.local.realtime.serializer import Message
+
+MOST_UNHANDLED = 100  # frames of one channel; above it, its socket waits
+
+
+class Inbox:
+    def __init__(self, handle: Callable[[Message], Awaitable[None]]) -> None:
+        self._handle = handle
+        self._messages: asyncio.Queue[Message] = asyncio.Queue(MOST_UNHANDLED)
+        self._task: asyncio.Task[None] | None = None
+        self._last = ""  # event
+        self._closed = False
+
+    def open(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="channel")
+
+    async def put(self, message: Message) -> None:
+        self._last = message.event
+        await self._messages.put(message)
+        # What needs no waiting is done at once, before the socket's next frame.
+        await asyncio.sleep(0)
+
+    async def leave(self) -> None:
+        """Until the client's leave is handled, if that is what it said last."""
+        if self._last == "phx_leave" and self._task:
+            await asyncio.wait({self._task})
+
+    def close(self) -> None:
+        self._closed = True
+        # It may be the task that closes the channel.
+        if self._task and self._task is not asyncio.current_task():
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        while not self._closed:
+            await self._handle(await self._messages.get())
