@@ -141,6 +141,14 @@ async def test_s6_a_track_enables_presence_and_brings_the_state(connect: Connect
     assert (await peer.next("presence_state")).payload.keys() == {"ann", "ben"}
 
 
+async def test_s6_the_state_follows_the_reply_to_the_track_that_enables_it(peer: Peer, topic: str) -> None:
+    """2.129.8 with #2196, lib/realtime_web/channels/realtime_channel.ex, maybe_sync_presence."""
+    await peer.joined(topic, present("ann", enabled=False))
+    await peer.push(topic, "presence", {"type": "presence", "event": "track", "payload": {}})
+    first = [await peer.first(lambda frame: frame.topic == topic) for _ in range(3)]
+    assert [frame.event for frame in first] == ["presence_diff", "phx_reply", "presence_state"]
+
+
 async def test_s6_rooms_of_one_name_are_separate(connect: Connect, peer: Peer, secret_key: str, topic: str) -> None:
     service = await connect(apikey=secret_key)
     await service.joined(topic, {"private": True, **present("hidden")})

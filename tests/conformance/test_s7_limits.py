@@ -166,6 +166,21 @@ async def test_s7_a_payload_that_is_too_large_is_dropped_and_told_if_an_ack_was_
     assert len(await other.settled()) == 1
 
 
+async def test_s7_sizes_are_counted_in_bytes_of_utf_8(start: Start, peers: Any, topic: str) -> None:
+    """2.129.8, lib/realtime/tenants.ex, validate_payload_size: an Erlang term's size, not that of escapes."""
+    stand_in = start(**SMALL)
+    (peer,) = await peers(stand_in)
+    await peer.joined(topic, {"broadcast": {"ack": True, "self": True}, "presence": {"enabled": True}})
+    fits, too_large = {"text": "Ж" * 600}, {"text": "Ж" * 800}
+    for text, status in ((fits, "ok"), (too_large, "error")):
+        assert (await peer.ask(topic, "broadcast", {"event": "e", "payload": text}))["status"] == status
+    assert (await peer.next("broadcast", topic)).payload["payload"] == fits
+    message = {"topic": topic.removeprefix("realtime:"), "event": "e"}
+    assert stand_in.send({**message, "payload": fits}).status_code == 202
+    assert stand_in.send({**message, "payload": too_large}).status_code == 422
+    assert (await peer.ask(topic, "presence", {"event": "track", "payload": fits}))["status"] == "ok"
+
+
 async def test_s7_a_large_payload_without_ack_is_dropped_silently(start: Start, peers: Any, topic: str) -> None:
     sender, other = await peers(start(**SMALL), 2)
     for peer in (sender, other):

@@ -5,6 +5,7 @@ import math
 import re
 from typing import Any
 
+SURROGATE = re.compile("[\ud800-\udfff]")
 HALF_A_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -22,7 +23,13 @@ def loads(text: str | bytes) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """ASCII, because a lone surrogate in a client's text could not be encoded otherwise."""
+    """As short as UTF-8 is: sizes are counted in its bytes, and other people's clients have limits.
+
+    Half of a pair could not be encoded: where there is one, all is escaped.
+    """
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    if text.isascii() or not SURROGATE.search(text):
+        return text
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 

@@ -70,8 +70,9 @@ class Limits:
             raise TooMany("Too many messages to broadcast, please reduce the batch size")
 
     def fits(self, payload: str | bytes) -> bool:
-        """`payload` is JSON text or bytes."""
-        return len(payload) <= self._largest_payload
+        """`payload` is JSON text or bytes; counted in bytes (2.129.8, lib/realtime/tenants.ex)."""
+        size = len(payload) if isinstance(payload, bytes) else len(payload.encode())
+        return size <= self._largest_payload
 
     def has_room_for(self, user: object) -> bool:
         """A socket is a user from its first join on."""
