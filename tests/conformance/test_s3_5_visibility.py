@@ -6,6 +6,7 @@ import pytest
 
 from tests.conformance.conftest import Connect, Connection, MakeTable, MakeToken
 from tests.conformance.peer import Peer, on
+from tests.waiting import until
 
 
 async def test_s3_5_without_a_primary_key_everybody_gets_an_error_and_no_data(
@@ -189,11 +190,42 @@ async def test_s3_5_truncate_and_ddl_produce_nothing(
     assert [(await peer.change())["record"] for _ in range(2)] == [{"id": 1}, {"id": 2, "n": 5}]
 
 
-async def test_s3_5_a_policy_that_fails_hides_its_row_and_no_other(
-    peer: Peer, database: Connection, make_table: MakeTable, topic: str
+@pytest.mark.parametrize("cause", ["policy", "filter"])
+async def test_s3_5_one_subscriber_who_fails_makes_everybody_lose_the_batch(
+    connect: Connect,
+    peer: Peer,
+    database: Connection,
+    make_table: MakeTable,
+    make_token: MakeToken,
+    topic: str,
+    cause: str,
 ) -> None:
-    table = make_table("id int primary key", rls=True)
-    database.execute(f"create policy fails on public.{table} for select using (1 / (id - 2) is not null)".encode())
-    await peer.subscribed(topic, on(table))
-    database.execute(f"insert into public.{table} values (1), (2), (3)".encode())
-    assert [(await peer.change())["record"]["id"] for _ in range(2)] == [1, 3]
+    """2.129.8, realtime.apply_rls raises: issues #2093 (a policy) and #2098 (a filter)."""
+    broken, other = make_table("id int primary key, data json", rls=True), make_table("id int primary key")
+    database.execute(f"create policy own on public.{broken} for select using (auth.uid() is not null)".encode())
+    fence = make_table("id int generated always as identity primary key")
+    victim, guilty = await connect(), await connect()
+    await guilty.subscribed(f"{topic}-fence", on(fence), token=make_token())
+    await victim.subscribed(topic, on(other), token=make_token())
+    await peer.subscribed(topic, on(broken), token=make_token())
+
+    def insert(number: int) -> None:
+        with database.transaction():
+            database.execute(f"insert into public.{broken} values ({number})".encode())
+            database.execute(f"insert into public.{other} values ({number})".encode())
+
+    if cause == "policy":
+        await guilty.subscribed(topic, on(broken), token=make_token(sub="no uuid"))
+    else:
+        await guilty.subscribed(topic, on(broken, filter="data=eq.1"), token=make_token())
+    insert(1)
+
+    def has_another_batch() -> bool:
+        database.execute(f"insert into public.{fence} default values".encode())
+        return any(frame.topic == f"{topic}-fence" for frame in guilty.heard)
+
+    await until(has_another_batch, "a batch after that one")
+    assert (await guilty.ask(topic, "phx_leave", {}))["status"] == "ok"
+    insert(2)
+    for socket in (victim, peer):
+        assert (await socket.change())["record"]["id"] == 2

@@ -99,15 +99,17 @@ class Changes:
         self._warm_until = time.monotonic() + KEPT_WARM
 
     async def _deliver_or_lose(self, batch: Sequence[Change]) -> int:
-        """How many events that made."""
+        """How many events that made.
+
+        One subscriber whose policy or filter fails makes everybody lose the batch, as on the real server
+        (2.129.8, lib/extensions/postgres_cdc_rls/replication_poller.ex; issues #2093 and #2098).
+        """
         try:
             return await self._deliver(batch)
         except DatabaseAway:
             logger.warning("row changes lost: %d (no database)", len(batch))
         except psycopg.Error as error:
-            if len(batch) > 1:  # one value that Postgres cannot write as JSON takes none of the others along
-                return sum([await self._deliver_or_lose([change]) for change in batch])
-            logger.warning("row change lost (%s)", error.sqlstate)
+            logger.warning("row changes lost: %d, of everybody (%s)", len(batch), error.sqlstate)
         except Exception:
             logger.exception("row changes lost: %d", len(batch))
         return 0

@@ -1,12 +1,9 @@
 """Who is shown which changes of one table, and how: filters, column grants and row-level security."""
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol
-
-import psycopg
 
 from worker.local.realtime import events, rows
 from worker.local.realtime.authorization import Identity
@@ -14,10 +11,8 @@ from worker.local.realtime.bindings import Binding
 from worker.local.realtime.database import Connection
 from worker.local.realtime.events import EvaluatedChange
 from worker.local.realtime.filters import Filter
-from worker.local.realtime.pgoutput import Change, Row
+from worker.local.realtime.pgoutput import Change
 from worker.local.realtime.rows import Table
-
-logger = logging.getLogger(__name__)
 
 
 class Subscriber(Protocol):
@@ -61,7 +56,7 @@ Matches = dict[tuple[Subscriber, Select], tuple[Identity, list[int]]]
 async def events_of(
     connection: Connection, subscriptions: Iterable[Subscription], changes: Sequence[Change]
 ) -> list[list[Event]]:
-    """For each of these changes of one table, who is shown what."""
+    """For each of these changes of one table, who is shown what. Raises psycopg.Error if a policy or filter fails."""
     oid = changes[0].relation.oid
     interested = [subscription for subscription in subscriptions if subscription.covers(oid)]
     roles = sorted({subscription.identity.role for subscription in interested})
@@ -120,24 +115,11 @@ async def _allowed(
                 questions.setdefault(identity.claims_json, (identity, []))[1].append(index)
     for claims, (identity, indexes) in questions.items():
         keys = [evaluated[index].change.new or {} for index in indexes]
-        visible = await _visible(connection, table, keys, identity)
+        visible = await rows.visible(connection, table, keys, identity)
         for index, is_visible in zip(indexes, visible, strict=True):
             if is_visible:
                 allowed[index].add(claims)
     return allowed
-
-
-async def _visible(connection: Connection, table: Table, keys: Sequence[Row], identity: Identity) -> list[bool]:
-    """A row that the policy fails on is seen by nobody, and keeps no other row from being seen."""
-    try:
-        return await rows.visible(connection, table, keys, identity)
-    except psycopg.Error as error:
-        if connection.broken:
-            raise
-        if len(keys) > 1:
-            return [(await _visible(connection, table, [key], identity))[0] for key in keys]
-        logger.warning("policy failed: %s.%s (%s)", table.schema, table.name, error.sqlstate)
-        return [False]
 
 
 def _shown(table: Table, evaluated: EvaluatedChange, matches: Matches, allowed: set[str]) -> list[Event]:

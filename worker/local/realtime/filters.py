@@ -20,7 +20,8 @@ OPERATORS = {
     "isdistinct": "{column} is distinct from {value}",
 }
 KEYWORDS = {"null", "true", "false", "unknown"}  # what `is` may be followed by
-PATTERNS = {"like", "ilike", "match", "imatch"}  # operators that need text
+EXPRESSIONS = {"match", "imatch"}  # operators that need a regular expression
+PATTERNS = {"like", "ilike"} | EXPRESSIONS  # operators that need text
 
 
 class FilterError(ValueError):

@@ -7,7 +7,7 @@ from psycopg import sql
 
 from worker.local.realtime.authorization import Identity, take_claims
 from worker.local.realtime.database import Connection, rolled_back
-from worker.local.realtime.filters import PATTERNS, Filter
+from worker.local.realtime.filters import Filter
 from worker.local.realtime.pgoutput import Row
 
 
@@ -65,7 +65,7 @@ PUBLISHED = TABLES.format(
     which="""(n.nspname, c.relname) in (
         select p.schemaname, p.tablename from pg_publication_tables p
         where p.pubname = 'supabase_realtime'
-          and %(schema)s::text in ('*', p.schemaname) and %(table)s::text in ('*', p.tablename))"""
+          and p.schemaname like %(schema)s escape '' and p.tablename like %(table)s escape '')"""
 )
 
 
@@ -75,8 +75,13 @@ async def table_by_oid(connection: Connection, oid: int, roles: Sequence[str]) -
 
 
 async def published_tables(connection: Connection, schema: str, table: str, role: str) -> list[Table]:
-    """The published tables that a binding covers; `*` stands for any name."""
-    return await _tables(connection, PUBLISHED, {"schema": schema, "table": table, "roles": [role]})
+    """The published tables that a binding covers.
+
+    `*` stands for any name; all others are patterns of LIKE, without an escape (2.129.8,
+    lib/extensions/postgres_cdc_rls/subscriptions.ex).
+    """
+    patterns = {name: "%" if given == "*" else given for name, given in (("schema", schema), ("table", table))}
+    return await _tables(connection, PUBLISHED, {**patterns, "roles": [role]})
 
 
 async def _tables(connection: Connection, query: str, parameters: dict[str, object]) -> list[Table]:
@@ -128,14 +133,21 @@ async def array_length(connection: Connection, column: Column, value: str) -> in
     return int((await (await connection.execute(query, (value,))).fetchone() or (0,))[0])
 
 
-async def check_operator(connection: Connection, column: Column, condition: Filter) -> None:
-    """Raises psycopg.Error if the operator or its value is nothing for this type; tried on no value at all."""
-    empty = sql.SQL("null::{}").format(_type(column))
-    if condition.operator in PATTERNS:
-        empty = sql.SQL("{value}").format(**_value(column))  # a null would keep a pattern from being read
-    probe = sql.SQL(condition.sql).format(column=empty, **_value(column))
-    parameters = condition.parameters * (2 if condition.operator in PATTERNS else 1)
-    await connection.execute(sql.SQL("select ") + probe, parameters)
+async def has_pattern_operator(connection: Connection, column: Column, operator: str) -> bool:
+    """For `like` and `ilike`, `~~` on the type; for `match` and `imatch`, their own between two of it."""
+    query = """
+        select exists (
+            select from pg_operator
+            where oprname = %(symbol)s and oprleft = %(type)s::regtype
+                and (%(symbol)s = '~~' or oprright = oprleft and oprresult = 'boolean'::regtype))"""
+    symbol = {"match": "~", "imatch": "~*"}.get(operator, "~~")
+    found = await (await connection.execute(query, {"symbol": symbol, "type": column.cast})).fetchone()
+    return bool(found and found[0])
+
+
+async def check_expression(connection: Connection, expression: str) -> None:
+    """Raises psycopg.errors.InvalidRegularExpression."""
+    await connection.execute("select '' ~ %s::text", (expression,))
 
 
 async def published_oids(connection: Connection) -> frozenset[int]:
