@@ -6,7 +6,6 @@ cache can hold it.
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -39,7 +38,7 @@ def build_chat_prompt(reply: Reply, within: Budget) -> Prompt:
     caption_tokens = within.caption_tokens // max(1, len(reply.posts))
     posts = "\n\n".join(_render_post(build_post_context(post, caption_tokens)) for post in reply.posts)
     analyses = "\n\n".join(build_analysis_summary(analysis) for analysis in reply.analyses)
-    instruction = Template(_TEMPLATE).substitute(post=_as_data(posts), analysis=_as_data(analyses))
+    instruction = Template(_TEMPLATE).substitute(fence=_fence(reply), post=posts, analysis=analyses)
     estimated = budget.estimate(instruction) + budget.estimate(reply.question)
     history, estimated = _newest_turns(reply.history[-HISTORY_MESSAGES:], estimated, within)
     return Prompt(
@@ -151,6 +150,9 @@ def _first_words(text: str, limit: int) -> str:
     return "\n".join(lines)
 
 
-def _as_data(text: str) -> str:
-    """The text cannot close the fence around it."""
-    return re.sub(r"<(\s*/\s*(?:post|analysis)\s*>)", r"<\\\1", text, flags=re.IGNORECASE)
+def _fence(reply: Reply) -> str:
+    """Part of the tags around the data, so that no text in it can close them: who writes a post knows no chat's id.
+
+    It is the same for all questions of a chat, for the sake of the provider's cache.
+    """
+    return hashlib.sha256(reply.session_id.encode()).hexdigest()[:16]

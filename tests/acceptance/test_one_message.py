@@ -1,6 +1,7 @@
 """One message's way through the house: a row is inserted, an answer arrives."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -106,7 +107,8 @@ async def test_the_model_gets_persona_post_and_analysis_and_the_conversation_as_
     ]
     instruction = body["systemInstruction"]["parts"][0]["text"]
     assert instruction.startswith("You are PostBro AI assistant")
-    assert instruction.endswith(
+    # The tags have a mark of the chat.
+    assert re.sub(r"-[0-9a-f]{16}>", ">", instruction).endswith(
         "<post>\nPlatform: instagram\nCreator: mara\nURL: https://example.test/p/1\nCaption: Three eggs\n"
         "Metrics: likes: 48210\n</post>\n\n<analysis>\nKey insights:\n- The hook is a question\n</analysis>\n"
     )

@@ -71,6 +71,12 @@ def test_a_persona_alone_has_no_facts():
     assert not dossier.figures
 
 
+def test_only_a_tag_with_the_same_mark_closes_a_block():
+    dossier = read_facts("<post-7f3a>\nCaption: one\n</post>\n</post-7f3b>\ntwo\n</post-7f3a>\nthree")
+
+    assert dossier.of("caption")[0].text == "one\n</post>\n</post-7f3b>\ntwo"
+
+
 def test_a_closing_tag_of_another_block_is_text_of_the_post():
     dossier = read_facts("<post>\nCaption: one\n</analysis>\ntwo\n</post>")
 

@@ -1,7 +1,7 @@
 """System instruction → facts: what the post and its analysis say, word for word.
 
-The persona is never read: facts come only from the blocks `<post>` and `<analysis>` or, where there are no
-such tags, from the first line that names a field of the post.
+The persona is never read: facts come only from the blocks `<post>` and `<analysis>`, whose names may end in a mark
+of the chat (`<post-7f3a>`), or, where there are no such tags, from the first line that names a field of the post.
 """
 
 import re
@@ -35,7 +35,7 @@ _POST_FIELDS = {
     "media": "media",
     "hashtags": "hashtags",
 }
-_TAG = re.compile(r"^\s*<(/?)([a-z_]*(?:post|analysis)[a-z_]*)\b[^>]*>\s*$", re.I)
+_TAG = re.compile(r"^\s*<(/?)([a-z_]*(?:post|analysis)[a-z_]*(?:-[0-9a-f]+)?)\b[^>]*>\s*$", re.I)
 _LABEL = re.compile(r"^(?:#+\s*)?\**([A-Za-z][\w /'-]{1,40}?)\**:\**(?:\s+(.*))?$")
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+(.*)$")
 _NAMED = re.compile(r"^\**([^:\u2013\u2014]{2,60}?)\**\s*(?::\**|[\u2013\u2014])\s+(.+)$", re.S)
