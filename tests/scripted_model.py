@@ -39,8 +39,8 @@ class Exchange:
         await self.raw(b"data: " + json.dumps(event).encode() + b"\r\n\r\n")
 
     async def answer(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
-        """A whole answer that is no stream."""
-        content = json.dumps(body).encode()
+        """A whole answer that is no stream; `body`: bytes as they are, anything else as JSON."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
         lines = {"Content-Type": "application/json", "Content-Length": str(len(content)), **(headers or {})}
         head = f"HTTP/1.1 {status} Scripted\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items())
         self._writer.write(head.encode() + b"\r\n" + content)

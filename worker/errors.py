@@ -121,7 +121,7 @@ class TimedOut(ModelError):
 
 
 class Truncated(ModelError):
-    """The stream ended without saying that it was finished."""
+    """The stream ended without saying that it was finished, or a piece of the answer could not be read."""
 
     error_code = "truncated"
 
@@ -133,7 +133,7 @@ class Disconnected(Truncated):
 
 
 class EmptyReply(ModelError):
-    """It finished without a word."""
+    """It finished without a word: nothing, or nothing that can be seen."""
 
     error_code = "empty_reply"
 
@@ -147,7 +147,7 @@ class ModelGone(ModelError):
 
 
 class ModelUnavailable(ModelError):
-    """The key is refused: no model can be asked with it."""
+    """The key or its account is refused, or what answers is no Gemini API (a redirect): no model can be asked."""
 
     error_code = "model_unavailable"
     closes_the_model = True

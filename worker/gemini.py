@@ -5,16 +5,21 @@ import contextlib
 import math
 import time
 from collections.abc import AsyncIterator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx2
 from google import genai
 from google.genai import types
 
-from worker import outcomes
+from worker import events, outcomes, usage
 from worker.config import WorkerSettings
 from worker.context import Prompt
 from worker.errors import TimedOut
 from worker.models import Usage
+from worker.text import Unrepeated, is_blank
+
+LAST_SECONDS = 2.0
+"""How long a model that has given its reason to end may still say something: its figures, or a filter's word."""
 
 
 class Gemini:
@@ -23,11 +28,7 @@ class Gemini:
     def __init__(self, settings: WorkerSettings) -> None:
         self._max_output_tokens = settings.max_output_tokens
         self._first_token_seconds = settings.model_first_token_seconds
-        # Its own transport: without one, the library takes aiohttp wherever that is installed, which has
-        # other timeouts, hidden retries and other errors. And one connection for each stream, with room.
-        transport = httpx2.AsyncHTTPTransport(
-            limits=httpx2.Limits(max_connections=settings.worker_concurrency * 2, keepalive_expiry=60)
-        )
+        self._http = _http_client(settings.worker_concurrency)
         self._client = genai.Client(
             api_key=settings.gemini_api_key.get_secret_value(),
             http_options=types.HttpOptions(
@@ -35,7 +36,7 @@ class Gemini:
                 timeout=int(settings.model_idle_seconds * 1000),  # milliseconds of silence
                 # Left to itself, the library tells the server that the silence is the limit of the whole call.
                 headers={"X-Server-Timeout": str(math.ceil(settings.reply_deadline_seconds))},
-                async_client_args={"transport": transport},
+                httpx_async_client=self._http,
             ),
         )
 
@@ -50,6 +51,7 @@ class Gemini:
 
     async def close(self) -> None:
         await self._client.aio.aclose()
+        await self._http.aclose()
 
     async def _chunks(self, model: str, prompt: Prompt) -> AsyncIterator[types.GenerateContentResponse]:
         config = types.GenerateContentConfig(
@@ -63,6 +65,22 @@ class Gemini:
             model=model, contents=prompt.contents, config=config
         ):
             yield chunk
+
+
+def _http_client(streams: int) -> httpx2.AsyncClient:
+    """A client of our own: without one, the library takes aiohttp wherever that is installed, which has other
+    timeouts, hidden retries and other errors; and its own client follows redirects, with the key and the prompt.
+
+    Its transports are left to httpx2, which takes proxies (HTTPS_PROXY, ALL_PROXY, NO_PROXY) and certificates
+    (SSL_CERT_FILE, SSL_CERT_DIR) from the environment only then. No cookie is kept: it would go with every call.
+    """
+    return httpx2.AsyncClient(
+        # One connection for each stream, with room.
+        limits=httpx2.Limits(max_connections=streams * 2, keepalive_expiry=60),
+        follow_redirects=False,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        event_hooks={"response": [events.read_answer]},
+    )
 
 
 class ModelStream:
@@ -81,7 +99,10 @@ class ModelStream:
         self.sign_of_life = False
         """Something came: text, a thought, or figures alone."""
         self._raw_finish: str | None = None
+        """The model's own reason to end; with it the answer is whole, whatever the connection does after."""
         self._blocked: str | None = None
+        self._has_words = False
+        self._unrepeated = Unrepeated()
         self._first_token_seconds = first_token_seconds
         self._started = time.monotonic()
         self._ended: float | None = None
@@ -95,14 +116,16 @@ class ModelStream:
 
     async def __aiter__(self) -> AsyncIterator[str]:
         piece = await self._first()
-        has_text = piece is not None
         while piece is not None:
             if isinstance(piece, Exception):
+                if self._raw_finish is not None:
+                    break
                 raise outcomes.translate(piece) from piece
-            yield piece
-            piece = await self._pieces.get()
+            if piece:
+                yield piece
+            piece = await self._next()
         # A clean end is no proof of an answer.
-        self.finish_reason = outcomes.judge_end(self._raw_finish, self._blocked, has_text)
+        self.finish_reason = outcomes.judge_end(self._raw_finish, self._blocked, self._has_words)
 
     async def _first(self) -> str | Exception | None:
         try:
@@ -110,6 +133,12 @@ class ModelStream:
                 return await self._pieces.get()
         except TimeoutError:
             raise TimedOut("no first token") from None
+
+    async def _next(self) -> str | Exception | None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_SECONDS if self._raw_finish is not None else None):
+                return await self._pieces.get()
+        return None
 
     async def close(self) -> None:
         self._pump.cancel()
@@ -119,35 +148,42 @@ class ModelStream:
     async def _read(self, chunks: AsyncIterator[types.GenerateContentResponse]) -> None:
         try:
             async for chunk in chunks:
-                if text := self._take(chunk):
+                text = self._take(chunk)
+                if text or self._raw_finish is not None:  # then also without text: the reader waits for less
                     self._pieces.put_nowait(text)
         except Exception as error:  # every kind: it is the reader who must hear of it
             self._pieces.put_nowait(error)
         else:
             self._pieces.put_nowait(None)
         finally:
-            self._ended = time.monotonic()
+            if self._raw_finish is None:
+                self._ended = time.monotonic()
 
     def _take(self, chunk: types.GenerateContentResponse) -> str:
         self.sign_of_life = True
         self.model_version = chunk.model_version or self.model_version
-        if (usage := chunk.usage_metadata) is not None:
-            # Each is a running total that replaces the one before.
-            self.usage = Usage(
-                prompt=usage.prompt_token_count or 0,
-                cached=usage.cached_content_token_count or 0,
-                candidates=usage.candidates_token_count or 0,
-                thoughts=usage.thoughts_token_count or 0,
+        text = self._take_text(chunk.candidates[0]) if chunk.candidates else ""
+        if (told := chunk.usage_metadata) is not None:
+            self.usage = usage.updated(
+                self.usage,
+                told.prompt_token_count,
+                told.cached_content_token_count,
+                told.candidates_token_count,
+                told.thoughts_token_count,
+                has_text=self.first_token_ms is not None,
             )
         if chunk.prompt_feedback and chunk.prompt_feedback.block_reason:
-            self._blocked = str(chunk.prompt_feedback.block_reason)
-        if not chunk.candidates:
-            return ""
-        candidate = chunk.candidates[0]
+            self._blocked = chunk.prompt_feedback.block_reason.value
+        return text
+
+    def _take_text(self, candidate: types.Candidate) -> str:
         if candidate.finish_reason is not None:
-            self._raw_finish = candidate.finish_reason.value
+            self._raw_finish, self._ended = candidate.finish_reason.value, time.monotonic()
+            if self._raw_finish in outcomes.BLOCKED:
+                self._blocked = self._raw_finish  # a STOP that follows takes nothing back
         parts = (candidate.content.parts if candidate.content else None) or []
-        text = "".join(part.text or "" for part in parts if not part.thought)
+        text = self._unrepeated.rest("".join(part.text or "" for part in parts if not part.thought))
         if text and self.first_token_ms is None:
             self.first_token_ms = round((time.monotonic() - self._started) * 1000)
+        self._has_words = self._has_words or not is_blank(text)
         return text

@@ -109,7 +109,10 @@ for _task in ("beat", "drafts", "reconciler"):
 
 
 def call_ended(call: Call, outcome: str) -> None:
-    """One call to a model, as the ledger has it. Without a model that was asked there was none."""
+    """One call to a model, as the ledger has it. Without a model that was asked there was none.
+
+    No figure may raise here: what is counted must not cost what is answered.
+    """
     if (model := call.model_requested) is None:
         return
     MODEL_CALLS.labels(model, outcome).inc()
@@ -118,9 +121,13 @@ def call_ended(call: Call, outcome: str) -> None:
     if call.latency_ms is not None:
         CALL_DURATION.labels(model).observe(call.latency_ms / 1000)
     cached = call.cached_tokens or 0
-    TOKENS.labels(model, "prompt").inc(max(0, (call.prompt_tokens or 0) - cached))
-    TOKENS.labels(model, "cached").inc(cached)
-    TOKENS.labels(model, "candidates").inc(call.candidate_tokens or 0)
-    TOKENS.labels(model, "thoughts").inc(call.thought_tokens or 0)
+    tokens = {
+        "prompt": (call.prompt_tokens or 0) - cached,
+        "cached": cached,
+        "candidates": call.candidate_tokens or 0,
+        "thoughts": call.thought_tokens or 0,
+    }
+    for kind, count in tokens.items():
+        TOKENS.labels(model, kind).inc(max(0, count))
     if call.cost_usd is not None:
-        COST.labels(model).inc(float(call.cost_usd))
+        COST.labels(model).inc(max(0.0, float(call.cost_usd)))

@@ -55,12 +55,12 @@ class Reply:
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens of one call. `prompt` includes `cached`; `thoughts` are billed as output."""
+    """Tokens of one call. `prompt` includes `cached`; `thoughts` are billed as output. None: not told."""
 
-    prompt: int = 0
-    cached: int = 0
-    candidates: int = 0
-    thoughts: int = 0
+    prompt: int | None = None
+    cached: int | None = None
+    candidates: int | None = None
+    thoughts: int | None = None
 
 
 @dataclass

@@ -32,7 +32,7 @@ _warned: set[str] = set()
 
 
 def cost(model_version: str | None, usage: Usage) -> Decimal | None:
-    """US dollars, or None (and one warning for each model) where the price is not known."""
+    """US dollars, or None where the price (one warning for each model) or what was used is not known."""
     name = re.sub(r"^models/|-\d{3}$", "", model_version or "")
     price = PRICES.get(name)
     if price is None:
@@ -40,8 +40,11 @@ def cost(model_version: str | None, usage: Usage) -> Decimal | None:
             _warned.add(name)
             log.warning("No price is known for this model: its cost stays empty.", action="price_unknown", model=name)
         return None
+    if usage.prompt is None or usage.candidates is None:
+        return None
+    cached = usage.cached or 0
     return (
-        (usage.prompt - usage.cached) * price.prompt
-        + usage.cached * price.cached
-        + (usage.candidates + usage.thoughts) * price.output
+        (usage.prompt - cached) * price.prompt
+        + cached * price.cached
+        + (usage.candidates + (usage.thoughts or 0)) * price.output
     ) / MILLION

@@ -1,5 +1,10 @@
 """A model's text, made fit for Postgres, for UTF-8 and for JavaScript, piece by piece."""
 
+import unicodedata
+
+_NOTHING_TO_SEE = {"Cc", "Cf", "Zl", "Zp", "Zs"}
+_LEAST_LETTERS = 3
+
 
 class Cleaner:
     """Cleans a stream of pieces. Postgres refuses NUL; UTF-8 refuses half a surrogate pair.
@@ -21,6 +26,34 @@ class Cleaner:
         """What was held back and found no second half."""
         held, self._held = self._held, ""
         return _clean(held)
+
+
+class Unrepeated:
+    """A stream whose pieces begin with all that came before (the last one, or each of them) says it once.
+
+    A piece that does so by itself is as good as impossible, but for a beginning of a few letters: "ha", "ha ha".
+    """
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._length = 0
+        self._letters = 0
+
+    def rest(self, piece: str) -> str:
+        """What of this piece is new."""
+        if self._letters >= _LEAST_LETTERS and len(piece) >= self._length:
+            before = "".join(self._pieces)
+            piece = piece.removeprefix(before)
+        if self._letters < _LEAST_LETTERS:
+            self._letters += sum(map(str.isalpha, piece))
+        self._pieces.append(piece)
+        self._length += len(piece)
+        return piece
+
+
+def is_blank(text: str) -> bool:
+    """Whether there is nothing to see in it: spaces, line ends, NUL, characters that only format."""
+    return all(unicodedata.category(character) in _NOTHING_TO_SEE for character in text)
 
 
 def utf16_length(text: str) -> int:

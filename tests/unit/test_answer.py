@@ -578,6 +578,13 @@ async def test_an_answer_refused_for_a_figure_is_offered_once_more_without_any()
     assert (call.model_requested, call.prompt_tokens, call.latency_ms) == ("first", None, None)
 
 
+async def test_what_a_call_told_only_in_part_has_no_cost():
+    _, replies, _ = await told(FakeStream("x", usage=Usage(prompt=10)))
+
+    [call] = replies.calls
+    assert (call.prompt_tokens, call.cached_tokens, call.candidate_tokens, call.cost_usd) == (10, None, None, None)
+
+
 async def test_an_answer_refused_twice_for_its_content_fails():
     _, replies, _ = await told(FakeStream("x", usage=USED), replies=FakeReplies(refusals=["22003", "23514"]))
 

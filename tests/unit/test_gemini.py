@@ -156,7 +156,7 @@ async def test_an_end_without_a_word_is_empty(reason):
 
     assert pieces == []
     assert isinstance(error, EmptyReply)
-    assert stream.usage == Usage(prompt=10, thoughts=77)
+    assert stream.usage == Usage(prompt=10, candidates=0, thoughts=77)
 
 
 # Every reason that Google's client knows, with what it means after some text, and without any.
@@ -175,7 +175,7 @@ ENDS = {
     "IMAGE_PROHIBITED_CONTENT": (ContentBlocked, ContentBlocked),
     "IMAGE_RECITATION": (ContentBlocked, ContentBlocked),
     "OTHER": (Truncated, EmptyReply),
-    "FINISH_REASON_UNSPECIFIED": (Truncated, EmptyReply),
+    "FINISH_REASON_UNSPECIFIED": ("stop", EmptyReply),  # and so is one that nobody knows yet
     "MALFORMED_FUNCTION_CALL": (Truncated, EmptyReply),
     "MALFORMED_RESPONSE": (Truncated, EmptyReply),
     "UNEXPECTED_TOOL_CALL": (Truncated, EmptyReply),
@@ -206,11 +206,14 @@ async def test_every_way_to_finish(reason, ends):
     assert (stream.finish_reason or type(error)) == without
 
 
-@pytest.mark.filterwarnings("ignore:BRAND_NEW is not a valid FinishReason:UserWarning")
-async def test_a_reason_that_the_library_does_not_know_either():
-    _, _, error = await heard(says(chunk("some"), chunk(finish="BRAND_NEW")))
+@pytest.mark.parametrize("reason", ["BRAND_NEW", 7, {"x": 1}, ["STOP"]])
+async def test_a_reason_that_nobody_knows_yet_ends_an_answer_all_the_same(reason):
+    """Its text was shown and is paid for; asked again, it would end the same way."""
+    pieces, stream, error = await heard(says(chunk("whole"), chunk(finish=reason)))
+    assert (pieces, stream.finish_reason, error) == (["whole"], "stop", None)
 
-    assert isinstance(error, Truncated)
+    _, _, error = await heard(says(chunk(finish=reason)))
+    assert (type(error), str(error)) == (EmptyReply, "FINISH_REASON_UNSPECIFIED")
 
 
 @pytest.mark.parametrize("reason", [reason.value for reason in types.BlockedReason])
@@ -227,7 +230,7 @@ async def test_a_filtered_prompt_is_blocked():
 
     assert pieces == []
     assert isinstance(error, ContentBlocked)
-    assert stream.usage == Usage(prompt=10)
+    assert stream.usage == Usage(prompt=10, candidates=0)
 
 
 @pytest.mark.parametrize("events", [[], [{}], [{"candidates": []}], [chunk("half")], [chunk("")]])

@@ -19,12 +19,12 @@ def _nothing_warned_yet(monkeypatch):
 @pytest.mark.parametrize(
     ("usage", "dollars"),
     [
-        (Usage(), "0"),
-        (Usage(prompt=MILLION), "0.30"),
-        (Usage(candidates=MILLION), "2.50"),
-        (Usage(thoughts=MILLION), "2.50"),
-        (Usage(prompt=MILLION, cached=MILLION), "0.03"),
-        (Usage(prompt=MILLION, cached=400_000), "0.192"),
+        (Usage(prompt=0, candidates=0), "0"),
+        (Usage(prompt=MILLION, candidates=0), "0.30"),
+        (Usage(prompt=0, candidates=MILLION), "2.50"),
+        (Usage(prompt=0, candidates=0, thoughts=MILLION), "2.50"),
+        (Usage(prompt=MILLION, cached=MILLION, candidates=0), "0.03"),
+        (Usage(prompt=MILLION, cached=400_000, candidates=0), "0.192"),
         (Usage(prompt=1_000, cached=200, candidates=300, thoughts=50), "0.001121"),
     ],
 )
@@ -33,10 +33,21 @@ def test_cached_tokens_are_cheap_and_thoughts_are_output(usage, dollars):
 
 
 @pytest.mark.parametrize(
+    "usage", [Usage(), Usage(prompt=10), Usage(candidates=10), Usage(cached=10), Usage(thoughts=10)]
+)
+def test_a_call_of_which_only_a_part_is_told_has_no_cost(usage):
+    """Unknown, and not nothing."""
+    with capture_logs() as lines:
+        assert pricing.cost("gemini-2.5-flash", usage) is None
+
+    assert lines == []
+
+
+@pytest.mark.parametrize(
     "version", ["gemini-2.5-flash-001", "models/gemini-2.5-flash", "models/gemini-3.5-flash-lite-002"]
 )
 def test_a_prefix_and_a_revision_do_not_matter(version):
-    assert pricing.cost(version, Usage(prompt=MILLION)) == Decimal("0.30")
+    assert pricing.cost(version, Usage(prompt=MILLION, candidates=0)) == Decimal("0.30")
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ async def _ask(gemini: Gemini, model: str) -> Finding:
 
 def _answered(model: str, version: str | None) -> Finding:
     words = f"{model} answers, as {version or 'a version that it does not tell'}."
-    if pricing.cost(version, Usage()) is None:
+    if pricing.cost(version, Usage(prompt=0, candidates=0)) is None:
         words += " No price is known for it: its cost stays empty in the ledger."
         return Finding("warning", "model", words, "Add it to worker/pricing.py.")
     return Finding("ok", "model", words)
