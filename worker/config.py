@@ -13,6 +13,9 @@ _CONFIG = SettingsConfigDict(
     env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
 )
 
+LEAST_DEADLINE_SECONDS = 10.0
+"""Gemini answers a shorter X-Server-Timeout with 400: "Minimum allowed deadline is 10s."."""
+
 
 def is_loopback(host: str) -> bool:
     """Whether this name or address is this machine's own, where nobody else gets in."""
@@ -47,13 +50,16 @@ class WorkerSettings(BaseSettings):
         32_000, ge=1000, description="Longest prompt, in tokens, as estimated; the oldest turns are left out."
     )
     reply_deadline_seconds: float = Field(
-        120.0, gt=0, description="How long the calls for a reply may take until it waits in the queue, in seconds."
+        120.0,
+        ge=LEAST_DEADLINE_SECONDS,
+        description="How long the calls for a reply may take until it waits in the queue, in seconds. "
+        "Gemini is told, and refuses every call with a shorter one.",
     )
     reply_max_wait_seconds: float = Field(
         600.0, gt=0, description="How long a question waits for its answer, in seconds; then it fails."
     )
     model_first_token_seconds: float = Field(
-        15.0, gt=0, description="Longest wait for the first word of the model, in seconds."
+        15.0, gt=0, validate_default=True, description="Longest wait for the first word of the model, in seconds."
     )
     model_idle_seconds: float = Field(20.0, gt=0, description="Longest silence of the model, in seconds.")
     worker_concurrency: int = Field(50, gt=0, description="Replies answered at the same time.")
@@ -88,6 +94,16 @@ class WorkerSettings(BaseSettings):
         if token is None and not is_loopback(host):
             raise ValueError(f"It is required, since HEALTH_HOST is {host} and others can reach /ops")
         return token
+
+    @field_validator("model_first_token_seconds")
+    @classmethod
+    def _within_the_deadline(cls, seconds: float, settings: ValidationInfo) -> float:
+        deadline = settings.data.get("reply_deadline_seconds", seconds)
+        if seconds > deadline:
+            raise ValueError(
+                f"It is {seconds:g}, and must not be above REPLY_DEADLINE_SECONDS, which is {deadline:g}"
+            )
+        return seconds
 
     @field_validator("gemini_rate_limit")
     @classmethod

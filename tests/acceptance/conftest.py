@@ -60,7 +60,7 @@ def worker(house: Stack, worker_ready: Callable[[], bool]) -> Stack:
 
 @pytest.fixture
 def worker_with(house: Stack, worker_ready: Callable[[], bool]) -> Iterator[Callable[..., Service]]:
-    """`worker_with(REPLY_DEADLINE_SECONDS=3)`: a new worker with these settings, in the place of the house's own."""
+    """`worker_with(MODEL_IDLE_SECONDS=2)`: a new worker with these settings, in the place of the house's own."""
     started: list[Service] = []
 
     def start(**settings: object) -> Service:

@@ -201,9 +201,9 @@ def test_a_first_model_that_hangs_is_followed_by_the_next_in_the_same_claim(
 def test_a_wish_that_ends_after_the_deadline_is_granted_in_the_queue(
     worker_with: WorkerWith, people: People, database: Database, faulty_model: FaultyModel
 ) -> None:
-    worker_with(REPLY_DEADLINE_SECONDS=3, GEMINI_MODELS=FIRST)
+    worker_with(REPLY_DEADLINE_SECONDS=10, MODEL_FIRST_TOKEN_SECONDS=10, GEMINI_MODELS=FIRST)
     marker = uuid4().hex
-    faulty_model.add("refuse", question=marker, status=429, quota="minute", retry_info=4)
+    faulty_model.add("refuse", question=marker, status=429, quota="minute", retry_info=11)
     question = ask(people, marker)
     wait_for(lambda: outcomes(database, question) == ["rate_limited"], "the refusal", PATIENCE)
 
@@ -212,16 +212,16 @@ def test_a_wish_that_ends_after_the_deadline_is_granted_in_the_queue(
     assert reply(database, question)["status"] == "pending"
     wait_for_status(database, question, "completed")
     assert ledger(database, question) == [("rate_limited", FIRST), ("ok", FIRST)]
-    assert gap(database, question) >= 4
+    assert gap(database, question) >= 11
 
 
 def test_a_reply_whose_time_is_over_goes_back_to_the_queue(
     worker_with: WorkerWith, people: People, database: Database, faulty_model: FaultyModel, calls: Calls
 ) -> None:
     """The model still speaks now and then, so that no other limit ends it."""
-    worker_with(REPLY_DEADLINE_SECONDS=3)
+    worker_with(REPLY_DEADLINE_SECONDS=10, MODEL_FIRST_TOKEN_SECONDS=10)
     marker = uuid4().hex
-    faulty_model.add("slow", question=marker, pace_ms=900)
+    faulty_model.add("slow", question=marker, pace_ms=5000)
     question = ask(people, marker)
     wait_for_status(database, question, "completed")
 

@@ -192,6 +192,39 @@ def test_a_question_waits_ten_minutes_unless_told_otherwise(environment):
         load(WorkerSettings)
 
 
+@pytest.mark.parametrize("seconds", ["5", "0.5", "9.99", "0", "-1"])
+def test_a_deadline_that_gemini_refuses_is_refused_at_start(environment, seconds):
+    environment(REPLY_DEADLINE_SECONDS=seconds, MODEL_FIRST_TOKEN_SECONDS="0.1")
+
+    with pytest.raises(
+        ConfigError, match=r"REPLY_DEADLINE_SECONDS: .*greater than or equal to 10.*refuses every call"
+    ):
+        load(WorkerSettings)
+
+
+def test_the_shortest_deadline(environment):
+    environment(REPLY_DEADLINE_SECONDS="10", MODEL_FIRST_TOKEN_SECONDS="10")
+
+    assert load(WorkerSettings).reply_deadline_seconds == 10
+
+
+@pytest.mark.parametrize(("deadline", "first"), [("14", None), ("30", "31"), (None, "121")])
+def test_a_first_word_later_than_the_deadline_is_refused(environment, deadline, first):
+    environment(REPLY_DEADLINE_SECONDS=deadline, MODEL_FIRST_TOKEN_SECONDS=first)
+
+    with pytest.raises(ConfigError, match=r"MODEL_FIRST_TOKEN_SECONDS: .*not be above REPLY_DEADLINE_SECONDS, which"):
+        load(WorkerSettings)
+
+
+def test_of_a_deadline_that_cannot_be_read_only_that_is_told(environment):
+    environment(REPLY_DEADLINE_SECONDS="soon")
+
+    with pytest.raises(ConfigError) as caught:
+        load(WorkerSettings)
+
+    assert str(caught.value).count("\n") == 1
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.7", "worker.internal"])
 def test_the_operators_page_is_never_open_to_others(environment, host):
     environment(HEALTH_HOST=host)

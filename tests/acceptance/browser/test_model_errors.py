@@ -115,7 +115,6 @@ async def test_what_may_pass_is_tried_again_before_it_is_told(
 @pytest.mark.parametrize(
     ("setting", "fault"),
     [
-        ("REPLY_DEADLINE_SECONDS", {"fault": "slow", "pace_ms": 900}),
         ("MODEL_FIRST_TOKEN_SECONDS", {"fault": "stall"}),
         ("MODEL_IDLE_SECONDS", {"fault": "stall", "after": 3}),
     ],
