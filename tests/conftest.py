@@ -10,10 +10,13 @@ from psycopg.rows import dict_row
 
 from tests.holder import Holder
 from tests.people import People
+from worker import proxies
 from worker.local.settings import Ports
 from worker.local.stack import Stack
 
 Connection = psycopg.Connection[dict]
+
+proxies.settle()  # behind one, the tests' own clients must not ask it for this machine
 
 
 @pytest.fixture(scope="session")

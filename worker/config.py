@@ -2,10 +2,12 @@
 
 import ipaddress
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from worker import proxies
 from worker.errors import ConfigError
 from worker.limits import RateLimit
 
@@ -143,8 +145,9 @@ SettingsType = TypeVar("SettingsType", bound=BaseSettings)
 
 def load(kind: type[SettingsType]) -> SettingsType:
     """Read the settings, or raise ConfigError with one line for each problem."""
+    proxies.settle()
     try:
-        return kind()
+        settings = kind()
     except ValidationError as error:
         lines = []
         for problem in error.errors(include_input=False, include_url=False):
@@ -152,3 +155,13 @@ def load(kind: type[SettingsType]) -> SettingsType:
             purpose = kind.model_fields[name].description if name in kind.model_fields else ""
             lines.append(f"{name.upper()}: {problem['msg']}. {purpose}")
         raise ConfigError("Settings that cannot be used:\n  " + "\n  ".join(lines)) from None
+    proxies.spare(host for _, value in settings if is_loopback(host := _host(value)))
+    return settings
+
+
+def _host(value: object) -> str:
+    """Of a setting that is an address; empty for all others."""
+    try:
+        return urlsplit(value).hostname or "" if isinstance(value, str) else ""
+    except ValueError:
+        return ""

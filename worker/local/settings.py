@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from worker import proxies
 from worker.config import WorkerSettings
 from worker.local.processes import StartError
 
@@ -83,7 +84,8 @@ PORT_SETTINGS = {
 
 
 def load() -> LocalSettings:
-    """Raise StartError with a sentence for each setting that cannot be used."""
+    """Raise StartError or ConfigError with a sentence for each setting that cannot be used."""
+    proxies.settle()
     try:
         return LocalSettings()
     except ValidationError as error:

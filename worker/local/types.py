@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+from worker import proxies
 from worker.local import supabase_cli
 from worker.local.settings import Ports
 from worker.local.stack import Stack
@@ -14,6 +15,7 @@ def generate(database_url: str) -> str:
 
 
 if __name__ == "__main__":
+    proxies.settle()
     with (
         tempfile.TemporaryDirectory() as directory,
         Stack(Path(directory), ports=Ports.free(), worker=False, web=False, model=False, durable=False) as stack,
