@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import platform
 import signal
 import sys
@@ -12,9 +13,10 @@ from pathlib import Path
 
 import click
 
+from worker.config import is_loopback
 from worker.local import settings
-from worker.local.processes import StartError
-from worker.local.settings import Ports
+from worker.local.processes import StartError, refused
+from worker.local.settings import LocalSettings, Ports
 from worker.local.stack import ROOT, Stack
 from worker.local.supervisor import supervise
 
@@ -52,6 +54,9 @@ def local(ephemeral: bool, no_worker: bool, no_web: bool, no_model: bool, demo: 
     try:
         _require_platform()
         choices = settings.load()
+        _tell_of_unheeded(choices)
+        # Without it Node asks the system, which knows no home of a user that has no account.
+        os.environ.setdefault("HOME", tempfile.gettempdir())
         # Temporary stacks are for tests and benchmarks: those never spend somebody's money.
         real_model = choices.gemini_api_key is not None and not ephemeral
         with _signals(), _directory(ephemeral) as directory:
@@ -69,6 +74,8 @@ def local(ephemeral: bool, no_worker: bool, no_web: bool, no_model: bool, demo: 
                 supervise(stack)
     except StartError as error:
         raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(refused(error)) from None
     except Stopped:
         log.info("Stopped.")
 
@@ -79,6 +86,14 @@ def _require_platform() -> None:
             "The embedded Supabase runs on Linux on x86-64 only (WSL too): here, use `supabase start`, "
             "which needs Docker, and put its URL and keys into .env."
         )
+
+
+def _tell_of_unheeded(choices: LocalSettings) -> None:
+    for name in ("web_host", "health_host"):
+        if not is_loopback(getattr(choices, name)):
+            log.warning(
+                "%s is not heeded: all of this listens on 127.0.0.1, since it trusts everybody.", name.upper()
+            )
 
 
 @contextmanager

@@ -1,10 +1,13 @@
 """The keys of the local project: made once, kept in a file that only its owner may read."""
 
+import fcntl
 import json
 import os
 import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from worker.local.processes import StartError
 
 
 @dataclass(frozen=True)
@@ -15,9 +18,23 @@ class Keys:
 
 
 def load_or_create(path: Path) -> Keys:
-    """The keys stored at `path`; made at the first call, so that tokens survive a restart."""
-    if path.exists():
+    """The keys stored at `path`; made at the first call, so that tokens survive a restart. Its folder is there."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # of two first starts, one makes the keys that both have
+        return _load(path) if path.exists() else _create(path)
+    finally:
+        os.close(folder)
+
+
+def _load(path: Path) -> Keys:
+    try:
         return Keys(**json.loads(path.read_text()))
+    except (ValueError, TypeError):
+        raise StartError(f"{path} cannot be read: remove it, and new keys are made at the next start.") from None
+
+
+def _create(path: Path) -> Keys:
     keys = Keys(
         publishable=f"sb_publishable_{secrets.token_urlsafe(24)}",
         secret=f"sb_secret_{secrets.token_urlsafe(24)}",

@@ -13,11 +13,11 @@ def apply(database_url: str, workdir: Path) -> bool:
 
     Raise StartError with the CLI's own words if a migration fails.
     """
-    if _applied(database_url) == _versions(workdir / "supabase" / "migrations"):
-        return False
     try:
+        if _applied(database_url) == _versions(workdir / "supabase" / "migrations"):
+            return False
         supabase_cli.run("db", "push", "--yes", f"--workdir={workdir}", f"--remote={database_url}")
-    except StartError as error:
+    except (StartError, psycopg.Error) as error:
         raise StartError(f"The migrations could not be applied:\n{error}") from None
     return True
 

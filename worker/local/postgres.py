@@ -50,7 +50,10 @@ class Postgres(Service):
 
     def wait_ready(self, seconds: float = 60.0) -> None:
         super().wait_ready(seconds)
-        self._bootstrap()
+        try:
+            self._bootstrap()
+        except psycopg.Error as error:
+            raise StartError(f"Postgres could not be set up: {error}\n{self.log_tail()}") from None
 
     def kill(self) -> None:
         """A power cut: the server and all its backends at once."""
@@ -154,7 +157,8 @@ class Postgres(Service):
 def _privileges(directory: Path) -> tuple[str, ...]:
     """Postgres refuses to run as root: then it runs as the owner of its data.
 
-    It keeps the one capability that lets it reach a directory inside root's private home.
+    It keeps the one capability that lets it reach a directory inside root's private home, and files that only root
+    may read: with a umask of 077 all that is installed is such.
     """
     if os.geteuid() != 0:
         return ()
@@ -163,6 +167,7 @@ def _privileges(directory: Path) -> tuple[str, ...]:
         f"--reuid={owner.st_uid}",
         f"--regid={owner.st_gid}",
         "--clear-groups",
+        "--securebits=+no_setuid_fixup",  # else access(2), by which it looks for its own files, does not count it
         "--inh-caps=+dac_override",
         "--ambient-caps=+dac_override",
     )

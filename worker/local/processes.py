@@ -1,5 +1,6 @@
 """One child process: started, waited for, stopped or killed. It never outlives its parent."""
 
+import errno
 import http.client
 import os
 import signal
@@ -20,6 +21,22 @@ POLL_SECONDS = 0.02
 
 class StartError(Exception):
     """Something of the local stack cannot start. The message is a sentence for a human."""
+
+
+REMEDIES = {
+    errno.ENOSPC: "Make room on that disk.",
+    errno.EDQUOT: "Make room: your share of that disk is used up.",
+    errno.EROFS: "Use a copy of this folder that can be written, or --ephemeral.",
+    errno.EACCES: "Use a copy of this folder that is yours, or --ephemeral.",
+    errno.EMFILE: "Raise the limit of open files: ulimit -n.",
+    errno.ENOENT: "Is it installed? setpriv comes with util-linux, all else with make install.",
+}
+
+
+def refused(error: OSError) -> str:
+    """What the system refuses to a start, as a sentence with its remedy."""
+    what = f"{error.filename}: " if error.filename else ""
+    return f"{what}{error.strerror or error}. {REMEDIES.get(error.errno or 0, '')}".strip()
 
 
 class Service:

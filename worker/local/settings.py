@@ -48,6 +48,8 @@ class LocalSettings(BaseSettings):
     local_model_port: Port = 54324
     web_port: Port = 8000
     health_port: Port = 8001
+    web_host: str = "127.0.0.1"
+    health_host: str = "127.0.0.1"
     gemini_api_key: SecretStr | None = None
     gemini_models: str = WorkerSettings.model_fields["gemini_models"].default
 

