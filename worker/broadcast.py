@@ -1,6 +1,8 @@
 """Pieces of text to the sessions' channels: coalesced, sent together, in budget. Never worth a reply."""
 
 import asyncio
+import random
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,7 @@ LAST_FLUSH_SECONDS = 1.0
 MOST_MESSAGES = 10
 COST = 2  # messages that a delta counts as: one sent, and one received by the tab that shows it
 REFUSED_SECONDS = 1.0  # pause after such a refusal
+LATELY_SECONDS = 60.0  # what failed longer ago tells nothing of now
 
 
 @dataclass
@@ -44,6 +47,13 @@ class Broadcaster:
         self._something = asyncio.Event()
         self._sending = asyncio.Lock()
         self._refused = False
+        self._failing_since: float | None = None
+        self._failed_at = 0.0
+
+    @property
+    def failing_since(self) -> float | None:
+        """Since when, by the monotonic clock, Realtime takes no delta; None: it does, or none was sent of late."""
+        return self._failing_since if time.monotonic() - self._failed_at < LATELY_SECONDS else None
 
     def send(self, session_id: str, message_id: str, attempt: int, offset: int, text: str) -> None:
         """Goes out with the next flush, joined to what of this attempt still waits."""
@@ -59,7 +69,7 @@ class Broadcaster:
             sent = await self.flush()
             # With many streams, each waits longer for its turn: all of them get coarser.
             pause = max(COALESCE_SECONDS, sent * COST / self._per_second)
-            await asyncio.sleep(REFUSED_SECONDS if self._refused else pause)
+            await asyncio.sleep(REFUSED_SECONDS * random.uniform(0.7, 1.3) if self._refused else pause)  # noqa: S311
 
     async def flush_last(self, message_id: str, attempt: int) -> None:
         """What is left of an answer goes out before its row, but the row does not wait long for it."""
@@ -108,9 +118,12 @@ class Broadcaster:
                 return False
             response.raise_for_status()
             metrics.DELTAS_SENT.inc(len(messages))
+            self._failing_since = None
         except httpx.HTTPError as error:
             # A client that misses a piece reads the draft.
             metrics.DELTAS_DROPPED.inc(len(messages))
+            self._failed_at = time.monotonic()
+            self._failing_since = self._failing_since or self._failed_at
             log.warning(
                 "Deltas were not sent.",
                 action="deltas_dropped",

@@ -70,6 +70,13 @@ API_ANSWERS = _gauge("postbro_api_answers", "1 if the last claim reached the dat
 # Realtime
 SUBSCRIBED = _gauge("postbro_wakeup_subscribed", "1 while subscribed to wake-ups, else 0.")
 WAKEUPS = _counter("postbro_wakeups_total", "Wake-ups heard.")
+WAKEUPS_ARRIVE = _gauge(
+    "postbro_wakeups_arrive",
+    "1 while wake-ups can be relied on: subscribed, Realtime reads the database, and none was missed lately; else 0.",
+)
+WAKEUPS_MISSED = _counter(
+    "postbro_wakeups_missed_total", "Claims that found a new question of which no wake-up had told within a second."
+)
 DELTAS_SENT = _counter("postbro_deltas_sent_total", "Deltas that Realtime took.")
 DELTAS_DROPPED = _counter("postbro_deltas_dropped_total", "Deltas given up; pages read the draft instead.")
 DELTAS_HELD_BACK = _counter("postbro_deltas_held_back_total", "Deltas that Realtime put off: too many messages.")

@@ -3,12 +3,24 @@
 import time
 
 from worker.admission import Admission
+from worker.broadcast import Broadcaster
 from worker.config import WorkerSettings
 from worker.runner import Runner
 from worker.wakeup import WakeUp
 
+REMEDIES = {
+    "away": "See that Realtime is up and that SUPABASE_SECRET_KEY is of this project.",
+    "starting": "It does so within seconds, or minutes after a long rest; if it does not, look at the project's "
+    "Realtime log.",
+    "deaf": "See that the database can write to realtime.messages (disk, partitions) and that Realtime reads it: "
+    "`python -m worker check` says where they end.",
+}
+"""By the state of the wake-ups."""
 
-def problems(settings: WorkerSettings, runner: Runner, wakeup: WakeUp, admission: Admission) -> dict[str, str]:
+
+def problems(
+    settings: WorkerSettings, runner: Runner, wakeup: WakeUp, admission: Admission, broadcaster: Broadcaster
+) -> dict[str, str]:
     """By name; nothing if all is well. For any thread."""
     found = {}
     if runner.api_refuses is not None:
@@ -24,11 +36,13 @@ def problems(settings: WorkerSettings, runner: Runner, wakeup: WakeUp, admission
             "and that the project is not paused; "
             "`python -m worker check` tells more."
         )
-    if not wakeup.subscribed:
-        found["realtime"] = (
-            f"Not subscribed to wake-ups for {_since(wakeup.changed_at)}: "
-            f"the queue is asked every {settings.degraded_sweep_seconds:g} s instead, and answers come later. "
-            "See that Realtime is up and that SUPABASE_SECRET_KEY is of this project."
+    if wakeup.state != "well":
+        meanwhile = f"the queue is asked every {settings.degraded_sweep_seconds:g} s instead, and answers come later."
+        found["realtime"] = f"{_deafness(wakeup)}: {meanwhile} {REMEDIES[wakeup.state]}"
+    if (since := broadcaster.failing_since) is not None:
+        found["deltas"] = (
+            f"Realtime has taken no piece of an answer for {_since(since)}: answers do not stream. "
+            "See that Realtime is up, and within its limits."
         )
     states = admission.states()
     if states and all(state == "open" for state in states.values()):
@@ -39,6 +53,20 @@ def problems(settings: WorkerSettings, runner: Runner, wakeup: WakeUp, admission
             "GEMINI_MODELS; `python -m worker check` tells more."
         )
     return found
+
+
+def _deafness(wakeup: WakeUp) -> str:
+    since = _since(wakeup.changed_at)
+    match wakeup.state:
+        case "starting":
+            return f"Subscribed to wake-ups, but Realtime has not begun to read the database for {since}"
+        case "deaf":
+            return (
+                f"Subscribed to wake-ups, but none arrives: the last {wakeup.missed} claims that found a question "
+                "had not been told of it"
+            )
+        case _:
+            return f"Not subscribed to wake-ups for {since}"
 
 
 def _since(moment: float) -> str:

@@ -48,6 +48,10 @@ class Next(NamedTuple):
     may_be_woken: bool = True
 
 
+def _spread(seconds: float) -> float:
+    return seconds * random.uniform(0.7, 1)  # noqa: S311
+
+
 class Runner:
     """Claims up to its free capacity while some model may be asked, and drains when asked to stop."""
 
@@ -120,7 +124,7 @@ class Runner:
         self._lease.changed.clear()
         if not self._lease.holds:
             self._api_is(False, self._lease.refused)
-            return Next(self._settings.degraded_sweep_seconds, cause)
+            return Next(_spread(self._settings.degraded_sweep_seconds), cause)
         if not self._failures:
             self._api_is(True)  # it has answered the beat; a worker that is full would not learn it otherwise
         free = min(self._settings.worker_concurrency - len(self._answering.claims()), MOST_CLAIMED)
@@ -130,7 +134,7 @@ class Runner:
         if wanted <= 0:
             # Nothing is claimed that could not be asked: others may be able to, and the queue keeps its order.
             return min(self._sweep(), Next(self._admission.opens_in() + random.uniform(0, 0.1), "admission"))  # noqa: S311
-        number = self._lease.next_claim()
+        number, asked_at = self._lease.next_claim(), time.monotonic()
         try:
             with metrics.CLAIM_DURATION.time():
                 claimed = await self._replies.claim(number, wanted)
@@ -139,6 +143,9 @@ class Runner:
         finally:
             # Answered, or given up: what it may bring all the same goes back with the next beat.
             self._lease.know(number)
+        # What was claimed before may have been put off: of that, no wake-up tells.
+        if new := [claim.reply.waiting_ms / 1000 for claim in claimed.claims if claim.attempt == 1]:
+            self._wakeup.found(asked_at, max(new))
         return self._take(claimed, cause, wanted, heard_at)
 
     def _take(self, claimed: Claimed, cause: str, wanted: int, heard_at: float | None) -> Next:
@@ -178,9 +185,10 @@ class Runner:
         return Next(max(pause * random.uniform(0.7, 1.3), wish), "degraded_sweep", may_be_woken=False)  # noqa: S311
 
     def _sweep(self) -> Next:
-        if self._wakeup.subscribed:
-            return Next(self._settings.sweep_seconds, "sweep")
-        return Next(self._settings.degraded_sweep_seconds, "degraded_sweep")
+        """At the latest, and each time at another moment: workers that were started together do not stay in step."""
+        if self._wakeup.state == "well":
+            return Next(_spread(self._settings.sweep_seconds), "sweep")
+        return Next(_spread(self._settings.degraded_sweep_seconds), "degraded_sweep")
 
     def _api_is(self, answering: bool, refuses: str | None = None) -> None:
         if answering is not self.api_answers or refuses != self.api_refuses:
@@ -243,7 +251,7 @@ class Runner:
                         if isinstance(error, DatabaseRefused):
                             raise
                     released += freed
-                    await asyncio.sleep(0 if freed or not left else RELEASE_PAUSE_SECONDS)
+                    await asyncio.sleep(0 if freed or not left else _spread(RELEASE_PAUSE_SECONDS))
         if left:
             log.warning(
                 "Not all was released: the lease will run out.",

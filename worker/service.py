@@ -39,7 +39,7 @@ async def run(settings: WorkerSettings) -> None:
     runner = Runner(settings, replies, wakeup, answerer, admission)
 
     def problems() -> dict[str, str]:
-        return readiness.problems(settings, runner, wakeup, admission)
+        return readiness.problems(settings, runner, wakeup, admission, broadcaster)
 
     heartbeat = Heartbeat()
     figures = Figures(settings)

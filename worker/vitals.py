@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import random
 import time
 
 import structlog
@@ -50,4 +51,4 @@ async def measure_queue(replies: Replies) -> None:
             told = True
         metrics.QUEUE_PENDING.set(pending)
         metrics.QUEUE_OLDEST.set(oldest)
-        await asyncio.sleep(QUEUE_SECONDS)
+        await asyncio.sleep(QUEUE_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311

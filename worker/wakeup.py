@@ -1,20 +1,31 @@
-"""The Realtime subscription: rebuilt for ever, and never more than a hint. It sets one event."""
+"""What is known of questions that become due: wake-ups, and whether they can be relied on. They are only ever a hint.
+
+Rebuilds the subscription for ever. It sets one event.
+"""
 
 import asyncio
-import contextlib
+import math
+import random
 import time
+from typing import Literal
 
 import structlog
-from realtime import AsyncRealtimeClient, RealtimeSubscribeStates
 
 from worker import metrics
 from worker.config import WorkerSettings
+from worker.subscription import listen
 
 log = structlog.get_logger()
 
-TOPIC = "chat:worker"
-WATCH_SECONDS = 1.0
 BACKOFF_SECONDS = (1.0, 2.0, 5.0)
+LATE_SECONDS = 1.0
+"""A wake-up that has not come after as long is not on its way."""
+MOST_MISSED = 2
+"""One in a row may have been late."""
+
+State = Literal["away", "starting", "deaf", "well"]
+"""away: not subscribed. starting: subscribed, and Realtime does not read the database yet. deaf: subscribed, and
+questions are found of which no wake-up told."""
 
 
 class WakeUp:
@@ -25,17 +36,66 @@ class WakeUp:
         self.heard_at: float | None = None
         """When the first wake-up since the last `take` was heard, by the monotonic clock."""
         self.subscribed = False
+        self.flows = False
+        """Whether Realtime passes on what the database sends, by its own word or because a wake-up has come."""
+        self.missed = 0
+        """Claims since the last wake-up that found what one should have told of."""
         self.changed_at = time.monotonic()
-        """Since when it is subscribed, or not."""
+        """Since when `state` is as it is."""
+        self._told: State = "away"
+        self._relied_on_since = self._last_heard_at = -math.inf
+        self._ended = asyncio.Event()
+        """Ends the subscription, so that another is made."""
         self._url = f"{settings.supabase_url.rstrip('/')}/realtime/v1"
         self._key = settings.supabase_secret_key.get_secret_value()
+
+    @property
+    def state(self) -> State:
+        if not self.subscribed:
+            return "away"
+        if self.missed >= MOST_MISSED:
+            return "deaf"
+        return "well" if self.flows else "starting"
 
     def hear(self) -> None:
         """A wake-up has come."""
         metrics.WAKEUPS.inc()
+        self._last_heard_at = time.monotonic()
         if self.heard_at is None:
-            self.heard_at = time.monotonic()
+            self.heard_at = self._last_heard_at
+        self.missed = 0
+        self._flow()
         self.event.set()
+
+    def joined(self) -> None:
+        self.subscribed = True
+        self._note()
+        self.event.set()
+        log.info("Subscribed to wake-ups.", action="wakeup_subscribed")
+
+    def flow(self) -> None:
+        """What was sent before has not arrived: somebody has to look."""
+        if not self.flows:
+            self._flow()
+            self.event.set()
+
+    def found(self, asked_at: float, waited_seconds: float) -> None:
+        """A claim has found a new question that had been due for so long when it was asked for."""
+        due_at = asked_at - waited_seconds
+        is_told_of = self._last_heard_at > due_at - LATE_SECONDS
+        if waited_seconds < LATE_SECONDS or is_told_of or not self.flows or due_at < self._relied_on_since:
+            return
+        self.missed += 1
+        metrics.WAKEUPS_MISSED.inc()
+        self._note()
+        # After 2, 4, 8 …: another subscription may hear; where nothing is sent, none does.
+        if self.missed >= MOST_MISSED and self.missed & (self.missed - 1) == 0:
+            log.warning(
+                "Questions are found of which no wake-up told: another subscription is made.",
+                action="wakeup_missed",
+                count=self.missed,
+            )
+            self._ended.set()
 
     def take(self) -> float | None:
         """Clear the event; answers `heard_at`."""
@@ -44,16 +104,12 @@ class WakeUp:
         return heard_at
 
     async def run(self) -> None:
-        """Subscribe, watch, and build a new client when the subscription is lost.
-
-        The client's own reconnecting is off: after some seconds of outage it gives up for good, and says so
-        to nobody.
-        """
+        """Subscribe, watch, and subscribe again when the subscription is lost."""
         failures = 0
         while True:
+            self._ended.clear()
             try:
-                await self._subscribe_and_watch()
-                failures = 0
+                await listen(self._url, self._key, self, self._ended)
             except Exception as error:  # whatever it is, deafness is the one thing that must not last
                 log.warning("Realtime cannot be reached.", action="wakeup_failed", error=type(error).__name__)
             if self.subscribed:
@@ -61,55 +117,20 @@ class WakeUp:
                 log.warning("The Realtime subscription is lost.", action="wakeup_lost")
                 # Whoever waits for a sweep waits by the slow rule: from now on the fast one holds.
                 self.event.set()
-            self._is_subscribed(False)
-            await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
+            self.subscribed = self.flows = False
+            self._note()
+            pause = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
             failures += 1
 
-    def _is_subscribed(self, subscribed: bool) -> None:
-        if subscribed is not self.subscribed:
-            self.changed_at = time.monotonic()
-        self.subscribed = subscribed
-        metrics.SUBSCRIBED.set(subscribed)
+    def _flow(self) -> None:
+        if not self.flows:
+            self.flows = True
+            self._relied_on_since = time.monotonic()
+        self._note()
 
-    async def _subscribe_and_watch(self) -> None:
-        client = AsyncRealtimeClient(self._url, token=self._key, auto_reconnect=False, max_retries=1)
-        lost = asyncio.Event()
-        channel = client.channel(
-            TOPIC,
-            {
-                "config": {
-                    "private": True,
-                    "broadcast": {"ack": False, "self": False},
-                    "presence": {"key": "", "enabled": False},
-                }
-            },
-        )
-        # A callback that raises ends all reception without a sign: these cannot raise.
-        channel.on_broadcast("wake_up", lambda _: self.hear())
-
-        def on_state(state: RealtimeSubscribeStates, _: Exception | None) -> None:
-            if state == RealtimeSubscribeStates.SUBSCRIBED:
-                self._is_subscribed(True)
-                self.event.set()
-                log.info("Subscribed to wake-ups.", action="wakeup_subscribed")
-            else:
-                lost.set()
-
-        try:
-            await client.connect()
-            await channel.subscribe(on_state)
-            while client.is_connected and not lost.is_set() and channel.is_joined:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(WATCH_SECONDS):
-                        await lost.wait()
-        finally:
-            await _close(client)
-
-
-async def _close(client: AsyncRealtimeClient) -> None:
-    listening = client._listen_task
-    with contextlib.suppress(Exception):
-        await client.close()
-    if listening is not None:
-        # Its exception is known already; left alone, Python would complain that nobody asked for it.
-        await asyncio.gather(listening, return_exceptions=True)
+    def _note(self) -> None:
+        if self.state != self._told:
+            self._told, self.changed_at = self.state, time.monotonic()
+        metrics.SUBSCRIBED.set(self.subscribed)
+        metrics.WAKEUPS_ARRIVE.set(self.state == "well")

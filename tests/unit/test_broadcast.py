@@ -231,3 +231,28 @@ async def test_the_loop_sends_what_comes():
         await asyncio.gather(running, return_exceptions=True)
 
     assert payloads_of(server.requests[0])[0]["text"] == "x"
+
+
+async def test_since_when_nothing_is_taken_is_known_until_something_is(monkeypatch):
+    async def refuses(exchange):
+        await exchange.answer(500, {})
+
+    async with sending(refuses, refuses, accepts, refuses) as (_, broadcaster):
+
+        async def say():
+            broadcaster.send("s1", "m1", 1, 0, "piece")
+            await broadcaster.flush()
+
+        assert broadcaster.failing_since is None
+        await say()
+        since = broadcaster.failing_since
+        assert since is not None
+        await say()
+        assert broadcaster.failing_since == since
+        await say()
+        assert broadcaster.failing_since is None
+
+        await say()
+        assert broadcaster.failing_since is not None
+        monkeypatch.setattr(broadcast, "LATELY_SECONDS", 0.0)
+        assert broadcaster.failing_since is None, "what failed long ago tells nothing of now"

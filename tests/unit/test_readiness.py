@@ -18,13 +18,14 @@ SETTINGS = WorkerSettings(
 )
 
 
-def found(api=True, subscribed=True, seconds=0, admission=None, refused=None):
+def found(api=True, state="well", seconds=0, admission=None, refused=None, failing_since=None):
     since = time.monotonic() - seconds
     return problems(
         SETTINGS,
         SimpleNamespace(api_answers=api, api_refuses=refused, api_changed_at=since),
-        SimpleNamespace(subscribed=subscribed, changed_at=since),
+        SimpleNamespace(state=state, missed=3, changed_at=since),
         admission or Admission(["first", "second"]),
+        SimpleNamespace(failing_since=failing_since),
     )
 
 
@@ -57,10 +58,30 @@ def test_a_database_that_refuses_is_no_outage():
 
 
 def test_it_is_deaf():
-    words = found(subscribed=False, seconds=300)["realtime"]
+    words = found(state="away", seconds=300)["realtime"]
     assert "Not subscribed to wake-ups for 5 min" in words
     assert "every 2 s" in words
     assert "SUPABASE_SECRET_KEY" in words
+
+
+def test_it_is_subscribed_and_nothing_arrives():
+    """The socket stands, and what the database sends reaches nobody: only what claims find tells of it."""
+    words = found(state="deaf")["realtime"]
+    assert "none arrives: the last 3 claims that found a question had not been told of it" in words
+    assert "every 2 s" in words
+    assert "realtime.messages" in words
+    assert "worker check" in words
+
+
+def test_realtime_does_not_read_the_database_yet():
+    words = found(state="starting", seconds=7)["realtime"]
+    assert "Realtime has not begun to read the database for 7 s" in words
+    assert "every 2 s" in words
+
+
+def test_no_piece_of_an_answer_is_taken():
+    words = found(failing_since=time.monotonic() - 7)["deltas"]
+    assert "no piece of an answer for 7 s" in words
 
 
 def test_no_model_is_left():

@@ -172,8 +172,8 @@ class FakeAnswerer:
             await asyncio.wait_for(self.changed.wait_for(condition), BOUND)
 
 
-def claim_of(name):
-    return Claim(Reply(name, "s", "u", 1, 1, 4, "?", [], [], []), "w1", 1, 4)
+def claim_of(name, waited=0.0):
+    return Claim(Reply(name, "s", "u", 1, 1, 4, "?", [], [], [], round(waited * 1000)), "w1", 1, 4)
 
 
 def settings_of(**settings):
@@ -193,7 +193,7 @@ def running(replies, answerer, subscribed=True, admission=None, **settings):
     async def manage():
         worker_settings = settings_of(**settings)
         wakeup = WakeUp(worker_settings)
-        wakeup.subscribed = subscribed
+        wakeup.subscribed = wakeup.flows = subscribed
         runner = Runner(worker_settings, replies, wakeup, answerer, admission or FakeAdmission())
         task = asyncio.create_task(runner.run())
         try:
@@ -266,6 +266,44 @@ async def test_without_a_wake_up_it_asks_again(subscribed, next_due, settings):
     replies.next_due = next_due
     async with running(replies, FakeAnswerer(), subscribed, **settings):
         await replies.until_asked(3)
+
+
+async def test_questions_of_which_no_wake_up_told_make_it_ask_more_often():
+    """Subscribed, and deaf: what the database sends reaches nobody."""
+    replies, answerer = FakeReplies(), FakeAnswerer()
+    async with running(replies, answerer, sweep_seconds=0.01, degraded_sweep_seconds=LONG) as worker:
+        worker.wakeup._relied_on_since -= LONG
+        await replies.until_asked(1)
+        replies.waiting += [claim_of("m1", waited=5.0)]
+        await answerer.until(lambda: answerer.begun == ["m1"])
+        assert worker.wakeup.missed == 1, "one may have been late"
+        replies.waiting += [claim_of("m2", waited=5.0)]
+        await answerer.until(lambda: answerer.begun == ["m1", "m2"])
+        assert (worker.wakeup.missed, worker.wakeup.state) == (2, "deaf")
+        asked = len(replies.asked)
+        await turns()
+        assert len(replies.asked) == asked, "from now on by the other rule, which is the longer one here"
+
+
+async def test_what_was_put_off_tells_nothing_of_wake_ups():
+    put_off, answerer = claim_of("m1", waited=5.0), FakeAnswerer()
+    put_off.attempt = 2
+    async with running(FakeReplies(put_off), answerer) as worker:
+        worker.wakeup._relied_on_since -= LONG
+        await answerer.until(lambda: answerer.begun == ["m1"])
+        assert worker.wakeup.missed == 0
+
+
+@pytest.mark.parametrize("subscribed", [True, False])
+async def test_workers_that_were_started_together_do_not_stay_in_step(subscribed, monkeypatch):
+    replies = FakeReplies()
+    waits = []
+    async with running(replies, FakeAnswerer(), subscribed, sweep_seconds=60, degraded_sweep_seconds=60) as worker:
+        await replies.until_asked(1)
+        waits = [worker.runner._sweep().seconds for _ in range(100)]
+
+    assert len(set(waits)) == 100
+    assert 42 <= min(waits) < max(waits) <= 60, "and never longer than was set"
 
 
 async def test_it_registers_before_the_first_claim():

@@ -9,7 +9,8 @@ import httpx
 
 from worker.checks.findings import Finding
 from worker.config import WorkerSettings
-from worker.wakeup import TOPIC, WakeUp
+from worker.subscription import TOPIC
+from worker.wakeup import WakeUp
 
 SUBSCRIBE_SECONDS = 10.0
 HEAR_SECONDS = 5.0

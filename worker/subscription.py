@@ -1,0 +1,107 @@
+"""One subscription to wake-ups, from its socket to its end."""
+
+import asyncio
+import contextlib
+import time
+from typing import Any, Protocol, cast
+
+import structlog
+from realtime import AsyncRealtimeChannel, AsyncRealtimeClient, RealtimeSubscribeStates
+from realtime.types import PHOENIX_CHANNEL, RealtimeChannelOptions
+
+log = structlog.get_logger()
+
+TOPIC = "chat:worker"
+WATCH_SECONDS = 1.0
+HEARTBEAT_SECONDS = 15
+"""The client takes no less."""
+SILENT_SECONDS = 2.0 * HEARTBEAT_SECONDS
+"""Without the answer to a heartbeat for as long, nothing else arrives either."""
+REPLICATION_SECONDS = 65.0
+"""A server that knows the question says within 60 s that it reads the database, or closes the channel."""
+CLOSE_SECONDS = 1.0
+
+
+class Listener(Protocol):
+    """What is told of a subscription. None of these may raise: it would end all reception without a sign."""
+
+    def joined(self) -> None: ...
+    def flow(self) -> None:
+        """What the database sends from now on arrives."""
+
+    def hear(self) -> None:
+        """A wake-up has come."""
+
+
+async def listen(url: str, key: str, listener: Listener, ended: asyncio.Event) -> None:
+    """Until the subscription is lost, or `ended` is set. Raises whatever the client does while it connects.
+
+    The client's own reconnecting is off: after some seconds of outage it gives up for good, and says so to nobody.
+    """
+    client = AsyncRealtimeClient(url, token=key, auto_reconnect=False, max_retries=1, hb_interval=HEARTBEAT_SECONDS)
+    heart = _Heart(client)
+    channel = client.channel(TOPIC, _options())
+    channel.on_broadcast("wake_up", lambda _: listener.hear())
+    channel.on_system(lambda said: listener.flow() if said.extension == "system" else None)
+
+    def on_state(state: RealtimeSubscribeStates, _: Exception | None) -> None:
+        if state == RealtimeSubscribeStates.SUBSCRIBED:
+            listener.joined()
+        else:
+            ended.set()
+
+    try:
+        await client.connect()
+        await channel.subscribe(on_state)
+        joined_at = time.monotonic()
+        while client.is_connected and channel.is_joined and not ended.is_set():
+            if heart.silent_seconds > SILENT_SECONDS:
+                log.warning("Realtime answers no heartbeat: its socket is given up.", action="wakeup_silent")
+                _cut(client)
+                break
+            if time.monotonic() - joined_at > REPLICATION_SECONDS:
+                listener.flow()  # it does not know the question
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_SECONDS):
+                    await ended.wait()
+    finally:
+        await _close(client)
+
+
+def _options() -> RealtimeChannelOptions:
+    """`replication_ready`: joins are answered before broadcasts flow, for seconds where nobody was connected."""
+    broadcast: dict[str, Any] = {"ack": False, "self": False, "replication_ready": True}
+    presence = {"key": "", "enabled": False}
+    options = {"config": {"private": True, "broadcast": broadcast, "presence": presence}}
+    return cast(RealtimeChannelOptions, options)
+
+
+class _Heart(AsyncRealtimeChannel):
+    """Where the answers to heartbeats arrive: the client sends them, and looks at no answer itself."""
+
+    def __init__(self, client: AsyncRealtimeClient) -> None:
+        super().__init__(client, PHOENIX_CHANNEL)
+        self._beaten_at = time.monotonic()
+        client.channels[PHOENIX_CHANNEL] = self
+
+    @property
+    def silent_seconds(self) -> float:
+        return time.monotonic() - self._beaten_at
+
+    def _handle_message(self, message: object) -> None:
+        self._beaten_at = time.monotonic()
+
+
+def _cut(client: AsyncRealtimeClient) -> None:
+    """A peer that is silent does not answer a close either."""
+    if client._ws_connection is not None:
+        client._ws_connection.transport.abort()
+
+
+async def _close(client: AsyncRealtimeClient) -> None:
+    listening = client._listen_task
+    with contextlib.suppress(Exception):
+        await client.close()
+    if listening is not None:
+        # Its exception is known already; left alone, Python would complain that nobody asked for it.
+        await asyncio.gather(listening, return_exceptions=True)
