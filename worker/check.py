@@ -9,13 +9,22 @@ import structlog
 from pydantic import SecretStr
 
 from worker import config
-from worker.checks import database, installation, keys, models, project, realtime, sanity
+from worker.checks import (
+    broadcasts,
+    database,
+    installation,
+    keys,
+    models,
+    project,
+    proxies,
+    public_channels,
+    realtime,
+    sanity,
+)
 from worker.checks.findings import Finding, has_problem
 from worker.errors import ConfigError
 
 PROBLEM, UNREADABLE = 1, 2
-DATABASE_SPEAKS = "What does the project's Realtime log say about broadcasts from the database?"
-WORKER_SPEAKS = "What does the project's Realtime log say about broadcasts?"
 
 
 class CheckSettings(config.WorkerSettings):
@@ -50,7 +59,7 @@ async def check(settings: CheckSettings) -> list[Finding]:
     """All that was found, in the order in which one thing needs the other."""
     asking_models = asyncio.create_task(models.ask(settings), name="models")
     try:
-        found = [*sanity.judge(settings), *await _project(settings)]
+        found = [*sanity.judge(settings), *proxies.judge(settings), *await _project(settings)]
         return [*found, *await asking_models]
     finally:
         asking_models.cancel()
@@ -72,14 +81,14 @@ async def _inside(settings: CheckSettings, url: str, secret: str) -> list[Findin
     async with realtime.Ear(settings) as ear:
         ear.listen()
         answer = await database.ask(url, secret)
-        found = answer.findings
+        found, sending = answer.findings, []
         if answer.facts is not None:
-            found += installation.judge(answer.facts, installation.versions(), sanity.is_local(url))
+            sending = broadcasts.judge(answer.facts)
+            found += installation.judge(answer.facts, installation.versions(), sanity.is_local(url)) + sending
         found.append(realtime.judge(ear))
         if not ear.subscribed:
             return found
-        if answer.facts is not None:
-            found.append(await ear.heard("A wake-up from the database", DATABASE_SPEAKS))
-        ear.listen()
-        refused = await realtime.speak(url, secret)
-        return [*found, refused or await ear.heard("A broadcast like the worker's", WORKER_SPEAKS)]
+        if answer.facts is not None and not has_problem(sending):
+            found += await realtime.hear_the_database(ear, lambda: database.ask(url, secret))
+        found.append(await realtime.hear_the_worker(ear, url, secret))
+    return [*found, await public_channels.ask(url, secret, sanity.is_local(url))]

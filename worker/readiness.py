@@ -66,7 +66,8 @@ def _deafness(wakeup: WakeUp) -> str:
                 "had not been told of it"
             )
         case _:
-            return f"Not subscribed to wake-ups for {since}"
+            reason = f" ({wakeup.refused_with})" if wakeup.refused_with else ""
+            return f"Not subscribed to wake-ups for {since}{reason}"
 
 
 def _since(moment: float) -> str:

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import re
 import time
-from typing import Any, Protocol, cast
+from typing import Protocol
 
 import structlog
 from realtime import AsyncRealtimeChannel, AsyncRealtimeClient, RealtimeSubscribeStates
@@ -19,13 +20,16 @@ SILENT_SECONDS = 2.0 * HEARTBEAT_SECONDS
 """Without the answer to a heartbeat for as long, nothing else arrives either."""
 REPLICATION_SECONDS = 65.0
 """A server that knows the question says within 60 s that it reads the database, or closes the channel."""
-CLOSE_SECONDS = 1.0
+_REASON = re.compile(r'"reason": "([A-Za-z]+)')
 
 
 class Listener(Protocol):
     """What is told of a subscription. None of these may raise: it would end all reception without a sign."""
 
     def joined(self) -> None: ...
+    def refused(self, code: str) -> None:
+        """Realtime does not let it join: the first word of its reason."""
+
     def flow(self) -> None:
         """What the database sends from now on arrives."""
 
@@ -44,10 +48,11 @@ async def listen(url: str, key: str, listener: Listener, ended: asyncio.Event) -
     channel.on_broadcast("wake_up", lambda _: listener.hear())
     channel.on_system(lambda said: listener.flow() if said.extension == "system" else None)
 
-    def on_state(state: RealtimeSubscribeStates, _: Exception | None) -> None:
+    def on_state(state: RealtimeSubscribeStates, error: Exception | None) -> None:
         if state == RealtimeSubscribeStates.SUBSCRIBED:
             listener.joined()
         else:
+            listener.refused(code_of(error))
             ended.set()
 
     try:
@@ -68,12 +73,21 @@ async def listen(url: str, key: str, listener: Listener, ended: asyncio.Event) -
         await _close(client)
 
 
+def code_of(refusal: Exception | None) -> str:
+    """What comes before the colon in Realtime's reason: one word. Empty where it gave none."""
+    found = _REASON.search(str(refusal))
+    return found[1] if found else ""
+
+
 def _options() -> RealtimeChannelOptions:
     """`replication_ready`: joins are answered before broadcasts flow, for seconds where nobody was connected."""
-    broadcast: dict[str, Any] = {"ack": False, "self": False, "replication_ready": True}
-    presence = {"key": "", "enabled": False}
-    options = {"config": {"private": True, "broadcast": broadcast, "presence": presence}}
-    return cast(RealtimeChannelOptions, options)
+    return {
+        "config": {
+            "private": True,
+            "broadcast": {"ack": False, "self": False, "replication_ready": True},
+            "presence": {"key": "", "enabled": False},
+        }
+    }
 
 
 class _Heart(AsyncRealtimeChannel):

@@ -42,6 +42,8 @@ class WakeUp:
         """Claims since the last wake-up that found what one should have told of."""
         self.changed_at = time.monotonic()
         """Since when `state` is as it is."""
+        self.refused_with = ""
+        """Why it is not subscribed, in Realtime's own word; empty where that is not known."""
         self._told: State = "away"
         self._relied_on_since = self._last_heard_at = -math.inf
         self._ended = asyncio.Event()
@@ -67,8 +69,11 @@ class WakeUp:
         self._flow()
         self.event.set()
 
+    def refused(self, code: str) -> None:
+        self.refused_with = code
+
     def joined(self) -> None:
-        self.subscribed = True
+        self.subscribed, self.refused_with = True, ""
         self._note()
         self.event.set()
         log.info("Subscribed to wake-ups.", action="wakeup_subscribed")
@@ -114,7 +119,7 @@ class WakeUp:
                 log.warning("Realtime cannot be reached.", action="wakeup_failed", error=type(error).__name__)
             if self.subscribed:
                 failures = 0
-                log.warning("The Realtime subscription is lost.", action="wakeup_lost")
+                log.warning("The Realtime subscription is lost.", action="wakeup_lost", reason=self.refused_with)
                 # Whoever waits for a sweep waits by the slow rule: from now on the fast one holds.
                 self.event.set()
             self.subscribed = self.flows = False

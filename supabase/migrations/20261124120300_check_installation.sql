@@ -51,13 +51,74 @@ begin atomic
   having count(*) > 0;
 end;
 
+-- realtime.send turns every error into a warning: what was sent is looked for, and where it is missing, the error is
+-- asked for by hand.
+create function private.try_broadcast() returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  sent constant text := gen_random_uuid()::text;
+begin
+  perform realtime.send(jsonb_build_object('id', sent), 'wake_up', 'chat:worker', true);
+  if exists (
+    select from realtime.messages m
+    where m.topic = 'chat:worker' and m.extension = 'broadcast' and m.private is true and m.payload ->> 'id' = sent
+      and m.inserted_at > now()::timestamp - interval '2 days')
+  then
+    return '{"stored": true, "refused": null}';
+  end if;
+  insert into realtime.messages (topic, extension, payload, event, private)
+  values ('chat:worker', 'broadcast', '{}', 'wake_up', true);
+  return '{"stored": false, "refused": null}';
+exception when others then
+  return jsonb_build_object('stored', false, 'refused', sqlstate);
+end
+$$;
+
+create function private.facts_of_broadcasts() returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  messages constant oid := to_regclass('realtime.messages');
+  oldest timestamp;
+begin
+  begin
+    select min(m.inserted_at) into oldest from realtime.messages m where m.extension = 'broadcast' and m.private is true;
+  exception when others then
+    null; -- not ours to read: then its age is not known
+  end;
+  return jsonb_build_object(
+    'oldest_days', extract(epoch from now()::timestamp - oldest) / 86400,
+    'missing_partitions', (
+      select coalesce(jsonb_agg(d.day order by d.day), '[]')
+      from pg_catalog.pg_partitioned_table t,
+        lateral (select (now() at time zone 'UTC')::date + n as day from generate_series(0, 1) as n) as d
+      where t.partrelid = messages and t.partdefid = 0
+        and to_regclass(format('realtime.%I', to_char(d.day, '"messages_"YYYY_MM_DD'))) is null),
+    'publications', (
+      select coalesce(jsonb_object_agg(p.pubname, jsonb_build_object(
+        'insert', p.pubinsert, 'update', p.pubupdate, 'delete', p.pubdelete,
+        'broadcasts', p.puballtables
+          or exists (select from pg_catalog.pg_publication_rel r where r.prpubid = p.oid and r.prrelid = messages)
+          or exists (
+            select from pg_catalog.pg_publication_namespace s
+            where s.pnpubid = p.oid and s.pnnspid = to_regnamespace('realtime')))), '{}')
+      from pg_catalog.pg_publication p
+      where p.pubname in ('supabase_realtime', 'supabase_realtime_messages_publication')));
+end
+$$;
+
 create function private.check_installation(relations jsonb, functions jsonb) returns jsonb
 language plpgsql security definer
 set search_path = ''
 as $$
 begin
-  perform realtime.send('{}'::jsonb, 'wake_up', 'chat:worker', true);
   return jsonb_build_object(
+    'broadcast', private.try_broadcast(),
+    'broadcasts', private.facts_of_broadcasts(),
+    'pg_cron', exists (select from pg_catalog.pg_extension e where e.extname = 'pg_cron'),
     'clock', clock_timestamp(),
     'migrations', private.applied_migrations(),
     'workers', private.ops_workers(),
@@ -81,11 +142,16 @@ end;
 comment on function private.applied_migrations() is 'The versions that the CLI has applied; null where it never ran.';
 comment on function private.facts_of_relation(text) is 'Row-level security, publication, rights of anon, policies and triggers; null: there is none.';
 comment on function private.facts_of_function(text) is 'Who may execute it, of the API''s roles; null: there is none.';
+comment on function private.try_broadcast() is 'Sends a wake-up: {"stored", "refused": the SQLSTATE with which realtime.messages refuses it}.';
+comment on function private.facts_of_broadcasts() is
+  'What Realtime needs to pass on what the database sends: {"oldest_days", "missing_partitions": of today and tomorrow (UTC), "publications"}.';
 comment on function public.check_installation(jsonb, jsonb) is
-  'For `python -m worker check`. Lists of names in; {"clock", "migrations", "workers", "demo_account", "relations", "functions"} out. Wakes the workers once, so that whoever listens hears that the way from here to Realtime is open.';
+  'For `python -m worker check`. Lists of names in; {"clock", "migrations", "workers", "demo_account", "relations", "functions", "broadcast", "broadcasts", "pg_cron"} out. Wakes the workers once, so that whoever listens hears that the way from here to Realtime is open.';
 
 revoke all on function private.applied_migrations() from public, anon, authenticated, service_role;
 revoke all on function private.facts_of_relation(text) from public, anon, authenticated, service_role;
+revoke all on function private.try_broadcast() from public, anon, authenticated, service_role;
+revoke all on function private.facts_of_broadcasts() from public, anon, authenticated, service_role;
 revoke all on function private.facts_of_function(text) from public, anon, authenticated, service_role;
 revoke all on function private.check_installation(jsonb, jsonb) from public, anon, authenticated, service_role;
 revoke all on function public.check_installation(jsonb, jsonb) from public, anon, authenticated, service_role;

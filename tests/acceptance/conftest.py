@@ -21,6 +21,7 @@ from worker.local.settings import Ports
 from worker.local.stack import ROOT, Stack
 
 PACE_MS = "20"
+FAULTS = {"REALTIME_FAULTS": "true"}
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +33,9 @@ def model_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def house(tmp_path_factory: pytest.TempPathFactory, model_log: Path) -> Iterator[Stack]:
     directory = tmp_path_factory.mktemp("house")
     options = ("--pace-ms", PACE_MS, "--log", str(model_log), "--faults")
-    with Stack(directory, ports=Ports.free(), durable=False, model_arguments=options) as running:
+    with Stack(
+        directory, ports=Ports.free(), durable=False, model_arguments=options, realtime_environment=FAULTS
+    ) as running:
         yield running
 
 

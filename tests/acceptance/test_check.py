@@ -7,12 +7,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 
+from tests.acceptance.conftest import FAULTS
 from tests.acceptance.faulty_model import FaultyModel
 from tests.acceptance.gateway import gateway
 from worker.local.postgres import SUPERUSER
@@ -163,8 +166,7 @@ def test_a_secret_key_of_another_project(check: Check, empty_project: Stack) -> 
 
 
 def test_a_project_without_the_migrations(check: Check, empty_project: Stack) -> None:
-    names = ("SUPABASE_URL", "SUPABASE_SECRET_KEY", "SUPABASE_PUBLISHABLE_KEY")
-    result = check(**{name: empty_project.environment[name] for name in names})
+    result = check(**of(empty_project))
 
     assert the_problem(result) == (
         "The database does not know our functions: the migrations are not applied, or not all of them. "
@@ -296,21 +298,165 @@ def test_realtime_is_down(check: Check, whole_house: Stack) -> None:
     assert the_problem(result).startswith("Realtime cannot be subscribed to.")
 
 
-def test_the_database_does_not_reach_realtime(check: Check, whole_house: Stack) -> None:
-    """Subscribed, and deaf: Realtime is not told what the database sends."""
-    publication = "supabase_realtime_messages_publication"
-    with (
-        psycopg.connect(whole_house.postgres.url(SUPERUSER), autocommit=True) as realtimes_own,
-        planted(
-            realtimes_own,
-            f"alter publication {publication} drop table realtime.messages",
-            f"alter publication {publication} add table realtime.messages",
+@pytest.fixture
+def realtimes_own(whole_house: Stack) -> Iterator[Any]:
+    """Who may spoil what is Realtime's."""
+    with psycopg.connect(whole_house.postgres.url(SUPERUSER), autocommit=True) as connection:
+        yield connection
+
+
+PUBLICATION = "supabase_realtime_messages_publication"
+
+
+@pytest.mark.parametrize(
+    ("misdeed", "undo", "words"),
+    [
+        pytest.param(
+            f"alter publication {PUBLICATION} drop table realtime.messages",
+            f"alter publication {PUBLICATION} add table realtime.messages",
+            f"The publication {PUBLICATION} has no inserts of realtime.messages: nobody hears what is sent.",
+            id="Realtime is not told what the database sends",
         ),
+        pytest.param(
+            "alter publication supabase_realtime set (publish = 'delete')",
+            "alter publication supabase_realtime set (publish = 'insert, update, delete, truncate')",
+            "The publication supabase_realtime was altered: it has no insert and no update.",
+            id="row changes are not told",
+        ),
+    ],
+)
+def test_a_publication_was_altered(check: Check, realtimes_own: Any, misdeed: str, undo: str, words: str) -> None:
+    with planted(realtimes_own, misdeed, undo):
+        result = check()
+
+    assert the_problem(result).startswith(words)
+    assert "A broadcast like the worker's arrived." in told(result[1], "ok")
+
+
+def test_a_publication_is_missing(check: Check, database: Any) -> None:
+    with planted(
+        database,
+        "alter publication supabase_realtime rename to elsewhere",
+        "alter publication elsewhere rename to supabase_realtime",
     ):
+        result = check()
+
+    assert the_problem(result) == (
+        "There is no publication supabase_realtime: plain postgres_changes hear nothing. "
+        "Run: create publication supabase_realtime for table public.chat_messages, public.chat_replies;"
+    )
+
+
+@pytest.mark.parametrize(
+    ("misdeed", "undo", "words"),
+    [
+        pytest.param(
+            f"drop table realtime.messages_{datetime.now(UTC):%Y_%m_%d}",
+            "select realtime.make_partitions()",
+            "realtime.messages takes nothing that the database sends: it has no partition for today.",
+            id="a partition is missing",
+        ),
+        pytest.param(
+            """create function public.refuse() returns trigger language plpgsql as
+               'begin raise sqlstate ''53100''; end';
+               create trigger refuse before insert on realtime.messages
+               for each row execute function public.refuse()""",
+            "drop trigger refuse on realtime.messages; drop function public.refuse()",
+            "realtime.messages takes nothing that the database sends: the disk is full.",
+            id="it cannot be written",
+        ),
+    ],
+)
+def test_nothing_that_the_database_sends_is_stored(
+    check: Check, realtimes_own: Any, misdeed: str, undo: str, words: str
+) -> None:
+    """Realtime lets nobody join a private channel then, either: it tries the policies by writing there."""
+    with planted(realtimes_own, misdeed, undo):
+        status, findings = check()
+
+    stored, joined = told(findings, "problem")
+    assert status == 1
+    assert stored.startswith(words)
+    assert joined.startswith("Realtime cannot be subscribed to")
+
+
+def test_what_the_database_sends_reaches_nobody(check: Check, whole_house: Stack) -> None:
+    """Everything is as it should be, as far as the database knows."""
+    with lost_broadcasts(whole_house):
         result = check()
 
     assert the_problem(result).startswith("A wake-up from the database did not arrive within 5 s.")
     assert "A broadcast like the worker's arrived." in told(result[1], "ok")
+
+
+@pytest.fixture(scope="module")
+def cold_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Another project, which rests as soon as nobody is connected, and allows private channels only."""
+    options = {"worker": False, "web": False, "model": False, "durable": False}
+    realtime = {
+        "REALTIME_REPLICATION_START_MS": "2000",
+        "REALTIME_COLD_AFTER_MS": "1",
+        "REALTIME_PRIVATE_ONLY": "true",
+        **FAULTS,
+    }
+    directory = tmp_path_factory.mktemp("cold")
+    with Stack(directory, ports=Ports.free(), realtime_environment=realtime, **options) as stack:
+        yield stack
+
+
+def of(project: Stack) -> dict[str, str]:
+    names = ("SUPABASE_URL", "SUPABASE_SECRET_KEY", "SUPABASE_PUBLISHABLE_KEY")
+    return {name: project.environment[name] for name in names}
+
+
+def test_a_cold_project_is_no_problem(check: Check, cold_project: Stack) -> None:
+    """It joins at once, and loses what the database sends until it reads it."""
+    status, findings = check(**of(cold_project))
+
+    assert (status, told(findings, "problem", "warning")) == (0, [])
+    assert "A wake-up from the database arrived." in told(findings, "ok")
+    assert any(words.startswith("The project was cold") for words in told(findings, "ok"))
+    assert "Only private channels are allowed." in told(findings, "ok")
+
+
+def test_a_cold_project_that_stays_deaf_is_one(check: Check, cold_project: Stack) -> None:
+    with lost_broadcasts(cold_project):
+        result = check(**of(cold_project))
+
+    assert the_problem(result).startswith("A wake-up from the database did not arrive within 5 s.")
+
+
+def test_public_channels_on_a_project_that_is_not_local(check: Check, whole_house: Stack) -> None:
+    with gateway(whole_house.ports.api, host="127.1") as elsewhere:
+        _, findings = check(SUPABASE_URL=elsewhere)
+
+    [warning] = told(findings, "warning")
+    assert warning.startswith("Public channels are allowed.")
+
+
+def test_a_worker_of_another_version(check: Check, database: Any) -> None:
+    with planted(
+        database,
+        """insert into private.workers (id, version, concurrency, alive_until, alive_seconds)
+        values ('00000000-0000-4000-8000-000000000000', '0.0.9', 1, now() + interval '5 min', 300)""",
+        "delete from private.workers where version = '0.0.9'",
+    ):
+        status, findings = check()
+
+    assert status == 0
+    [warning] = told(findings, "warning")
+    assert "1 of version 0.0.9" in warning
+
+
+@contextmanager
+def lost_broadcasts(project: Stack) -> Iterator[None]:
+    """What the database sends is stored, and delivered to nobody."""
+    faults = f"http://127.0.0.1:{project.ports.realtime}/faults"
+    httpx.post(faults, json={"fault": "lose_broadcasts"}).raise_for_status()
+    try:
+        yield
+    finally:
+        httpx.delete(faults).raise_for_status()
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,12 @@ SETTINGS = WorkerSettings(
 )
 
 
-def found(api=True, state="well", seconds=0, admission=None, refused=None, failing_since=None):
+def found(api=True, state="well", seconds=0, admission=None, refused=None, failing_since=None, refused_with=""):
     since = time.monotonic() - seconds
     return problems(
         SETTINGS,
         SimpleNamespace(api_answers=api, api_refuses=refused, api_changed_at=since),
-        SimpleNamespace(state=state, missed=3, changed_at=since),
+        SimpleNamespace(state=state, missed=3, changed_at=since, refused_with=refused_with),
         admission or Admission(["first", "second"]),
         SimpleNamespace(failing_since=failing_since),
     )
@@ -62,6 +62,9 @@ def test_it_is_deaf():
     assert "Not subscribed to wake-ups for 5 min" in words
     assert "every 2 s" in words
     assert "SUPABASE_SECRET_KEY" in words
+    assert (
+        "(MissingPartition): the queue is asked" in found(state="away", refused_with="MissingPartition")["realtime"]
+    )
 
 
 def test_it_is_subscribed_and_nothing_arrives():

@@ -29,14 +29,13 @@ def judge(facts: Facts, files: list[str], local: bool) -> list[Finding]:
         ("database", "Tables, triggers and policies are as the migrations made them.", _relations(facts)),
         ("rights", "anon may do nothing, and the worker and users what they need.", _rights(facts)),
         ("channels", "The channels are guarded.", _channels(facts)),
-        ("database", "Row changes of messages and replies are published.", _publication(facts)),
         ("accounts", "There is no demo account where others could use it.", _demo_account(facts, local)),
     )
     return [
         finding
         for subject, all_is_well, found in groups
         for finding in (list(found) or [Finding("ok", subject, all_is_well)])
-    ] + list(_workers(facts))
+    ] + [*_workers(facts), *_cron(facts)]
 
 
 def _migrations(facts: Facts, files: list[str]) -> Iterator[Finding]:
@@ -121,14 +120,6 @@ def _channels(facts: Facts) -> Iterator[Finding]:
     yield from _missing_policies(expected.CHANNELS, expected.CHANNEL_POLICIES, found["policies"])
 
 
-def _publication(facts: Facts) -> Iterator[Finding]:
-    for name, wanted in expected.RELATIONS.items():
-        found = facts["relations"].get(name)
-        if wanted.published and found is not None and not found["published"]:
-            words = f"{name} is not in the publication supabase_realtime: nobody hears of its rows."
-            yield Finding("problem", "database", words, f"Run: alter publication supabase_realtime add table {name};")
-
-
 def _workers(facts: Facts) -> Iterator[Finding]:
     """Those that live, by version; that none does is no problem here: this is asked before the first one starts."""
     living = Counter(str(each["version"]) for each in facts["workers"])
@@ -141,6 +132,14 @@ def _workers(facts: Facts) -> Iterator[Finding]:
         yield Finding("warning", "workers", words, "Upgrade them.")
     else:
         yield Finding("ok", "workers", f"Workers that live: {words}.")
+
+
+def _cron(facts: Facts) -> Iterator[Finding]:
+    """Nothing depends on it; what an operator may do by it, it is good to know."""
+    if "pg_cron" in facts:
+        there = "is" if facts["pg_cron"] else "is not"
+        words = f"pg_cron {there} installed; nothing here needs it: what is to be repeated, the workers do."
+        yield Finding("ok", "database", words)
 
 
 def _demo_account(facts: Facts, local: bool) -> Iterator[Finding]:

@@ -1,0 +1,52 @@
+"""A proxy of the environment is named, with the clients that use it, and without its password."""
+
+import pytest
+
+from worker.checks import proxies
+from worker.config import WorkerSettings
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def told(**settings: str) -> list[str]:
+    needed = {"supabase_url": "https://abc.supabase.co", "supabase_secret_key": "unused", "gemini_api_key": "unused"}
+    made = WorkerSettings(_env_file=None, **{**needed, **settings})
+    return [finding.words for finding in proxies.judge(made)]
+
+
+def test_without_a_proxy_nothing_is_said() -> None:
+    assert told() == []
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy"])
+def test_the_clients_that_use_it_are_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "http://somebody:secret-7f3a@proxy.internal:3128")
+
+    [words] = told()
+    assert words == (
+        "A proxy is used for the Supabase API (proxy.internal:3128), for Realtime (proxy.internal:3128), "
+        "for Gemini (proxy.internal:3128), as the environment says."
+    )
+
+
+def test_one_that_only_some_of_them_use_is_named_with_those(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "http://proxy.internal:3128")
+
+    [words] = told()
+    assert "Supabase API" in words
+    assert "Gemini" in words
+    assert "Realtime" not in words, "the library of its socket does not look there"
+
+
+def test_what_is_reached_without_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "proxy.internal:3128")
+    monkeypatch.setenv("HTTP_PROXY", "http://other.internal:1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,.supabase.co")
+
+    [words] = told(otel_exporter_otlp_endpoint="http://127.0.0.1:4318")
+    assert words == "A proxy is used for Gemini (proxy.internal:3128), as the environment says."
