@@ -9,7 +9,7 @@ import structlog
 from worker import context, logs, metrics
 from worker.answer import Answerer
 from worker.claim import Claim
-from worker.errors import DatabaseError, DatabaseRefused
+from worker.errors import DatabaseAway, DatabaseError, DatabaseRefused
 from worker.lease import Lease
 from worker.models import Call
 from worker.replies import Replies
@@ -49,6 +49,13 @@ class Answering:
         """An answer that ends by a defect of ours fails its reply, which would be claimed for ever otherwise."""
         try:
             await self._answerer.answer(claim, lease)
+        except DatabaseAway as error:
+            # For longer than any answer is offered. No fault of the question's: the next beat that comes through does
+            # not name it, so it goes back and is asked again, or has become too old.
+            metrics.REPLIES.labels("dropped").inc()
+            log.error(
+                "An answer was given up: the API is away.", action="answer_given_up", reason=str(error), **claim.ids
+            )
         except Exception as error:
             metrics.REPLIES.labels("dropped").inc()
             log.error(

@@ -14,10 +14,13 @@ from worker.errors import DatabaseAway, DatabaseError, DatabaseRefused
 
 # SQLSTATE classes of troubles that pass: connection, deadlock, resources, locks and time-outs, an operator's stop.
 PASSING_CLASSES = ("08", "40", "53", "55", "57")
+# A database that takes no writes just now: a project with a full disk, or a standby that is about to take over.
+READ_ONLY = "25006"
 # PostgREST's trouble with its database, schema cache and pool (0xx), with keys and clocks (3xx), and with itself (X).
 PASSING_OF_POSTGREST = ("PGRST0", "PGRST3", "PGRSTX")
 # 401 and 403 without a code come from the gateway, which knows nothing but keys: they may be just being changed.
 PASSING_STATUS = {401, 403, 408, 425, 429}
+TOO_LARGE = 413
 LONGEST_WISH_SECONDS = 60.0
 
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
@@ -26,12 +29,15 @@ _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 def translate(function: str, code: str, status: int | None, headers: Mapping[str, str]) -> DatabaseError:
     """`code`: of the body, or empty; `status`: None where it is not known. The answer says code or status only."""
     if _SQLSTATE.fullmatch(code):
-        is_away = code[:2] in PASSING_CLASSES
+        is_away = code[:2] in PASSING_CLASSES or code == READ_ONLY
     elif code.startswith("PGRST"):
         is_away = code.startswith(PASSING_OF_POSTGREST)
     else:
         is_away = status is None or status in PASSING_STATUS or status >= 500 or status < 400
+        # The library puts the status where there is no code.
         code = "" if code == str(status) else code[:40]
+        if status == TOO_LARGE:  # that is the content, whoever says so
+            code = str(status)
     words = f"{function}: {code or _of_status(status)}"
     if not is_away:
         return DatabaseRefused(words, code)

@@ -1,5 +1,6 @@
 """The functions of the database, called by name over the Supabase API. A call has two ends besides its answer."""
 
+import asyncio
 import contextlib
 import contextvars
 from collections.abc import Iterator
@@ -9,29 +10,33 @@ import httpx
 import supabase
 from postgrest.exceptions import APIError
 
-from worker import api_errors
+from worker import api_errors, api_http
 from worker.config import WorkerSettings
 from worker.errors import DatabaseAway, DatabaseRefused
+
+STEPS = 5
+"""Of a request: a free connection, connecting, TLS, sending, reading."""
 
 _answered: contextvars.ContextVar[httpx.Response | None] = contextvars.ContextVar("answered", default=None)
 
 
 class Database:
-    """Connections of their own: what waits here keeps nothing else waiting."""
+    """Connections of their own: what waits here keeps nothing else waiting. A call is given up after `seconds`."""
 
-    def __init__(self, client: supabase.AsyncClient) -> None:
+    def __init__(self, client: supabase.AsyncClient, seconds: float) -> None:
         self._client = client
+        self._seconds = seconds
+        self._calls: set[asyncio.Task[Any]] = set()
 
     @classmethod
     async def connect(cls, settings: WorkerSettings, seconds: float, connections: int) -> Self:
-        """`seconds`: after which a call is given up; `connections`: how many calls at a time."""
+        """`connections`: how many calls at a time."""
 
         async def note(response: httpx.Response) -> None:
             _answered.set(response)
 
-        # HTTP/1.1: with HTTP/2 one lost connection ends every call that shares it.
         http = httpx.AsyncClient(
-            timeout=seconds,
+            **api_http.options(seconds),
             limits=httpx.Limits(
                 max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30
             ),
@@ -43,16 +48,39 @@ class Database:
             # A function may change something before its answer is lost: what is repeated is decided here.
             supabase.AsyncClientOptions(httpx_client=http, postgrest_client_retry=False, auto_refresh_token=False),
         )
-        return cls(client)
+        return cls(client, seconds)
 
     async def close(self) -> None:
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
         await self._client.postgrest.session.aclose()
 
     async def ask(self, function: str, words: dict[str, Any]) -> Any:
-        """What the function answers, as JSON has it. Raises DatabaseAway or DatabaseRefused, and nothing else."""
-        _answered.set(None)
+        """What the function answers, as JSON has it. Raises DatabaseAway or DatabaseRefused, and nothing else.
+
+        Whoever stops waiting leaves the request to itself: httpcore loses a connection for good where it is cancelled
+        at a wrong moment, and after a few of those no call would find a free one.
+        """
+        call = asyncio.create_task(self._call(function, words), name=function)
+        self._calls.add(call)
+        call.add_done_callback(self._forget)
+        await asyncio.wait({call}, timeout=self._seconds)
+        if not call.done():
+            raise DatabaseAway(f"{function}: no answer in time")
+        return call.result()
+
+    def _forget(self, call: asyncio.Task[Any]) -> None:
+        self._calls.discard(call)
+        if not call.cancelled():
+            call.exception()  # nobody may be waiting for it any more
+
+    async def _call(self, function: str, words: dict[str, Any]) -> Any:
         try:
-            response = await self._client.rpc(function, words).execute()
+            # Each step has a limit of its own, which begins anew with every byte: what lasts longer than all of
+            # them together is an answer that drips, and may be cancelled.
+            async with asyncio.timeout(STEPS * self._seconds):
+                response = await self._client.rpc(function, words).execute()
         except APIError as error:
             answered = _answered.get()
             status = answered.status_code if answered is not None else None

@@ -52,7 +52,7 @@ class DatabaseRefused(DatabaseError):
     @property
     def is_of_the_content(self) -> bool:
         """The values themselves were refused: too large, of a wrong form, against a constraint."""
-        return self.code[:2] in ("22", "23")
+        return self.code[:2] in ("22", "23") or self.code == "413"
 
 
 class NoModel(PostBroError):

@@ -7,6 +7,7 @@ import httpx
 import supabase
 from postgrest.exceptions import APIError
 
+from worker import api_http
 from worker.config import WorkerSettings
 from worker.errors import DatabaseAway
 
@@ -22,7 +23,9 @@ class Figures:
             settings.supabase_url,
             settings.supabase_secret_key.get_secret_value(),
             supabase.ClientOptions(
-                postgrest_client_timeout=CALL_SECONDS, postgrest_client_retry=False, auto_refresh_token=False
+                httpx_client=httpx.Client(**api_http.options(CALL_SECONDS)),
+                postgrest_client_retry=False,
+                auto_refresh_token=False,
             ),
         )
         self._reading = threading.Lock()
@@ -35,7 +38,7 @@ class Figures:
             answer = self._client.rpc("ops_report").execute().data
         except APIError as error:
             raise DatabaseAway(f"ops_report: {error.code or 'no code'}") from None
-        except (httpx.HTTPError, ValueError) as error:
+        except Exception as error:  # also what a library should have kept to itself
             raise DatabaseAway(f"ops_report: {type(error).__name__}") from None
         finally:
             self._reading.release()

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
 
+from worker import offers
 from worker.claim import Claim
 from worker.config import WorkerSettings
 from worker.database import Database, reading
@@ -19,8 +19,6 @@ log = structlog.get_logger()
 CALL_SECONDS = 10.0
 BEAT_SECONDS = 5.0
 """A beat that takes longer is given up: the next one says the same."""
-REFUSED_SECONDS = 120.0
-"""For how long an answer is offered again that is refused for a reason which is not its own."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +49,20 @@ class Replies:
     Every method raises DatabaseAway or DatabaseRefused, and nothing else.
     """
 
-    def __init__(self, database: Database, beating: Database, alive_seconds: float) -> None:
+    def __init__(self, database: Database, beating: Database, alive_seconds: float, offer_seconds: float) -> None:
+        """`offer_seconds`: for how long an answer is offered again."""
         self.worker_id = str(uuid.uuid4())
         self._database = database
         self._beating = beating
         self._alive_seconds = alive_seconds
+        self._offer_seconds = offer_seconds
 
     @classmethod
     async def connect(cls, settings: WorkerSettings) -> Self:
         """Beats have a connection of their own: they never wait behind a crowd of answers that are stored."""
         database = await Database.connect(settings, CALL_SECONDS, settings.worker_concurrency + 10)
-        return cls(database, await Database.connect(settings, BEAT_SECONDS, 2), settings.lease_seconds)
+        beating = await Database.connect(settings, BEAT_SECONDS, 2)
+        return cls(database, beating, settings.lease_seconds, settings.reply_max_wait_seconds)
 
     async def close(self) -> None:
         await self._database.close()
@@ -172,20 +173,20 @@ class Replies:
 
     async def next_attempt(self, claim: Claim, error_code: str, call: Call) -> bool:
         """Close a failed call and begin the next. False: the claim was lost."""
-        attempt = await self._settle("next_attempt", claim, call, error_code=error_code)
+        attempt = await self._settle("next_attempt", (int, type(None)), claim, call, error_code=error_code)
         if attempt is not None:
             claim.begin(attempt)
         return attempt is not None
 
     async def complete(self, claim: Claim, finish_reason: str, call: Call) -> bool:
         """Store the answer. False: the claim was lost, and nothing was stored."""
-        return bool(
-            await self._settle("complete_reply", claim, call, content=claim.text, finish_reason=finish_reason)
-        )
+        words = {"content": claim.text, "finish_reason": finish_reason}
+        return bool(await self._settle("complete_reply", (bool,), claim, call, **words))
 
     async def fail(self, claim: Claim, error_code: str, retry_in: float | None, call: Call) -> bool:
         """`retry_in`: seconds, or None for good. False: the claim was lost."""
-        return bool(await self._settle("fail_reply", claim, call, error_code=error_code, retry_in=retry_in))
+        words = {"error_code": error_code, "retry_in": retry_in}
+        return bool(await self._settle("fail_reply", (bool,), claim, call, **words))
 
     async def release(self) -> tuple[int, int]:
         """Give back all that this worker holds. Answers how many were, and how many are locked just now."""
@@ -224,9 +225,8 @@ class Replies:
         except (KeyError, TypeError, DatabaseAway, DatabaseRefused) as failed:
             log.warning("It could not be settled.", action="reply_unreadable", error=type(failed).__name__)
 
-    async def _settle(self, function: str, claim: Claim, call: Call, **words: Any) -> Any:
-        """Tried as long as the API is away (the runner cancels us when the claim is lost): an answer is paid for."""
-        attempt = claim.attempt
+    async def _settle(self, function: str, kinds: tuple[type, ...], claim: Claim, call: Call, **words: Any) -> Any:
+        """`kinds`: of a result. An answer is paid for, so it is offered again and again."""
         claim.settling = True
         row = {
             **call.as_row(),
@@ -234,34 +234,15 @@ class Replies:
             "session_id": claim.reply.session_id,
             "user_id": claim.reply.user_id,
         }
-        begun = time.monotonic()
+        words |= {"message_id": claim.message_id, "worker_id": claim.worker_id, "attempt": claim.attempt, "call": row}
 
-        def again(error: BaseException) -> bool:
-            if isinstance(error, DatabaseRefused):
-                return not error.is_of_the_content and time.monotonic() - begun < REFUSED_SECONDS
-            return isinstance(error, DatabaseAway)
+        async def ask() -> Any:
+            answer = await self._database.ask(function, words)
+            if type(answer) not in kinds:
+                raise DatabaseAway(f"{function}: an answer of another shape")
+            return answer
 
-        async for trial in AsyncRetrying(retry=retry_if_exception(again), wait=_pause, reraise=True):
-            with trial:
-                return await self._database.ask(
-                    function,
-                    {
-                        "message_id": claim.message_id,
-                        "worker_id": claim.worker_id,
-                        "attempt": attempt,
-                        "call": row,
-                        **words,
-                    },
-                )
+        return await offers.repeat(function, claim, self._offer_seconds, ask)
 
     async def _call(self, function: str, **words: Any) -> Any:
         return await self._database.ask(function, {"worker_id": self.worker_id, **words})
-
-
-_back_off = wait_exponential_jitter(0.2, max=2)
-
-
-def _pause(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    wish = error.retry_after if isinstance(error, DatabaseAway) else None
-    return max(_back_off(state), wish or 0.0)

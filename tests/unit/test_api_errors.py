@@ -38,6 +38,7 @@ ANSWERS = [
     (500, body("55P03"), AWAY),
     (500, body("57014"), AWAY),
     (500, body("57P01"), AWAY),
+    (405, body("25006"), AWAY),
     # … and those that do not: a 500 is a defect of a function as well
     (500, body("22P05"), "22P05"),
     (400, body("22003"), "22003"),
@@ -77,7 +78,8 @@ ANSWERS = [
     (403, HTML, AWAY),
     (302, HTML, AWAY),
     (200, HTML, AWAY),
-    (413, HTML, ""),
+    (413, HTML, "413"),
+    (413, json.dumps({"message": "Request body too large"}), "413"),
     (404, HTML, ""),
     (400, body(400), ""),
 ]
@@ -123,7 +125,7 @@ async def test_what_an_answer_means(status: int, text: str, wanted: str) -> None
     else:
         assert isinstance(error, DatabaseRefused)
         assert error.code == wanted
-        assert error.is_of_the_content is (wanted[:2] in ("22", "23"))
+        assert error.is_of_the_content is (wanted[:2] in ("22", "23") or wanted == "413")
     assert str(error).startswith("release_replies: ")
     assert "sentinel" not in str(error)
 

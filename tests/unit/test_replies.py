@@ -11,7 +11,7 @@ from postgrest.exceptions import APIError
 from structlog.testing import capture_logs
 
 from tests.scripted_model import Exchange, ScriptedModel
-from worker import replies as replies_module
+from worker import offers
 from worker.claim import Claim
 from worker.config import WorkerSettings
 from worker.database import Database
@@ -21,6 +21,7 @@ from worker.replies import Replies
 
 CALL = Call("chat-1", model_requested="model", prompt_tokens=7)
 ALIVE_SECONDS = 15.0
+CALL_SECONDS = 10.0
 
 
 class ScriptedDatabase:
@@ -51,9 +52,10 @@ class ScriptedDatabase:
         return [words for asked, words in self.asked if asked == function]
 
 
-def replies_of(**answers: Any) -> tuple[ScriptedDatabase, Replies]:
-    database = ScriptedDatabase(**answers)
-    return database, Replies(Database(database), Database(database), ALIVE_SECONDS)
+def replies_of(*, offer_seconds: float = 60.0, **answers: Any) -> tuple[ScriptedDatabase, Replies]:
+    scripted = ScriptedDatabase(**answers)
+    database = Database(scripted, CALL_SECONDS)
+    return scripted, Replies(database, database, ALIVE_SECONDS, offer_seconds)
 
 
 def refuses(code: str) -> APIError:
@@ -88,12 +90,12 @@ def beaten(held: bool, attempt: int = 1, cancel_requested: bool = False) -> dict
     return {"alive": True, "workers": 3, "lost": lost, "cancel_requested": ["m"] if cancel_requested else []}
 
 
-PAUSE = replies_module._pause
+PAUSE = offers.pause
 
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replies_module, "_pause", lambda _: 0.0)
+    monkeypatch.setattr(offers, "pause", lambda _: 0.0)
 
 
 # The two ends of a call
@@ -424,13 +426,48 @@ async def test_what_is_refused_for_a_reason_that_is_not_the_answers_is_offered_a
     assert len(database.asked) == 3
 
 
-async def test_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replies_module, "REFUSED_SECONDS", 0.05)
-    database, replies = replies_of(complete_reply=refuses("PGRST202"))
+@pytest.mark.parametrize("error", [refuses("PGRST202"), httpx.ConnectError("x"), refuses("PGRST303")])
+async def test_but_not_for_ever(error: Exception) -> None:
+    database, replies = replies_of(complete_reply=error, offer_seconds=0.05)
 
-    with pytest.raises(DatabaseRefused):
+    with pytest.raises((DatabaseAway, DatabaseRefused)):
         await asyncio.wait_for(replies.complete(claim_of(), "stop", CALL), 5)
     assert len(database.asked) > 1
+
+
+async def test_nor_unseen() -> None:
+    """Fewer and fewer lines, or an outage with fifty answers fills the log."""
+    _, replies = replies_of(complete_reply=(*[httpx.ConnectError("sentinel")] * 100, True))
+
+    with capture_logs() as lines:
+        assert await replies.complete(claim_of(), "stop", CALL)
+
+    assert [line["offers"] for line in lines] == [1, 2, 4, 8, 16, 32, 64]
+    assert {line["action"] for line in lines} == {"offered_again"}
+    assert {line["reason"] for line in lines} == {"complete_reply: ConnectError"}
+    assert lines[0]["message_id"] == "m"
+
+
+NOT_A_SETTLE = [{}, [], 7.5, "true", {"ok": True}, [True], 1e400]
+
+
+@pytest.mark.parametrize("answer", [*NOT_A_SETTLE, None, 1, 0])
+async def test_an_answer_is_not_stored_because_somebody_says_something(answer: Any) -> None:
+    """Nor is a claim lost by it: a gateway may answer 200 to everything."""
+    database, replies = replies_of(complete_reply=(answer, True), fail_reply=(answer, True))
+
+    assert await replies.complete(claim_of(), "stop", CALL)
+    assert await replies.fail(claim_of(), "truncated", 1.0, CALL)
+    assert len(database.asked) == 4
+
+
+@pytest.mark.parametrize("answer", [*NOT_A_SETTLE, True, False])
+async def test_nor_does_an_attempt_begin(answer: Any) -> None:
+    database, replies = replies_of(next_attempt=(answer, 2))
+    claim = claim_of()
+
+    assert await replies.next_attempt(claim, "truncated", CALL)
+    assert (claim.attempt, len(database.asked)) == (2, 2)
 
 
 @pytest.mark.parametrize("code", ["22003", "22P05", "23514"])
@@ -447,8 +484,16 @@ def state_after(error: Exception, number: int = 1) -> Any:
 
 
 def test_between_two_offers_it_rests_as_long_as_the_api_wishes() -> None:
-    assert 0 < PAUSE(state_after(DatabaseAway("x"))) <= 3
-    assert PAUSE(state_after(DatabaseAway("x", 7.0))) == 7.0
+    assert 7 <= PAUSE(state_after(DatabaseAway("x", 7.0))) <= 10
+
+
+@pytest.mark.parametrize("number", [1, 4, 100])
+@pytest.mark.parametrize("wish", [None, 7.0])
+def test_and_what_waits_for_the_same_does_not_come_back_together(number: int, wish: float | None) -> None:
+    pauses = {PAUSE(state_after(DatabaseAway("x", wish), number)) for _ in range(50)}
+    assert len(pauses) == 50
+    assert max(pauses) - min(pauses) > 0.1
+    assert max(pauses) <= max(offers.LONGEST_PAUSE_SECONDS, 10)
 
 
 @pytest.mark.parametrize("is_held", [True, False])

@@ -738,6 +738,20 @@ async def test_a_defect_in_an_answer_is_counted_as_dropped_and_its_call_is_told(
     assert replies.failed[0][3].prompt_tokens == 7
 
 
+async def test_an_outage_longer_than_any_answer_is_offered_fails_no_question():
+    """It is not held any more, so the next beat that comes through gives it back."""
+    replies, answerer = FakeReplies(claim_of("m1")), FakeAnswerer()
+    answerer.error = DatabaseAway("complete_reply: PGRST002")
+    answerer.may_end.set()
+    with capture_logs() as lines:
+        async with running(replies, answerer):
+            await answerer.until(lambda: answerer.begun and not answerer.under_way)
+
+    assert replies.failed == []
+    [line] = [line for line in lines if line["action"] == "answer_given_up"]
+    assert (line["message_id"], line["reason"]) == ("m1", "complete_reply: PGRST002")
+
+
 async def test_what_was_refused_is_failed_without_the_figures_that_may_be_the_reason():
     claim = claim_of("m1")
     claim.call = Call("chat-1", "first", prompt_tokens=7)

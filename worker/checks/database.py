@@ -7,6 +7,7 @@ import httpx
 import supabase
 from postgrest.exceptions import APIError
 
+from worker import api_http
 from worker.checks import clocks, expected
 from worker.checks.findings import Finding
 from worker.checks.installation import PUSH, Facts
@@ -23,7 +24,8 @@ class Answer:
 
 
 async def ask(url: str, secret: str) -> Answer:
-    options = supabase.AsyncClientOptions(postgrest_client_timeout=SECONDS, auto_refresh_token=False)
+    http = httpx.AsyncClient(**api_http.options(SECONDS))
+    options = supabase.AsyncClientOptions(httpx_client=http, auto_refresh_token=False)
     client = await supabase.acreate_client(url, secret, options)
     names = {"relations": [*expected.RELATIONS, expected.CHANNELS], "functions": list(expected.FUNCTIONS)}
     watch = clocks.Stopwatch()

@@ -4,6 +4,7 @@ from typing import Any, NoReturn
 
 import httpx
 
+from worker import api_http
 from worker.web.api.problems import Problem, unauthorized
 
 SECONDS = 10.0  # the longest that one question to the API may take
@@ -24,7 +25,7 @@ class Project:
         self._client = httpx.Client(
             base_url=f"{supabase_url.rstrip('/')}/rest/v1",
             headers=httpx.Headers({"apikey": publishable_key}, encoding="utf-8"),
-            timeout=SECONDS,
+            **api_http.options(SECONDS),
             limits=httpx.Limits(max_connections=connections),
         )
 

@@ -1,0 +1,169 @@
+"""Every client of ours at the API's door keeps its key, remembers nothing, and waits for nobody without an end."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from worker.checks import database as check
+from worker.config import WorkerSettings
+from worker.database import Database
+from worker.errors import DatabaseAway
+from worker.figures import Figures
+from worker.web.api.problems import Problem
+from worker.web.api.project import Project
+
+CALL_SECONDS = 0.2
+DRIP_SECONDS = 0.05
+
+
+class Server(ThreadingHTTPServer):
+    """Answers everything with this status and these headers, and an empty object; notes what it was asked."""
+
+    daemon_threads = True
+    status = 200
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.headers: dict[str, str] = {}
+        self.asked: list[dict[str, str]] = []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.server.asked.append({name.lower(): value for name, value in self.headers.items()})
+        self.send_response(self.server.status)
+        for name, value in {"content-length": "2", **self.server.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    do_GET = do_POST
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def worker_settings(url: str) -> WorkerSettings:
+    return WorkerSettings(_env_file=None, supabase_url=url, supabase_secret_key="sb_secret_x", gemini_api_key="x")
+
+
+async def ask_as_worker(url: str) -> None:
+    database = await Database.connect(worker_settings(url), 5.0, 2)
+    for _ in range(2):
+        with suppress(DatabaseAway):
+            await database.ask("ops_queue", {})
+    await database.close()
+
+
+async def ask_as_operator(url: str) -> None:
+    figures = Figures(worker_settings(url))
+    for _ in range(2):
+        with suppress(DatabaseAway):
+            await asyncio.to_thread(figures.read)
+    figures.close()
+
+
+async def ask_as_page(url: str) -> None:
+    project = Project(url, "sb_publishable_x", 2)
+    for _ in range(2):
+        with suppress(Problem):
+            await asyncio.to_thread(project.as_caller("token").read, "chat_sessions")
+    project._client.close()
+
+
+async def ask_as_check(url: str) -> None:
+    for _ in range(2):
+        with suppress(KeyError):  # an answer without a clock
+            await check.ask(url, "sb_secret_x")
+
+
+CLIENTS = [ask_as_worker, ask_as_operator, ask_as_page, ask_as_check]
+Client = Callable[[str], Awaitable[None]]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("ask", CLIENTS)
+async def test_no_key_and_no_text_follows_a_redirect(ask: Client, status: int) -> None:
+    with serving() as project, serving() as elsewhere:
+        project.status, project.headers = status, {"location": f"{elsewhere.url}/rest/v1/rpc/ops_queue"}
+        await ask(project.url)
+        assert len(project.asked) == 2
+        assert elsewhere.asked == []
+
+
+@pytest.mark.parametrize("ask", CLIENTS)
+async def test_what_a_gateway_wants_to_be_remembered_by_is_forgotten(ask: Client) -> None:
+    """Nor does one user of the page carry another's cookie."""
+    with serving() as project:
+        project.headers = {"set-cookie": "__cf_bm=abc; path=/"}
+        await ask(project.url)
+        assert len(project.asked) == 2
+        assert all("cookie" not in asked for asked in project.asked)
+
+
+async def test_an_answer_that_comes_a_byte_at_a_time_is_given_up_as_a_whole() -> None:
+    """Each byte would begin the client's own limit anew."""
+    gone = asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        with suppress(ConnectionError):
+            while not reader.at_eof():
+                writer.write(b"1\r\n \r\n")
+                await writer.drain()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(DRIP_SECONDS):
+                        await reader.read()
+        gone.set()
+        writer.close()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    database = await Database.connect(
+        worker_settings(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"), CALL_SECONDS, 1
+    )
+    async with asyncio.timeout(10):
+        with pytest.raises(DatabaseAway, match="ops_queue: no answer in time"):
+            await database.ask("ops_queue", {})
+        await gone.wait()
+    await database.close()
+    server.close()
+
+
+MOMENTS = 40  # turns of the loop, more than a call takes here
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_a_call_that_is_given_up_at_any_moment_costs_no_connection(is_first: bool) -> None:
+    """httpcore keeps one for good that is cancelled while it is being opened or taken."""
+    with serving() as project:
+        for moment in range(MOMENTS):
+            database = await Database.connect(worker_settings(project.url), 5.0, 1)
+            if not is_first:
+                await database.ask("ops_queue", {})
+            call = asyncio.create_task(database.ask("ops_queue", {}))
+            for _ in range(moment):
+                await asyncio.sleep(0)
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+            assert await database.ask("ops_queue", {}) == {}, moment
+            await database.close()
