@@ -71,7 +71,7 @@ def _in_form(url: str, default_scheme: str) -> str:
         raise ValueError("Only http, https and SOCKS 5 proxies are supported")
     try:
         parts = urlsplit(f"{scheme}://{rest}")
-        url = f"{scheme}://{parts.netloc}"
+        url = f"{scheme}://{parts.netloc.removesuffix(':')}"
         httpx.Proxy(url)
         has_port = parts.port is not None
     except (ValueError, httpx.InvalidURL):

@@ -139,6 +139,7 @@ def proxy_of(library: str, url: str) -> str | None:
         ({"ALL_PROXY": "http://proxy.test:3128/"}, "https://abc.supabase.co", "proxy.test:3128"),
         ({"all_proxy": "socks://proxy.test:1080/"}, "https://abc.supabase.co", "proxy.test:1080"),
         ({"ALL_PROXY": "socks5h://u:p@proxy.test"}, "https://abc.supabase.co", "proxy.test:1080"),
+        ({"ALL_PROXY": "socks5://proxy.test:"}, "http://kong.test:8000", "proxy.test:1080"),
         ({"ALL_PROXY": "SOCKS5://proxy.test:99"}, "http://kong.test:8000", "proxy.test:99"),
         ({"ALL_PROXY": "http://a.test:1", "HTTPS_PROXY": "http://b.test:2"}, "https://abc.supabase.co", "b.test:2"),
         ({"HTTPS_PROXY": "http://a.test:1", "NO_PROXY": "supabase.co"}, "https://abc.supabase.co", None),
