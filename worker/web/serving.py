@@ -1,27 +1,34 @@
 """Waitress around an app: in the foreground for the page, in a thread beside the worker for health."""
 
+import logging
 import socket
 import threading
+from typing import Any
 
 import structlog
 from flask import Flask
-from waitress import create_server, wasyncore
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+
+from worker.web.clients import ADJUSTMENTS, Listener
 
 BACKLOG = 128  # connections that wait to be accepted
-CONNECTIONS = 1000  # open at the same time
 STOP_CHECK = 0.2  # seconds: the longest that closing waits for the loop to look up
 HEALTH_THREADS = 2
 
 log = structlog.get_logger()
+# It warns of each request that waits for a thread: a line for whoever likes to send one.
+logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
 class Server:
     """An app served from a daemon thread, until `close`."""
 
-    def __init__(self, app: Flask, listener: socket.socket) -> None:
+    def __init__(self, app: Flask, listener: socket.socket, threads: int = HEALTH_THREADS, **limits: int) -> None:
+        """`limits`: in the place of those of `clients.ADJUSTMENTS`."""
         self.port: int = listener.getsockname()[1]
         self._map: dict[int, object] = {}
-        self._server = create_server(app, sockets=[listener], map=self._map, threads=HEALTH_THREADS, ident=None)
+        self._server = _create(app, listener, self._map, threads, **limits)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="http", daemon=True)
         self._thread.start()
@@ -49,20 +56,19 @@ def serve(app: Flask, host: str, port: int, threads: int) -> None:
     listener = listen(host, port)
     log.info("Serving the page.", action="serving", host=host, port=listener.getsockname()[1])
     sockets: dict[int, object] = {}
-    server = create_server(
-        app,
-        sockets=[listener],
-        map=sockets,
-        threads=threads,
-        ident=None,
-        # Looking ahead, it notices a client that has gone: nobody waits for an answer for it.
-        channel_request_lookahead=1,
-        # Its own 100 would lock health out behind a hundred clients that wait.
-        connection_limit=CONNECTIONS,
-        asyncore_use_poll=True,
-    )
+    # Looking ahead, it notices a client that has gone: nobody waits for an answer for it.
+    server = _create(app, listener, sockets, threads, channel_request_lookahead=1)
     server.run()
     wasyncore.close_all(sockets)
+
+
+def _create(app: Flask, listener: socket.socket, sockets: dict[int, object], threads: int, **more: int) -> Any:
+    # Not waitress' own create_server, which has no place for another class.
+    adjustments = Adjustments(
+        sockets=[listener], threads=threads, ident=None, asyncore_use_poll=True, **{**ADJUSTMENTS, **more}
+    )
+    about = (listener.family, listener.type, listener.proto, listener.getsockname())
+    return Listener(app, map=sockets, _sock=listener, adj=adjustments, sockinfo=about, bind_socket=False)
 
 
 def listen(host: str, port: int) -> socket.socket:

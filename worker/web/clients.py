@@ -1,0 +1,90 @@
+"""What one client may take of a server: so much memory, so many requests at a time, and never a thread for ever.
+
+Waitress has limits of sizes. It has none for a client that sends a byte a minute, that asks again and again without
+reading an answer (a thread waits for it, with no limit), or that opens connections until nobody else gets one.
+"""
+
+import contextlib
+import socket
+from typing import Any
+
+from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer
+
+LARGEST_HEADER = 32 * 1024  # bytes of a request's line and headers
+LARGEST_BODY = 128 * 1024  # bytes; above what any endpoint takes, which refuses in its own words what is between
+CONNECTIONS = 500  # open at the same time; with what else is open, well below the usual 1,024 files of a process
+MOST_AHEAD = 8  # requests that a connection may send before their answers
+REQUEST_SECONDS = 30.0  # to send a request
+ANSWER_SECONDS = 600.0  # to read an answer
+STALL_SECONDS = 30.0  # in which nothing of it was read
+IDLE_SECONDS = 120  # between two requests
+LOOK_SECONDS = 2  # between two looks at all this
+
+ADJUSTMENTS: dict[str, int] = {
+    "max_request_header_size": LARGEST_HEADER,
+    "max_request_body_size": LARGEST_BODY,
+    "connection_limit": CONNECTIONS + 2,  # the listener and the trigger are counted, too
+    "channel_timeout": IDLE_SECONDS,
+    "cleanup_interval": LOOK_SECONDS,
+    # The operator's page asks whether TLS ends at a proxy before it; nothing else here believes such a header.
+    "clear_untrusted_proxy_headers": False,
+    # A client that goes is no event, and logging each would let one fill the disk.
+    "log_socket_errors": False,
+}
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]
+    """One client's connection."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.asks_since = self.owed_since = self.creation_time
+        """When it began to send the request that is not complete, and to be owed what it has not read."""
+
+    def received(self, data: bytes) -> Any:
+        taken = super().received(data)
+        if len(self.requests) > MOST_AHEAD:
+            self.handle_close()
+        return taken
+
+    def is_late(self, now: float) -> bool:
+        """To be called now and then: between two calls it is either in time, or was late at the first."""
+        if self.request is None or self.requests:
+            self.asks_since = now
+        if not self.total_outbufs_len:
+            self.owed_since = now
+        return (
+            now - self.asks_since > REQUEST_SECONDS
+            or now - self.owed_since > ANSWER_SECONDS
+            or (bool(self.total_outbufs_len) and now - max(self.last_activity, self.owed_since) > STALL_SECONDS)
+        )
+
+    def hang_up(self) -> None:
+        """The loop then closes it. Closed here, its number could be another client's before the loop gets to it; and
+        told that it will close, it would wait until its client reads."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+
+class Listener(TcpWSGIServer):  # type: ignore[misc]
+    """Ends who is late, and, where there is no room left, the oldest of those that nothing is being done for."""
+
+    channel_class = Channel
+
+    def readable(self) -> Any:
+        if len(self._map) >= self.adj.connection_limit:
+            self._make_room()
+        return super().readable()
+
+    def maintenance(self, now: float) -> None:
+        super().maintenance(now)
+        for channel in list(self.active_channels.values()):
+            if channel.is_late(now):
+                channel.hang_up()
+
+    def _make_room(self) -> None:
+        waiting = [channel for channel in self.active_channels.values() if not channel.requests]
+        oldest = sorted(waiting, key=lambda channel: channel.creation_time)
+        for channel in oldest[: max(1, self.adj.connection_limit // 20)]:
+            channel.hang_up()
