@@ -75,8 +75,9 @@ def _http_client(streams: int) -> httpx2.AsyncClient:
     (SSL_CERT_FILE, SSL_CERT_DIR) from the environment only then. No cookie is kept: it would go with every call.
     """
     return httpx2.AsyncClient(
-        # One connection for each stream, with room.
-        limits=httpx2.Limits(max_connections=streams * 2, keepalive_expiry=60),
+        # One connection for each stream, with room, and none for two: bytes that an answer has beyond its length stay
+        # in the connection's buffer, where httpx2 takes them for the beginning of the next call's answer.
+        limits=httpx2.Limits(max_connections=streams * 2, max_keepalive_connections=0),
         follow_redirects=False,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         event_hooks={"response": [events.read_answer]},

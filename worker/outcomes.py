@@ -38,6 +38,7 @@ BY_STATUS: dict[int, type[ModelError]] = {
     404: ModelGone,
     407: ModelUnavailable,
     408: TimedOut,
+    409: ModelOverloaded,
     410: ModelGone,
     413: PromptTooLong,
     425: ModelOverloaded,

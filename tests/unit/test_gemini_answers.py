@@ -317,3 +317,24 @@ async def test_no_cookie_is_kept(status: int) -> None:
                     assert status == 503
         assert len(server.requests) == 2
         assert all("cookie" not in request.headers for request in server.requests)
+
+
+@pytest.mark.parametrize("status", [200, 503])
+async def test_what_an_answer_has_beyond_its_length_is_never_another_s(status: int) -> None:
+    """Two calls of two users: the bytes would be the second one's answer."""
+    first = b"data: " + json.dumps(chunk("mine", "STOP")).encode() + b"\n\n"
+    rest = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(first) + first
+
+    async def script(exchange: Exchange) -> None:
+        await exchange.answer(status, first + rest, {"Content-Length": str(len(first))})
+
+    async with talking(script, says(chunk("yours", "STOP"))) as (server, gemini):
+        shown = []
+        for _ in range(2):
+            async with gemini.stream("m", PROMPT) as stream:
+                try:
+                    shown.append([piece async for piece in stream])
+                except ModelOverloaded:
+                    shown.append([])
+        assert shown[1] == ["yours"]
+        assert len(server.requests) == 2

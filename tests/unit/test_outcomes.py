@@ -46,6 +46,7 @@ ANSWERS: list[tuple[int, Any, type[ModelError]]] = [
     (404, google("NOT_FOUND"), ModelGone),
     (407, HTML, ModelUnavailable),
     (408, HTML, TimedOut),
+    (409, google("ABORTED"), ModelOverloaded),
     (410, HTML, ModelGone),
     (413, HTML, PromptTooLong),
     (425, HTML, ModelOverloaded),
