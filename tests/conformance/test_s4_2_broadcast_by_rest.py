@@ -1,5 +1,6 @@
 """Sections 4.2 and 4.3 of the facts: broadcasts over REST."""
 
+import json
 from typing import Any
 
 import httpx
@@ -7,6 +8,8 @@ import pytest
 
 from tests.conformance.conftest import Connect, Connection, MakeToken, Policy
 from tests.conformance.peer import Peer, name
+
+WRONG_TYPE = "Unsupported Media Type. Use application/json or application/octet-stream"
 
 
 def batch(rest: httpx.Client, *messages: Any, headers: dict[str, str] | None = None) -> httpx.Response:
@@ -58,6 +61,9 @@ async def test_s4_2_the_secret_key_passes_the_policies(
         ({"event": ""}, "event"),
         ({"payload": None}, "payload"),
         ({"payload": [1]}, "payload"),
+        ({"event": "  "}, "event"),
+        ({"private": "yes"}, "private"),
+        ({"private": 1}, "private"),
     ],
 )
 async def test_s4_2_an_incomplete_message_spoils_its_batch(
@@ -68,6 +74,32 @@ async def test_s4_2_an_incomplete_message_spoils_its_batch(
     assert refused.status_code == 422
     assert refused.json()["errors"]["messages"][1].keys() == {field}
     assert await peer.settled() == []
+
+
+@pytest.mark.parametrize("text", [True, "true", "1"])
+async def test_s4_2_private_may_be_text_and_is_never_taken_for_public(
+    peer: Peer, rest: httpx.Client, topic: str, text: Any
+) -> None:
+    """2.129.8, lib/realtime/tenants/batch_broadcast.ex: a boolean of Ecto's."""
+    await peer.joined(topic)
+    assert batch(rest, message(topic, private=text)).status_code == 202
+    assert batch(rest, message(topic, private="0", event="in public")).status_code == 202
+    assert (await peer.next("broadcast")).payload["event"] == "in public"
+    assert await peer.settled() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"json": {"messages": "x"}}, "is invalid"),
+        ({"json": {"messages": []}}, "can't be blank"),
+        ({"json": {}}, "can't be blank"),
+        ({"content": '{"messages": [{}]}'}, "can't be blank"),  # not said to be JSON
+    ],
+)
+def test_s4_2_a_batch_needs_messages(rest: httpx.Client, body: dict[str, Any], said: str) -> None:
+    refused = rest.post("/broadcast", **body)
+    assert (refused.status_code, refused.json()) == (422, {"errors": {"messages": [said]}})
 
 
 @pytest.mark.parametrize("path", ["/broadcast", "/broadcast/room/events/e"])
@@ -90,21 +122,78 @@ def test_s4_2_any_page_may_call(rest: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "body", "encoding"),
-    [("application/json", b'{ "n": 1.50 }', 1), ("application/octet-stream", b"\x00\xff", 0)],
+    ("kind", "body", "payload", "encoding"),
+    [
+        ("application/json", b'{ "n": 1.50 }', b'{"n":1.5}', 1),  # written anew
+        ("application/json", b"[1, 2]", b'{"_json":[1,2]}', 1),
+        ("application/json; charset=utf-8", b'"hi"', b'{"_json":"hi"}', 1),
+        ("application/json", b"", b"{}", 1),
+        ("", b'{"n":1}', b"{}", 1),  # not said to be JSON
+        ("application/octet-stream", b"\x00\xff", b"\x00\xff", 0),
+    ],
 )
 async def test_s4_3_the_body_of_a_single_broadcast_is_its_payload(
-    connect: Connect, peer: Peer, rest: httpx.Client, topic: str, kind: str, body: bytes, encoding: int
+    connect: Connect,
+    peer: Peer,
+    rest: httpx.Client,
+    topic: str,
+    kind: str,
+    body: bytes,
+    payload: bytes,
+    encoding: int,
 ) -> None:
+    """2.129.8, lib/realtime_web/controllers/broadcast_single_controller.ex: what Plug.Parsers makes of it."""
     first = await connect("1.0.0")
     for socket in (first, peer):
         await socket.joined(topic)
-    sent = single(rest, f"{name(topic)}/events/my%20event", content=body, headers={"content-type": kind})
+    sent = single(
+        rest, f"{name(topic)}/events/my%20event", content=body, headers={"content-type": kind} if kind else {}
+    )
     assert (sent.status_code, sent.content) == (202, b"")
     heard = (await peer.next("broadcast")).payload
-    assert heard == {"event": "my event", "payload": body, "metadata": "", "encoding": encoding}
+    assert heard == {"event": "my event", "payload": payload, "metadata": "", "encoding": encoding}
     texts = [frame.payload["payload"] for frame in await first.settled()]
-    assert texts == ([{"n": 1.5}] if encoding else [])  # 1.0.0 has no bytes
+    assert texts == ([json.loads(payload)] if encoding else [])  # 1.0.0 has no bytes
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "said"),
+    [
+        ({"content": "x", "headers": {"content-type": "text/plain"}}, 415, {"error": WRONG_TYPE}),
+        ({"content": "{", "headers": {"content-type": "application/json"}}, 400, "Bad Request"),
+        ({"json": {}, "headers": {"accept": "text/html"}}, 406, "Not Acceptable"),
+        ({"json": {"x": "x" * 8_000_000}}, 413, "Request Entity Too Large"),
+    ],
+    ids=["type", "json", "accept", "size"],
+)
+def test_s4_3_what_cannot_be_read_is_refused_before_the_token_is_looked_at(
+    url: str, request_: dict[str, Any], status: int, said: Any
+) -> None:
+    """2.129.8, lib/realtime_web/endpoint.ex, router.ex and plugs/validate_broadcast_content_type.ex."""
+    refused = httpx.post(f"{url}/realtime/v1/api/broadcast/room/events/e", **request_)
+    assert (refused.status_code, refused.json()) == (status, said)
+    assert "x-rate-limit" not in refused.headers
+
+
+def test_s4_3_other_paths_and_methods_are_not_found(rest: httpx.Client) -> None:
+    assert rest.get("/broadcast").status_code == 404
+    assert rest.post("/broadcast/a/b/events/e", json={}).status_code == 404
+
+
+async def test_s4_3_a_topic_may_hold_a_slash_that_is_escaped(peer: Peer, rest: httpx.Client, topic: str) -> None:
+    await peer.joined(f"{topic}/b")
+    assert single(rest, f"{name(topic)}%2Fb/events/e", json={}).status_code == 202
+    await peer.next("broadcast", f"{topic}/b")
+
+
+async def test_s4_2_policies_see_all_headers_of_a_request(
+    reader: Peer, rest: httpx.Client, make_token: MakeToken, policy: Policy, topic: str
+) -> None:
+    """2.129.8, lib/realtime/tenants/batch_broadcast.ex: all of the request's; a socket's are x-* alone."""
+    policy("insert", "current_setting('request.headers')::json ->> 'user-agent' = 'mine'")
+    headers = {"authorization": f"Bearer {make_token()}", "user-agent": "mine"}
+    batch(rest, message(topic, private=True), headers=headers)
+    await reader.next("broadcast")
 
 
 async def test_s4_3_a_private_single_broadcast_needs_the_right_to_write(
@@ -148,14 +237,6 @@ def test_s4_3_policies_that_cannot_be_asked_are_no_denial(
     assert (refused.status_code, refused.json()) == (422, {"message": said})
     sent = batch(rest, message(topic, private=True), headers={"authorization": f"Bearer {token}"})
     assert sent.status_code == 202  # dropped
-
-
-def test_s4_3_another_type_of_body_is_refused(rest: httpx.Client) -> None:
-    refused = rest.post("/broadcast/room/events/e", content="x", headers={"content-type": "text/plain"})
-    assert (refused.status_code, refused.json()) == (
-        415,
-        {"error": "Unsupported Media Type. Use application/json or application/octet-stream"},
-    )
 
 
 async def test_s4_5_broadcasts_of_clients_are_not_stored(

@@ -27,7 +27,7 @@ def send(rooms: Rooms, limits: Limits, change: Change) -> None:
     if topic is None or private is None or broadcast is None:
         return
     try:
-        limits.check_batch(1)
+        limits.check_one()
     except TooMany:
         logger.warning("a broadcast from the database dropped: too many messages per second")
         return

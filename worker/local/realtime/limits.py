@@ -62,8 +62,13 @@ class Limits:
         self._most_users = settings.max_concurrent_users
         self._largest_payload = settings.max_payload_size_kb * 1000 + SLACK
 
+    def check_one(self) -> None:
+        """Whether one more may be sent, from REST or the database. Raises TooMany."""
+        if self.events.exceeded:
+            raise TooMany("You have exceeded your rate limit")
+
     def check_batch(self, messages: int) -> None:
-        """Whether so many messages may be sent at once, from REST or the database. Raises TooMany."""
+        """Whether so many messages may be sent at once, from REST. Raises TooMany."""
         if self.events.average > self.events.limit:
             raise TooMany("You have exceeded your rate limit")
         if messages + self.events.average > self.events.limit:

@@ -6,15 +6,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from worker.local.realtime import json_text, tokens
+from worker.local.realtime import json_text, rest_body, tokens
 from worker.local.realtime.authorization import Identity, MissingPartition, PolicyFailed, PolicyTimeout, Unanswered
 from worker.local.realtime.database import DatabaseAway
 from worker.local.realtime.limits import Limits, TooMany
+from worker.local.realtime.rest_body import Refused
 from worker.local.realtime.serializer import UserBroadcast
 from worker.local.realtime.services import Services
 
-JSON_TYPE = "application/json"
-BINARY_TYPE = "application/octet-stream"
 # 2.129.8, lib/realtime/tenants/single_broadcast.ex
 UNANSWERED: Mapping[type[Exception], str] = {
     PolicyFailed: "RLS policy error",
@@ -22,31 +21,37 @@ UNANSWERED: Mapping[type[Exception], str] = {
     MissingPartition: "Missing messages partition",
     DatabaseAway: "Tenant database unavailable",
 }
+BLANK, INVALID = "can't be blank", "is invalid"
+BOOLEANS = {True: True, "true": True, "1": True, False: False, "false": False, "0": False, None: False}
 TOO_LARGE = "Payload size exceeds tenant limit"
 
 
-class Refused(Exception):
-    def __init__(self, status: int, body: Mapping[str, Any]) -> None:
-        super().__init__(status)
-        self.response = JSONResponse(body, status_code=status)
-
-
 async def broadcast_batch(request: Request) -> Response:
-    return await _limited(request, _broadcast_batch)
+    return await _read_and_limited(request, _broadcast_batch, types=False)
 
 
 async def broadcast_one(request: Request) -> Response:
-    return await _limited(request, _broadcast_one)
+    """A bare slash ends the topic; one that belongs to it is written `%2F`."""
+    if request.scope["raw_path"].partition(b"/broadcast/")[2].count(b"/") != 2:
+        return Response(status_code=404)
+    return await _read_and_limited(request, _broadcast_one, types=True)
 
 
-async def _limited(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+Answer = Callable[[Request, Any], Awaitable[Response]]
+
+
+async def _read_and_limited(request: Request, answer: Answer, *, types: bool) -> Response:
     """Requests have a rate of their own, apart from the messages in them."""
+    try:
+        content = await rest_body.read(request, types=types)
+    except Refused as refusal:
+        return refusal.response
     rate = request.app.state.services.limits.requests
     if rate.average > rate.limit:
         response: Response = JSONResponse({"message": "Too many requests"}, status_code=429)
     else:
         rate.add()
-        response = await answer(request)
+        response = await answer(request, content)
     rolling = round(rate.average)
     response.headers["x-rate-rolling"] = str(rolling)
     response.headers["x-rate-limit"] = str(rate.limit)
@@ -54,18 +59,18 @@ async def _limited(request: Request, answer: Callable[[Request], Awaitable[Respo
     return response
 
 
-async def _broadcast_batch(request: Request) -> Response:
+async def _broadcast_batch(request: Request, content: Any) -> Response:
     """`{"messages": [{topic, event, payload, private?}]}`. What may not be written is left out: still 202."""
     services: Services = request.app.state.services
     try:
         identity = _identity(request, services)
-        messages = _messages(await request.body(), services.limits)
+        messages = _messages(content, services.limits)
         _check_rate(services.limits, len(messages))
     except Refused as refusal:
         return refusal.response
     may_write: dict[str, bool] = {}
     for message in messages:
-        topic, private = message["topic"], message.get("private") in (True, "true")
+        topic, private = message["topic"], BOOLEANS[message.get("private")]
         if private and topic not in may_write:
             try:
                 may_write[topic] = await services.authorization.may_write(identity, topic)
@@ -77,16 +82,18 @@ async def _broadcast_batch(request: Request) -> Response:
     return Response(status_code=202)
 
 
-async def _broadcast_one(request: Request) -> Response:
+async def _broadcast_one(request: Request, content: Any) -> Response:
     """The body is the payload: JSON, or bytes."""
     services: Services = request.app.state.services
     topic, event = request.path_params["topic"], request.path_params["event"]
     private = request.query_params.get("private") == "true"
     try:
         identity = _identity(request, services)
-        payload = _payload(request.headers.get("content-type", ""), await request.body(), event)
+        payload = _payload(content, event)
         _check_size(services.limits, payload.payload)
-        _check_rate(services.limits, 1)
+        services.limits.check_one()
+    except TooMany as error:
+        return JSONResponse({"message": str(error)}, status_code=429)
     except Refused as refusal:
         return refusal.response
     if private:
@@ -107,8 +114,7 @@ def _identity(request: Request, services: Services) -> Identity:
         claims = tokens.verify_api_key(key, services.settings)
     except tokens.TokenError as error:
         raise Refused(401, {"message": "Unauthorized"}) from error
-    headers = {name: value for name, value in request.headers.items() if name.startswith("x-")}
-    return Identity(claims, headers)
+    return Identity(claims, dict(request.headers))
 
 
 def _check_rate(limits: Limits, messages: int) -> None:
@@ -123,14 +129,12 @@ def _check_size(limits: Limits, payload: bytes) -> None:
         raise Refused(422, {"errors": {"payload": [TOO_LARGE]}})
 
 
-def _messages(body: bytes, limits: Limits) -> list[dict[str, Any]]:
-    try:
-        content = json_text.loads(body)
-    except ValueError as error:
-        raise Refused(400, {"message": "Bad Request"}) from error
-    messages = content.get("messages") if isinstance(content, dict) else None
-    if not isinstance(messages, list) or not messages:
-        raise Refused(422, {"errors": {"messages": ["can't be blank"]}})
+def _messages(content: Any, limits: Limits) -> list[dict[str, Any]]:
+    messages = content.get("messages") if isinstance(content, Mapping) else None
+    if messages in (None, []):
+        raise Refused(422, {"errors": {"messages": [BLANK]}})
+    if not isinstance(messages, list):
+        raise Refused(422, {"errors": {"messages": [INVALID]}})
     errors = [_errors(message, limits) for message in messages]
     if any(errors):
         raise Refused(422, {"errors": {"messages": errors}})
@@ -138,15 +142,20 @@ def _messages(body: bytes, limits: Limits) -> list[dict[str, Any]]:
 
 
 def _errors(message: Any, limits: Limits) -> dict[str, list[str]]:
+    """As Ecto casts the fields: blank is null, and text of spaces alone (lib/realtime/tenants/batch_broadcast.ex)."""
     if not isinstance(message, dict):
-        return {"message": ["is invalid"]}
+        return {"message": [INVALID]}
     kinds = {"topic": str, "event": str, "payload": dict}
     errors = {}
     for name, kind in kinds.items():
-        if message.get(name) in (None, ""):
-            errors[name] = ["can't be blank"]
-        elif not isinstance(message[name], kind):
-            errors[name] = ["is invalid"]
+        value = message.get(name)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            errors[name] = [BLANK]
+        elif not isinstance(value, kind):
+            errors[name] = [INVALID]
+    private = message.get("private")
+    if not isinstance(private, str | bool | None) or private not in BOOLEANS:
+        errors["private"] = [INVALID]
     if not errors and not limits.fits(json_text.dumps(message["payload"])):
         errors["payload"] = [TOO_LARGE]
     return errors
@@ -157,14 +166,7 @@ def _envelope(message: Mapping[str, Any]) -> dict[str, Any]:
     return {"event": message["event"], "payload": message["payload"], "type": "broadcast", **meta}
 
 
-def _payload(content_type: str, body: bytes, event: str) -> UserBroadcast:
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == BINARY_TYPE:
-        return UserBroadcast(event, body, is_json=False)
-    if kind != JSON_TYPE:
-        raise Refused(415, {"error": f"Unsupported Media Type. Use {JSON_TYPE} or {BINARY_TYPE}"})
-    try:
-        json_text.loads(body)
-    except ValueError as error:
-        raise Refused(400, {"message": "Bad Request"}) from error
-    return UserBroadcast(event, body)
+def _payload(content: Any, event: str) -> UserBroadcast:
+    if isinstance(content, bytes):
+        return UserBroadcast(event, content, is_json=False)
+    return UserBroadcast(event, json_text.dumps(content).encode())

@@ -72,10 +72,16 @@ def create_app(settings: Settings) -> Starlette:
             *(fault_routes(services.faults) if settings.faults else ()),
         ],
         middleware=[Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])],
+        exception_handlers={405: _not_found},
         lifespan=lifespan,
     )
     app.state.services = services
     return app
+
+
+async def _not_found(_request: Request, _error: Exception) -> Response:
+    """Where a path knows another method only, the real server knows no path."""
+    return Response(status_code=404)
 
 
 async def _health(request: Request) -> Response:
