@@ -131,6 +131,14 @@ async def test_s6_an_unknown_event_is_an_error(peer: Peer, topic: str) -> None:
     assert await track(peer, topic, {}, "dance") == {"status": "error", "response": {}}
 
 
+async def test_s6_an_event_that_is_no_text_ends_the_channel(peer: Peer, topic: str) -> None:
+    """2.129.8, lib/realtime_web/channels/realtime_channel/presence_handler.ex: it raises."""
+    await peer.joined(topic, present())
+    await peer.push(topic, "presence", {"event": 7})
+    await peer.next("phx_error", topic)
+    assert (await peer.ask(topic, "presence", {"event": "track"}))["response"] == {"reason": "unmatched topic"}
+
+
 async def test_s6_a_track_enables_presence_and_brings_the_state(connect: Connect, peer: Peer, topic: str) -> None:
     other = await connect()
     await other.joined(topic, present("ben"))

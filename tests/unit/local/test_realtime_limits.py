@@ -74,3 +74,19 @@ def test_a_payload_may_be_as_large_as_the_limit_and_a_little_more():
     project = limits(max_payload_size_kb=1)
     assert project.fits(b"x" * 1500)
     assert not project.fits("x" * 1501)
+
+
+def test_one_message_is_sent_until_the_limit_is_reached(clock):
+    """2.129.8, lib/realtime/tenants/single_broadcast.ex: a batch must fit under it, one message need not."""
+    project = limits(max_events_per_second=3, rate_tick_ms=1000)
+    project.events = Rate(3, 1.0, clock)
+    project.events.add(5)
+    clock.now = 1.0
+    assert 2 < project.events.average < 3
+    project.check_one()
+    with pytest.raises(TooMany):
+        project.check_batch(1)
+    project.events.add(20)
+    clock.now = 2.0
+    with pytest.raises(TooMany, match="You have exceeded your rate limit"):
+        project.check_one()

@@ -1,6 +1,5 @@
 """One channel of one socket, from its join to its close."""
 
-import asyncio
 import logging
 import uuid
 from collections.abc import Mapping, Sequence
@@ -12,10 +11,11 @@ from worker.local.realtime.authorization import Identity
 from worker.local.realtime.inbox import Inbox
 from worker.local.realtime.join import Admission
 from worker.local.realtime.limits import Limits
+from worker.local.realtime.readiness import Readiness
 from worker.local.realtime.serializer import Message, UserBroadcast, Version, encode, encode_broadcast
 from worker.local.realtime.services import Services
 from worker.local.realtime.subscription import ChannelSubscription
-from worker.local.realtime.tracking import Misused, Refused, Tracking, check_rate
+from worker.local.realtime.tracking import Crashed, Misused, Refused, Tracking, check_rate
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Channel:
         self._shows_presence = admission.request.presence
         self._has_begun_to_track = False
         self._tracking = Tracking(self, services.settings)
-        self._readiness: asyncio.Task[None] | None = None
+        self._readiness = Readiness(self, services.cold_start, services.settings)
 
     @property
     def version(self) -> Version:
@@ -83,7 +83,7 @@ class Channel:
         if self._shows_presence:
             self._show_state()
         if self._request.replication_ready:
-            self._readiness = asyncio.create_task(self._say_replication_is_ready(), name="ready")
+            self._readiness.tell()
         if self.bindings and self._request.wait_ms is None:
             self.subscription.start(at_once=True)
         elif self.bindings:
@@ -95,9 +95,7 @@ class Channel:
         self.inbox.close()
         self.access.stop()
         self.subscription.stop()
-        # It may be the task that closes the channel.
-        if self._readiness and self._readiness is not asyncio.current_task():
-            self._readiness.cancel()
+        self._readiness.stop()
         self._services.changes.unsubscribe(self)
         self._services.rooms.leave(*self._room, self)
         self._services.presence.leave(self._room, self)
@@ -214,20 +212,13 @@ class Channel:
             self._reply(message, "error", refusal.response)
         except Misused as reason:
             self.shut_down(str(reason))
+        except Crashed:
+            self.crash()
         else:
             self._reply(message, "ok", {})
             if self._has_begun_to_track:
                 self._has_begun_to_track = False
                 self._show_state()
-
-    async def _say_replication_is_ready(self) -> None:
-        try:
-            async with asyncio.timeout(self._services.settings.replication_ready_timeout_ms / 1000):
-                await self._services.cold_start.wait()
-        except TimeoutError:
-            self.shut_down("Replication connection was not established in time")
-        else:
-            self.push_system("ok", "Replication connection established")
 
     def _enter_rooms(self) -> None:
         if self.access.policies.broadcast:

@@ -69,8 +69,10 @@ def encode(version: Version, topic: str, event: str, payload: str, ref: Any = No
 def encode_broadcast(
     version: Version, topic: str, broadcast: UserBroadcast, join_ref: Any = None, *, as_text: bool = False
 ) -> str | bytes | None:
-    """None if this version cannot say it: 1.0.0 has no binary payloads."""
+    """None if this version cannot say it: 1.0.0 has no binary payloads, 2.0.0 no long names of events in them."""
     if version is Version.V2 and not as_text:
+        if len(broadcast.event.encode()) > LONGEST_NAME:
+            return None
         names = [text.encode() for text in (topic, broadcast.event, broadcast.metadata)]
         if all(len(name) <= LONGEST_NAME for name in names):
             encoding = ENCODING_JSON if broadcast.is_json else ENCODING_BINARY
@@ -91,9 +93,9 @@ def _decode_text(version: Version, frame: Any) -> Message:
         join_ref, ref, topic = frame.get("join_ref"), frame["ref"], frame["topic"]
         event, payload = frame["event"], frame["payload"]
     else:
-        if not isinstance(frame, list) or len(frame) != 5:
+        if not isinstance(frame, list) or len(frame) < 5:
             raise BadFrame("not an array of five")
-        join_ref, ref, topic, event, payload = frame
+        join_ref, ref, topic, event, payload = frame[:5]
     if not isinstance(topic, str) or not isinstance(event, str):
         raise BadFrame("topic and event must be text")
     return Message(topic, event, payload, ref, join_ref)
@@ -105,14 +107,17 @@ def _decode_binary(version: Version, frame: bytes) -> Message:
     if frame[0] != USER_BROADCAST_PUSH:
         raise BadFrame(f"binary frame of kind {frame[0]}")
     sizes, encoding, rest = frame[1:6], frame[6], frame[7:]
-    if len(rest) < sum(sizes) or encoding not in (ENCODING_BINARY, ENCODING_JSON):
-        raise BadFrame("binary frame is cut short, or of an unknown encoding")
+    if len(rest) < sum(sizes):
+        raise BadFrame("binary frame is cut short")
     names = []
     for size in sizes:
         names.append(rest[:size].decode())
         rest = rest[size:]
-    join_ref, ref, topic, event, _metadata = names
-    if encoding == ENCODING_JSON:
+    join_ref, ref, topic, event, metadata = names
+    if metadata:
+        json_text.loads(metadata)
+    is_json = encoding != ENCODING_BINARY
+    if is_json:
         json_text.loads(rest)  # others receive these very bytes: refuse what they could not read
-    broadcast = UserBroadcast(event, rest, is_json=encoding == ENCODING_JSON)
+    broadcast = UserBroadcast(event, rest, is_json=is_json)
     return Message(topic, "broadcast", broadcast, ref or None, join_ref or None)

@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     poll_interval_ms: Milliseconds = 100  # of row changes; five of them while there are none
     publication_check_ms: Milliseconds = 60_000  # how soon a change of the publication is noticed
     no_channel_timeout_ms: Count = 600_000  # a socket that has left all its channels is dropped
+    max_unread_mb: Count = 50  # of one socket; a peer that reads so slowly is dropped
     idle_timeout_ms: Milliseconds = 60_000  # without a frame, a socket is closed
 
     replication_start_ms: Milliseconds = 0  # from the first join until the database's broadcasts flow; 0: always

@@ -32,13 +32,15 @@ class Socket:
         self.opened_at = time.monotonic()
         self._channels: dict[str, Channel] = {}
         self._had_channels = False
-        # Unbounded: a peer that reads slowly, or not at all, must never hold up the others.
+        # A peer that reads slowly, or not at all, must never hold up the others: it is dropped.
         self._outbox: asyncio.Queue[str | bytes | int] = asyncio.Queue()
+        self._unread = 0  # characters or bytes
+        self._reads_too_slowly = asyncio.Event()
         self._inbox: asyncio.Queue[str | bytes] = asyncio.Queue(MOST_UNHANDLED)
 
     async def run(self) -> None:
-        """Until the peer is gone, or has been idle for too long, or without a channel."""
-        ends = [asyncio.create_task(self._read()), asyncio.create_task(self._look_for_channels())]
+        """Until the peer is gone, or has been idle for too long, or without a channel, or reads too slowly."""
+        ends = [asyncio.create_task(each) for each in (self._read(), self._look_for_channels(), self._fall_behind())]
         tasks = [*ends, asyncio.create_task(self._write()), asyncio.create_task(self._handle_all())]
         try:
             done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -70,6 +72,9 @@ class Socket:
 
     def send(self, frame: str | bytes) -> None:
         self._outbox.put_nowait(frame)
+        self._unread += len(frame)
+        if self._unread > self._services.settings.max_unread_mb * 1_000_000:
+            self._reads_too_slowly.set()
 
     def reply(self, message: Message, status: str, response: Mapping[str, Any], join_ref: Any = None) -> None:
         payload = json_text.dumps({"status": status, "response": response})
@@ -83,6 +88,7 @@ class Socket:
         try:
             while True:
                 frame = await self._outbox.get()
+                self._unread -= 0 if isinstance(frame, int) else len(frame)
                 if self._services.faults.swallow(self, "down"):
                     continue
                 if isinstance(frame, bytes):
@@ -117,6 +123,10 @@ class Socket:
             await asyncio.sleep(self._services.settings.no_channel_timeout_ms / 1000)
             if self._had_channels and not self._channels:
                 return
+
+    async def _fall_behind(self) -> None:
+        """2.129.8, lib/realtime_web/channels/user_socket.ex: its process is killed at 50 MB of heap."""
+        await self._reads_too_slowly.wait()
 
     async def _handle_all(self) -> None:
         """One frame at a time: while a join runs, whatever else came in waits behind it. Channels do not wait."""

@@ -24,6 +24,10 @@ class Misused(Exception):
     """The channel is closed with this message."""
 
 
+class Crashed(Exception):
+    """The real server's channel raises on this, and ends: the client joins again."""
+
+
 class CallLimit:
     """So many calls in each window of one channel."""
 
@@ -72,10 +76,12 @@ class Tracking:
         self._last: Any = None
 
     async def handle(self, payload: Any) -> None:
-        """A `presence` event. Raises Refused or Misused."""
+        """A `presence` event. Raises Refused, Misused or Crashed."""
         event = payload.get("event") if isinstance(payload, dict) else None
-        if not isinstance(event, str):
+        if event is None:
             return
+        if not isinstance(event, str):
+            raise Crashed
         self._calls.count()
         match event.lower():
             case "track":
