@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 PAUSE = 4 * 3600.0  # seconds
 RETRY = 60.0  # seconds
+FIRST_RETRY = 0.5  # seconds; nothing is served before
 
 
 class Partitions:
@@ -34,7 +35,7 @@ class Partitions:
                 self.are_settled, pause = True, PAUSE
             except (DatabaseAway, psycopg.Error) as error:
                 logger.info("partitions not maintained yet (%s)", type(error).__name__)
-                pause = RETRY if self.are_settled else 0.1
+                pause = RETRY if self.are_settled else FIRST_RETRY
             await asyncio.sleep(pause)
 
     async def make_at_join(self) -> None:
