@@ -77,6 +77,9 @@ WAKEUPS_ARRIVE = _gauge(
 WAKEUPS_MISSED = _counter(
     "postbro_wakeups_missed_total", "Claims that found a new question of which no wake-up had told within a second."
 )
+ERASURES_WAITING = _gauge(
+    "postbro_erasures_waiting", "Deleted chats and messages of which Realtime's table still holds what was sent."
+)
 DELTAS_SENT = _counter("postbro_deltas_sent_total", "Deltas that Realtime took.")
 DELTAS_DROPPED = _counter("postbro_deltas_dropped_total", "Deltas given up; pages read the draft instead.")
 DELTAS_HELD_BACK = _counter("postbro_deltas_held_back_total", "Deltas that Realtime put off: too many messages.")
@@ -111,7 +114,7 @@ for _cause in ("start", "wakeup", "second_look", "more", "place", "admission", "
 
 for _fate in ("settled", "set_aside", "left"):
     REFUSED_ROWS.labels(_fate)
-for _task in ("beat", "drafts", "reconciler"):
+for _task in ("beat", "drafts", "reconciler", "eraser"):
     TASK_ERRORS.labels(_task)
 
 

@@ -200,6 +200,12 @@ class Replies:
         answer = await self._database.ask("reconcile_replies", words)
         return answer if isinstance(answer, dict) else None
 
+    async def erase_broadcasts(self) -> tuple[int, int]:
+        """Of so many deleted chats and messages, what was sent was erased; and of so many it is still to be."""
+        answer = await self._database.ask("erase_broadcasts", {})
+        with reading("erase_broadcasts"):
+            return int(answer["erased"]), int(answer["left"])
+
     async def queue(self) -> dict[str, float]:
         """Of all workers: how many replies wait, and the age of the oldest of them."""
         answer = await self._database.ask("ops_queue", {})

@@ -11,10 +11,12 @@ from worker.answer import Answerer
 from worker.broadcast import Broadcaster
 from worker.budget import Budget
 from worker.config import WorkerSettings
+from worker.erasing import Eraser
 from worker.figures import Figures
 from worker.gemini import Gemini
 from worker.replies import Replies
 from worker.runner import Runner
+from worker.tasks import repeat
 from worker.traces import traces_to
 from worker.vitals import Heartbeat, measure_queue
 from worker.wakeup import WakeUp
@@ -57,6 +59,7 @@ async def run(settings: WorkerSettings) -> None:
         asyncio.create_task(broadcaster.run(), name="broadcaster"),
         asyncio.create_task(heartbeat.run(), name="heartbeat"),
         asyncio.create_task(measure_queue(replies), name="queue"),
+        asyncio.create_task(repeat("eraser", Eraser(replies).step, Eraser.SECONDS), name="eraser"),
     }
     try:
         done, _ = await asyncio.wait({running, *side_tasks}, return_when=asyncio.FIRST_COMPLETED)

@@ -14,7 +14,7 @@ begin
         'posts', 'post_analyses', 'chat_sessions', 'chat_messages', 'chat_replies', 'chat_reply_drafts',
         'external_api_call_logs', 'chat_session_summaries', 'current_chat_messages', 'chat_service'))
       or (n.nspname = 'private' and c.relname in (
-        'reply_queue', 'workers', 'draft_pieces', 'used_ids', 'reconciler', 'served_places'))
+        'reply_queue', 'workers', 'draft_pieces', 'used_ids', 'erasures', 'reconciler', 'served_places'))
       or (n.nspname = 'analytics' and c.relname in (
         'calls', 'messages_per_session', 'session_duration', 'session_averages', 'tokens_per_message', 'daily_use',
         'cost_by_day', 'cost_by_model', 'cost_by_user', 'latency_percentiles', 'failure_causes', 'retries'))
@@ -24,14 +24,15 @@ begin
     join pg_catalog.pg_namespace n on n.oid = p.pronamespace
     where (n.nspname = 'public' and p.proname in (
         'beat', 'cancel_reply', 'chat_reply_drafts', 'check_installation', 'claim_replies', 'complete_reply',
-        'fail_reply', 'give_back', 'next_attempt', 'open_chat_session', 'ops_queue', 'ops_report',
+        'erase_broadcasts', 'fail_reply', 'give_back', 'next_attempt', 'open_chat_session', 'ops_queue', 'ops_report',
         'reconcile_replies', 'regenerate_reply', 'register_worker', 'release_replies', 'retry_reply', 'save_drafts'))
       or (n.nspname = 'private' and p.proname in (
         'applied_migrations', 'beat', 'broadcast_message', 'broadcast_reply', 'broadcast_session', 'bury_workers',
         'cancel_reply', 'chat_service', 'check_installation', 'claim_replies', 'close_call', 'complete_reply',
         'contradictions', 'count_set_aside', 'draft_text', 'end_what_is_too_old', 'enqueue_next_reply',
-        'enter_command', 'enter_command_of_statement', 'facts_of_broadcasts', 'facts_of_function', 'facts_of_relation',
-        'fail_reply', 'follow_deleted_reply', 'follow_reply_status', 'free_claim', 'give_back', 'guard_claim', 'guard_reply_status',
+        'erase_broadcasts', 'facts_of_broadcasts', 'note_erased_messages', 'note_erased_session', 'try_broadcast',
+        'enter_command', 'enter_command_of_statement', 'facts_of_function', 'facts_of_relation', 'fail_reply',
+        'follow_deleted_reply', 'follow_reply_status', 'free_claim', 'give_back', 'guard_claim', 'guard_reply_status',
         'insert_answer', 'is_counted', 'is_error_code', 'is_passing', 'is_sent_again', 'leave_queue', 'leave_session',
         'living_workers', 'lock_claim', 'lock_own_reply', 'lock_reply_at_once', 'lock_session',
         'lock_session_at_once', 'lose_call', 'max_calls', 'max_deaths', 'mend', 'name_models', 'next_attempt',
@@ -40,7 +41,7 @@ begin
         'reconcile_replies', 'refuse_busy', 'refuse_flood', 'refuse_questions', 'refuse_used_id', 'regenerate_reply',
         'register_worker', 'release_replies', 'replace_question', 'reply_context', 'retry_reply', 'save_drafts',
         'send_wake_up', 'set_aside', 'settle_cancelled', 'settle_stopped', 'settle_what_raises', 'stop_reply',
-        'take_reply', 'try_broadcast', 'try_to_free', 'usable_part', 'use_up_id', 'was_settled'))
+        'take_reply', 'try_to_free', 'usable_part', 'use_up_id', 'was_settled'))
   ) as found;
 
   if taken is not null then

@@ -90,6 +90,7 @@ begin
     null; -- not ours to read: then its age is not known
   end;
   return jsonb_build_object(
+    'erasing_for_seconds', (select extract(epoch from now() - min(e.noted_at)) from private.erasures e),
     'oldest_days', extract(epoch from now()::timestamp - oldest) / 86400,
     'missing_partitions', (
       select coalesce(jsonb_agg(d.day order by d.day), '[]')
@@ -144,7 +145,7 @@ comment on function private.facts_of_relation(text) is 'Row-level security, publ
 comment on function private.facts_of_function(text) is 'Who may execute it, of the API''s roles; null: there is none.';
 comment on function private.try_broadcast() is 'Sends a wake-up: {"stored", "refused": the SQLSTATE with which realtime.messages refuses it}.';
 comment on function private.facts_of_broadcasts() is
-  'What Realtime needs to pass on what the database sends: {"oldest_days", "missing_partitions": of today and tomorrow (UTC), "publications"}.';
+  'What Realtime needs to pass on what the database sends: {"erasing_for_seconds", "oldest_days", "missing_partitions": of today and tomorrow (UTC), "publications"}.';
 comment on function public.check_installation(jsonb, jsonb) is
   'For `python -m worker check`. Lists of names in; {"clock", "migrations", "workers", "demo_account", "relations", "functions", "broadcast", "broadcasts", "pg_cron"} out. Wakes the workers once, so that whoever listens hears that the way from here to Realtime is open.';
 

@@ -102,7 +102,8 @@ def test_a_broadcast_that_is_stored_is_told(realtimes_own: psycopg.Connection[An
     [
         pytest.param("drop table realtime.messages_{today}", "23514", id="no partition for today"),
         pytest.param(
-            "revoke supabase_realtime_admin from postgres; revoke insert on realtime.messages from postgres",
+            "revoke insert on realtime.messages from postgres, anon, authenticated, service_role;"
+            "revoke supabase_realtime_admin from postgres",
             "42501",
             id="no right to write",
         ),

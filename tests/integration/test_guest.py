@@ -110,6 +110,7 @@ OUR_NAMES = (
     "reply_queue",
     "draft_pieces",
     "used_ids",
+    "erasures",
     "served_places",
     "private.workers",
     "'private', 'workers",

@@ -15,7 +15,7 @@ import pytest
 from tests.people import Chat, People
 
 ROLES = ("anon", "owner", "other", "service")
-PRIVATE = ("reply_queue", "workers", "draft_pieces", "used_ids", "served_places", "reconciler")
+PRIVATE = ("reply_queue", "workers", "draft_pieces", "used_ids", "erasures", "served_places", "reconciler")
 
 # fmt: off
 TABLES = {
@@ -47,6 +47,7 @@ FUNCTIONS = {
     "fail_reply":         "no no no yes",
     "release_replies":    "no no no yes",
     "reconcile_replies":  "no no no yes",
+    "erase_broadcasts":   "no no no yes",
     "ops_queue":          "no no no yes",
     "ops_report":         "no no no yes",
     "check_installation": "no no no yes",
@@ -208,6 +209,7 @@ def test_functions(people: People, database: Any, function: str, role: str, expe
         "fail_reply": {**fence, "error_code": "internal", "retry_in": None, "call": {}},
         "release_replies": {"worker_id": str(uuid4())},
         "reconcile_replies": {"max_wait_seconds": 600, "every_seconds": 60},
+        "erase_broadcasts": {},
         "ops_queue": {},
         "ops_report": {},
         "check_installation": {"relations": [], "functions": []},

@@ -7,6 +7,7 @@ from worker.checks import expected
 from worker.checks.findings import Finding, Level
 
 BROADCASTS, ROW_CHANGES = "supabase_realtime_messages_publication", "supabase_realtime"
+ERASED_SECONDS = 600.0
 KEPT_DAYS = 5.0
 """Realtime drops the day before the last three."""
 RECONNECT = (
@@ -33,7 +34,7 @@ def judge(facts: dict[str, Any]) -> list[Finding]:
         words = "The schema is of another version: whether broadcasts are stored was not looked at."
         return [Finding("skipped", "realtime", words)]
     found = [*_stored(facts["broadcast"], facts["broadcasts"]), *_read(facts["broadcasts"])]
-    found += [*_row_changes(facts), *_kept(facts["broadcasts"]["oldest_days"])]
+    found += [*_row_changes(facts), *_kept(facts["broadcasts"])]
     words = "What the database sends is stored and read, and cleared away later; row changes are published."
     return found or [Finding("ok", "realtime", words)]
 
@@ -85,10 +86,15 @@ def _row_changes(facts: dict[str, Any]) -> Iterator[Finding]:
             yield _problem(words, f"Run: alter publication {ROW_CHANGES} add table {name};")
 
 
-def _kept(oldest_days: float | None) -> Iterator[Finding]:
-    if oldest_days is not None and oldest_days > KEPT_DAYS:
+def _kept(facts: dict[str, Any]) -> Iterator[Finding]:
+    oldest, erasing = facts["oldest_days"], facts["erasing_for_seconds"]
+    if oldest is not None and oldest > KEPT_DAYS:
         words = (
-            f"{expected.CHANNELS} still holds what was sent {oldest_days:.0f} days ago: "
+            f"{expected.CHANNELS} still holds what was sent {oldest:.0f} days ago: "
             "Realtime does not clear it away, as it should after three."
         )
         yield _problem(words, "Restart the project, and look at its Realtime log.", "warning")
+    if erasing is not None and erasing > ERASED_SECONDS:
+        minutes = f"{erasing / 60:.0f} minutes"
+        words = f"{expected.CHANNELS} still holds what was sent of chats that were deleted {minutes} ago."
+        yield _problem(words, "Does a worker run, and what does it log of its task eraser?", "warning")

@@ -32,6 +32,7 @@ RELATIONS = {
             "leave_queue",
             "broadcast_session",
             "broadcast_deleted_session",
+            "note_erased_session",
         ),
     ),
     "public.chat_messages": Relation(
@@ -47,6 +48,7 @@ RELATIONS = {
             "broadcast_message",
             "leave_session",
             "use_up_id",
+            "note_erased_messages",
         ),
         published=True,
     ),
@@ -74,6 +76,7 @@ RELATIONS = {
     "private.workers": Relation(),
     "private.draft_pieces": Relation(),
     "private.used_ids": Relation(),
+    "private.erasures": Relation(),
     "private.served_places": Relation(),
     "private.reconciler": Relation(),
 }
@@ -98,6 +101,7 @@ _FOR_THE_WORKER = (
     "fail_reply",
     "release_replies",
     "reconcile_replies",
+    "erase_broadcasts",
     "ops_report",
     "ops_queue",
     "check_installation",

@@ -16,6 +16,7 @@ def facts() -> Facts:
     return {
         "broadcast": {"stored": True, "refused": None},
         "broadcasts": {
+            "erasing_for_seconds": 31.0,
             "oldest_days": 3.9,
             "missing_partitions": [],
             "publications": {
@@ -88,6 +89,10 @@ def _kept_for_ever(facts: Facts) -> None:
     facts["broadcasts"]["oldest_days"] = 12.2
 
 
+def _unerased(facts: Facts) -> None:
+    facts["broadcasts"]["erasing_for_seconds"] = 1800.0
+
+
 @pytest.mark.parametrize(
     ("misdeed", "level", "words"),
     [
@@ -103,6 +108,7 @@ def _kept_for_ever(facts: Facts) -> None:
         (_unpublished, "problem", "public.chat_messages is not in the publication supabase_realtime"),
         (_tomorrow, "warning", "has no partition for 2026-11-28"),
         (_kept_for_ever, "warning", "still holds what was sent 12 days ago"),
+        (_unerased, "warning", "still holds what was sent of chats that were deleted 30 minutes ago"),
     ],
 )
 def test_what_is_wrong_is_the_only_thing_told(

@@ -1,0 +1,100 @@
+-- What was sent of a chat lies in realtime.messages for days, word for word: no cascade reaches Realtime's own table.
+-- So what is deleted is noted, and what was sent of it is erased shortly after, by a worker. Not in the transaction that
+-- deletes: that would wait for a look through all that the project has sent, and fail where it fails.
+
+create table private.erasures (
+  id uuid primary key,
+  session_id uuid not null,
+  noted_at timestamptz not null default now()
+);
+
+comment on table private.erasures is
+  'Chats and messages that were deleted, until what was sent of them is erased from realtime.messages, too.';
+comment on column private.erasures.id is 'The chat''s or the message''s.';
+comment on column private.erasures.session_id is 'On whose channel it was sent; the same as id where the whole chat was deleted.';
+
+create index erasures_noted_at_idx on private.erasures (noted_at);
+
+revoke all on table private.erasures from public, anon, authenticated, service_role;
+-- No policies: nobody but its owner, through functions, ever comes here.
+alter table private.erasures enable row level security;
+
+create function private.note_erased_session() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  insert into private.erasures (id, session_id) values (old.id, old.id) on conflict do nothing;
+  return null;
+end
+$$;
+
+-- Of a chat that goes as a whole the note above says enough.
+create function private.note_erased_messages() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  insert into private.erasures (id, session_id)
+  select g.id, g.session_id from gone g join public.chat_sessions s on s.id = g.session_id
+  on conflict do nothing;
+  return null;
+end
+$$;
+
+create trigger note_erased_session after delete on public.chat_sessions
+  for each row execute function private.note_erased_session();
+
+create trigger note_erased_messages after delete on public.chat_messages
+  referencing old table as gone
+  for each statement execute function private.note_erased_messages();
+
+create function private.erase_broadcasts() returns jsonb
+language plpgsql security definer
+set search_path = ''
+as $$
+declare
+  most constant integer := 500;
+  noted uuid[];
+  ids text[];
+  topics text[];
+begin
+  select array_agg(n.id), array_agg(n.id::text), array_agg(distinct 'chat:' || n.session_id::text)
+  into noted, ids, topics
+  from (select e.* from private.erasures e order by e.noted_at limit most for update skip locked) as n;
+  if noted is not null then
+    begin
+      delete from realtime.messages m
+      where m.extension = 'broadcast' and m.private is true and m.topic = any (topics)
+        and (substr(m.topic, 6) = any (ids) or m.payload #>> '{record,id}' = any (ids));
+    exception when insufficient_privilege then
+      -- Realtime's table, and Realtime's rules: what may not be deleted there is made empty.
+      update realtime.messages m set payload = '{}'
+      where m.extension = 'broadcast' and m.private is true and m.topic = any (topics)
+        and (substr(m.topic, 6) = any (ids) or m.payload #>> '{record,id}' = any (ids));
+    end;
+    delete from private.erasures e where e.id = any (noted);
+  end if;
+  return jsonb_build_object(
+    'erased', coalesce(cardinality(noted), 0), 'left', (select count(*) from private.erasures));
+end
+$$;
+
+create function public.erase_broadcasts() returns jsonb
+language sql
+set search_path = ''
+begin atomic
+  select private.erase_broadcasts();
+end;
+
+comment on function private.note_erased_session() is 'Notes a deleted chat, so that what was sent of it is erased.';
+comment on function private.note_erased_messages() is 'Notes messages that were deleted from a chat that stays, so that what was sent of them is erased.';
+comment on function public.erase_broadcasts() is
+  'For the worker. Erases from realtime.messages what was sent of up to 500 chats and messages that were deleted: {"erased", "left"}: how many of them.';
+
+revoke all on function private.note_erased_session() from public, anon, authenticated, service_role;
+revoke all on function private.note_erased_messages() from public, anon, authenticated, service_role;
+revoke all on function private.erase_broadcasts() from public, anon, authenticated, service_role;
+revoke all on function public.erase_broadcasts() from public, anon, authenticated, service_role;
+grant execute on function private.erase_broadcasts() to service_role;
+grant execute on function public.erase_broadcasts() to service_role;
