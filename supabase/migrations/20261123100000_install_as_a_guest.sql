@@ -51,6 +51,25 @@ begin
 end
 $$;
 
+-- Asked here, where nothing is applied yet: our policies on Realtime's own table come twenty files later.
+do $$
+begin
+  create policy "PostBro Chat asks whether it may" on realtime.messages for select to anon using (false);
+  drop policy "PostBro Chat asks whether it may" on realtime.messages;
+exception
+  -- The remedy is part of the message: the CLI shows no hint.
+  when insufficient_privilege then
+    raise insufficient_privilege using message = format(
+      'PostBro Chat was not installed: %1$s may not write policies on %2$s. Upgrade the project''s Postgres '
+      '(Settings, Infrastructure) and push again; on a Supabase of your own let its superuser run: '
+      'grant supabase_realtime_admin to %1$s; Nothing was changed.', current_user, 'realtime.messages');
+  when undefined_table or invalid_schema_name then
+    raise undefined_table using message = format(
+      'PostBro Chat was not installed: this project has no %s. Switch Realtime on in its settings, and push again. '
+      'Nothing was changed.', 'realtime.messages');
+end
+$$;
+
 -- What the API may not see. Nobody is granted usage: the functions in public that lead here are stored with
 -- their references resolved (begin atomic), so a caller needs the right to execute, and no look into the schema.
 create schema if not exists private;

@@ -211,6 +211,36 @@ def test_a_project_with_a_life_of_its_own(new_project: str, workdir: Path, push:
     assert after["policies"] > before["policies"]
 
 
+@pytest.mark.parametrize(
+    ("misdeed", "words"),
+    [
+        (
+            f"alter table realtime.messages owner to {SUPERUSER}",
+            "postgres may not write policies on realtime.messages. Upgrade the project's Postgres",
+        ),
+        (
+            "alter table realtime.messages rename to elsewhere",
+            "this project has no realtime.messages. Switch Realtime on",
+        ),
+    ],
+)
+def test_a_project_whose_realtime_is_not_ours_to_write_policies_on_is_left_as_it_was(
+    server: Postgres, new_project: str, workdir: Path, push: Callable[[], None], misdeed: str, words: str
+) -> None:
+    """It says so at once, and what to do, and not after twenty files, in Postgres's words."""
+    theirs = server.url(SUPERUSER).rsplit("/", 1)[0] + "/" + new_project.rsplit("/", 1)[1]
+    with psycopg.connect(theirs, autocommit=True) as connection:
+        connection.execute(misdeed.encode())
+    add_theirs(workdir, "select 1;")
+    push()
+    before = catalogue(new_project)
+    add_ours(workdir)
+    with pytest.raises(StartError) as refused:
+        push()
+    assert words in str(refused.value)
+    assert catalogue(new_project) == before
+
+
 def test_careless_policies_of_theirs_open_nothing_of_ours(
     new_project: str, workdir: Path, push: Callable[[], None]
 ) -> None:
