@@ -5,16 +5,19 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worker import proxies
 from worker.errors import ConfigError
+from worker.keys import claims_of
 from worker.limits import RateLimit
 
 _CONFIG = SettingsConfigDict(
     env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
 )
 
+_ADDRESS, _SOMETHING = r"^https?://", r"[^\s,]"
 LEAST_DEADLINE_SECONDS = 10.0
 """Gemini answers a shorter X-Server-Timeout with 400: "Minimum allowed deadline is 10s."."""
 
@@ -34,14 +37,14 @@ class WorkerSettings(BaseSettings):
 
     model_config = _CONFIG
 
-    supabase_url: str = Field(pattern=r"^https?://", description="The project's URL.")
+    supabase_url: str = Field(pattern=_ADDRESS, description="The project's URL.")
     supabase_secret_key: SecretStr = Field(description="sb_secret_…; it stays in the worker.")
     gemini_api_key: SecretStr = Field(description="Key for the Gemini API.")
     gemini_base_url: str | None = Field(
-        None, pattern=r"^https?://", description="Another address of the Gemini API, such as a proxy."
+        None, pattern=_ADDRESS, description="Another address of the Gemini API, such as a proxy."
     )
     gemini_models: str = Field(
-        "gemini-3.5-flash-lite,gemini-3.8-flash", pattern=r"[^\s,]", description="Models, the first is asked first."
+        "gemini-3.5-flash-lite,gemini-3.8-flash", pattern=_SOMETHING, description="Models, the first is asked first."
     )
     gemini_rate_limit: str | None = Field(
         None,
@@ -86,7 +89,7 @@ class WorkerSettings(BaseSettings):
     )
 
     otel_exporter_otlp_endpoint: str | None = Field(
-        None, pattern=r"^https?://", description="Where traces are sent, by OTLP over HTTP; none are, without it."
+        None, pattern=_ADDRESS, description="Where traces are sent, by OTLP over HTTP; none are, without it."
     )
 
     @field_validator("ops_token")
@@ -128,10 +131,8 @@ class WebSettings(BaseSettings):
 
     model_config = _CONFIG
 
-    supabase_url: str = Field(pattern=r"^https?://", description="The project's URL.")
-    supabase_publishable_key: str = Field(
-        pattern=r"^sb_publishable_", description="sb_publishable_…; given to browsers."
-    )
+    supabase_url: str = Field(pattern=_ADDRESS, description="The project's URL.")
+    supabase_publishable_key: str = Field(description="sb_publishable_…; given to browsers.")
     web_host: str = Field("127.0.0.1", description="Where the chat page listens.")
     web_port: int = Field(8000, ge=0, lt=65536, description="The port of the chat page.")
     web_threads: int = Field(32, ge=12, le=500, description="Requests served at the same time; eight never wait.")
@@ -139,8 +140,26 @@ class WebSettings(BaseSettings):
         30.0, ge=0, le=300, description="Longest wait of a request for its answer, in seconds."
     )
 
+    @field_validator("supabase_publishable_key")
+    @classmethod
+    def _is_for_browsers(cls, key: str) -> str:
+        """Or the older kind of the same, as `worker run` takes the older kind of the secret one."""
+        if not key.startswith("sb_publishable_") and (claims_of(key) or {}).get("role") != "anon":
+            raise ValueError("It must begin with sb_publishable_, or be a legacy key of the role anon")
+        return key
 
+
+# What pydantic would say of a pattern is the pattern.
+_PATTERNS = {
+    _ADDRESS: "It must begin with http:// or https://",
+    _SOMETHING: "It names nothing",
+}
 SettingsType = TypeVar("SettingsType", bound=BaseSettings)
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    pattern = str(problem.get("ctx", {}).get("pattern"))
+    return _PATTERNS.get(pattern, problem["msg"].removeprefix("Value error, "))
 
 
 def load(kind: type[SettingsType]) -> SettingsType:
@@ -153,7 +172,7 @@ def load(kind: type[SettingsType]) -> SettingsType:
         for problem in error.errors(include_input=False, include_url=False):
             name = str(problem["loc"][0])
             purpose = kind.model_fields[name].description if name in kind.model_fields else ""
-            lines.append(f"{name.upper()}: {problem['msg']}. {purpose}")
+            lines.append(f"{name.upper()}: {_sentence(problem)}. {purpose}")
         raise ConfigError("Settings that cannot be used:\n  " + "\n  ".join(lines)) from None
     proxies.spare(host for _, value in settings if is_loopback(host := _host(value)))
     return settings

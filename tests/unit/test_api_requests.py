@@ -120,6 +120,30 @@ def test_what_the_project_answers_becomes_a_problem_of_ours(
     assert ("Retry-After" in refused.value.headers) == (expected in (429, 503))
 
 
+def test_a_statement_that_took_too_long_is_told_as_that(answered_with: Callable[..., project.Caller]) -> None:
+    """The API was reached, and the network is the wrong place to look."""
+    with pytest.raises(Problem) as refused:
+        answered_with(500, b'{"code": "57014", "message": "canceling statement"}').read("chat_sessions")
+    assert "The database gave up after too long, and changed nothing" in refused.value.body["detail"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "1 to 4,000 characters"),
+        (" \n", "not only blanks"),
+        ("x" * 4001, "1 to 4,000 characters"),
+        ("a\x00b", "may not hold the character U+0000"),
+        ("\ud83d", "may not hold half a character"),
+    ],
+)
+def test_what_is_wrong_with_a_message_is_what_is_said(read: Callable[..., Any], text: str, words: str) -> None:
+    with pytest.raises(Problem) as refused:
+        read(requests.message, method="POST", data=json.dumps({"message": text}), content_type="application/json")
+    assert refused.value.body["code"] == "message_invalid"
+    assert words in refused.value.body["detail"]
+
+
 @pytest.mark.parametrize("content", [b"[]", b"[{}, {}]", b"1"])
 def test_a_function_that_answers_no_row_is_a_broken_project(
     answered_with: Callable[..., project.Caller], content: bytes

@@ -1,5 +1,8 @@
 """Settings: all problems at once, by name, and no secret anywhere."""
 
+import base64
+import json
+
 import pytest
 from pydantic import ValidationError
 
@@ -143,6 +146,40 @@ def test_a_secret_is_refused_where_browsers_would_get_it(environment, key):
         load(WebSettings)
 
     assert "7f3a" not in str(caught.value)
+
+
+def legacy(role):
+    claims = base64.urlsafe_b64encode(json.dumps({"role": role}).encode()).decode().rstrip("=")
+    return f"eyJhbGciOiJIUzI1NiJ9.{claims}.7f3a"
+
+
+def test_the_page_takes_a_legacy_key_as_the_worker_does(environment):
+    environment(SUPABASE_PUBLISHABLE_KEY=legacy("anon"), SUPABASE_SECRET_KEY=legacy("service_role"))
+
+    assert load(WebSettings).supabase_publishable_key == legacy("anon")
+    assert load(WorkerSettings).supabase_secret_key.get_secret_value() == legacy("service_role")
+
+    environment(SUPABASE_PUBLISHABLE_KEY=legacy("service_role"))
+    with pytest.raises(ConfigError, match="It must begin with sb_publishable_, or be a legacy key of the role anon"):
+        load(WebSettings)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "words"),
+    [
+        (WorkerSettings, "SUPABASE_URL", "abc.supabase.co", "It must begin with http:// or https://. The project"),
+        (WorkerSettings, "GEMINI_MODELS", ",", "It names nothing. Models"),
+        (WebSettings, "SUPABASE_PUBLISHABLE_KEY", "nonsense", "It must begin with sb_publishable_, or be"),
+        (WorkerSettings, "GEMINI_RATE_LIMIT", "60", "GEMINI_RATE_LIMIT: [A-Z].*calls/seconds"),
+    ],
+)
+def test_what_is_wrong_is_a_sentence_and_no_pattern(environment, kind, name, value, words):
+    environment(**{name: value})
+
+    with pytest.raises(ConfigError, match=words) as caught:
+        load(kind)
+    assert "pattern" not in str(caught.value)
+    assert "Value error" not in str(caught.value)
 
 
 def test_web_settings_have_no_secret(environment):

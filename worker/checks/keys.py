@@ -68,6 +68,9 @@ def _publishable(found: Kind) -> Finding:
     if found.role == "service_role":
         words = f"SUPABASE_PUBLISHABLE_KEY is {found.name}: every browser would get it."
         return Finding("problem", "keys", words, f"It must begin with sb_publishable_. {WHERE}")
+    if found.legacy and found.role == "anon":
+        words = f"SUPABASE_PUBLISHABLE_KEY is {found.name}: it works as long as the project allows legacy keys."
+        return Finding("warning", "keys", words, f"Replace it by one that begins with sb_publishable_. {WHERE}")
     if not found.name.startswith("a publishable"):
         words = f"SUPABASE_PUBLISHABLE_KEY is {found.name}: the chat page refuses to start with it."
         return Finding("problem", "keys", words, f"It must begin with sb_publishable_. {WHERE}")

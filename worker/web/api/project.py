@@ -104,7 +104,10 @@ def _refuse(status: int, body: Row) -> NoReturn:
         raise Problem(400, "message_invalid", "A message has 1 to 4,000 characters, and not only blanks.")
     if status == 503:
         raise Problem(503, "database_away", "The database does not answer.", headers=RETRY)
-    if status == 504 or code == STATEMENT_TIMEOUT:
+    if code == STATEMENT_TIMEOUT:
+        sentence = "The database gave up after too long, and changed nothing: it is busy, or something of yours is."
+        raise Problem(504, "api_timed_out", sentence)
+    if status == 504:
         raise _timed_out()
     if status == 400:
         raise Problem(400, "refused", "The request was refused.")

@@ -40,9 +40,19 @@ def fields(request: Request, wanted: str) -> str:
 
 def message(request: Request) -> str:
     text = fields(request, "message")
-    if not text.strip() or len(text) > LONGEST_MESSAGE or "\x00" in text or not _is_unicode(text):
-        raise Problem(400, "message_invalid", "A message has 1 to 4,000 characters, and not only blanks.")
+    if "\x00" in text:
+        raise _invalid("A message may not hold the character U+0000.")
+    if not _is_unicode(text):
+        raise _invalid(
+            "A message may not hold half a character (a surrogate, \\ud800 to \\udfff, without its other half)."
+        )
+    if not text.strip() or len(text) > LONGEST_MESSAGE:
+        raise _invalid("A message has 1 to 4,000 characters, and not only blanks.")
     return text
+
+
+def _invalid(sentence: str) -> Problem:
+    return Problem(400, "message_invalid", sentence)
 
 
 def identifier(text: str, name: str) -> str:

@@ -283,6 +283,9 @@ isOneToOne: false
 "complete_reply":
 { Args: { "attempt": number,"call": Json,"content": string,"finish_reason": string,"message_id": string,"worker_id": string }; Returns: boolean
                            },
+"erase_broadcasts":
+{ Args: Record<PropertyKey, never>; Returns: Json
+                           },
 "fail_reply":
 { Args: { "attempt": number,"call": Json,"error_code": string,"message_id": string,"retry_in": number,"worker_id": string }; Returns: boolean
                            },
