@@ -73,6 +73,38 @@ def test_an_answer_moves_the_figures_of_the_worker(worker: Stack, people: People
     assert figure(worker, "process_resident_memory_bytes") > 0
 
 
+def test_it_is_subscribed_and_what_the_database_sends_reaches_nobody(
+    worker_with: Callable[..., Service], house: Stack, people: People, database: Database
+) -> None:
+    """Sockets stand, heartbeats are answered, REST takes everything: only questions that sweeps find tell of it."""
+    worker_with(SWEEP_SECONDS=3)
+    ready = f"http://127.0.0.1:{house.ports.worker}/readyz"
+    faults = f"http://127.0.0.1:{house.ports.realtime}/faults"
+    chats = [people.make_chat() for _ in range(12)]
+    httpx.post(faults, json={"fault": "lose_broadcasts"}).raise_for_status()
+    try:
+        for chat in chats:  # one that is found within a second tells nothing
+            question = people.ask(chat)
+            wait_for(lambda asked=question: status(database, asked) == "completed", "the answer", 60)
+            if "none arrives" in (told := httpx.get(ready)).text:
+                break
+        assert "none arrives" in told.json()["problems"]["realtime"], told.text
+        assert told.status_code == 503
+        assert figure(house, "postbro_wakeups_missed_total") >= 2
+        assert figure(house, "postbro_wakeups_arrive") == 0
+    finally:
+        httpx.delete(faults).raise_for_status()
+
+    # Subscribed again or not: what proves it is a wake-up that arrives.
+    for chat in chats:
+        wait_for(lambda: figure(house, "postbro_wakeup_subscribed") == 1, "the subscription", 30)
+        question = people.ask(chat)
+        wait_for(lambda asked=question: status(database, asked) == "completed", "the answer", 60)
+        if httpx.get(ready).status_code == 200:
+            break
+    assert figure(house, "postbro_wakeups_arrive") == 1
+
+
 def test_without_realtime_it_says_in_words_what_is_wrong_and_stays_alive(worker: Stack) -> None:
     base = f"http://127.0.0.1:{worker.ports.worker}"
     worker.realtime.kill()
