@@ -42,10 +42,17 @@ def summaries(caller: Caller, query: dict[str, str]) -> list[Row]:
 def turns(caller: Caller, session_id: str, page: Page) -> tuple[list[Row], int | None]:
     """Oldest first, without the questions that were replaced; and `before` for the page before this one, if any."""
     query = {"session_id": f"eq.{session_id}", "role": "eq.user", "select": TURN, "order": "turn.desc"}
-    if page.before is not None:
-        query["turn"] = f"lt.{page.before}"
-    # One more than is shown: it tells whether there is a page before this one.
-    found = caller.read("current_chat_messages", limit=str(page.limit + 1), **query)
+    # One more than is shown: it tells whether there is a page before this one. The API's own limit of rows may be any
+    # number, so only an empty page is the end; but nothing is before the first turn.
+    wanted, before = page.limit + 1, page.before
+    found: list[Row] = []
+    while len(found) < wanted and before != 1:
+        older = {} if before is None else {"turn": f"lt.{before}"}
+        more = caller.read("current_chat_messages", limit=str(wanted - len(found)), **query, **older)
+        if not more:
+            break
+        found += more
+        before = more[-1]["turn"]
     rows = found[: page.limit][::-1]
     return rows, rows[0]["turn"] if len(found) > page.limit else None
 
