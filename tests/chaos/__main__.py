@@ -22,12 +22,21 @@ REPORT = Path(".local/chaos")
 @click.option("--messages", default=40, show_default=True, help="Questions of each user.")
 @click.option("--seed", type=int, help="The seed of an earlier run, to have its faults again.")
 @click.option("--sabotage", "missing", type=click.Choice(sabotage.NAMES), help="Without this guard: it must fail.")
-def main(seconds: float, workers: int, users: int, messages: int, seed: int | None, missing: str | None) -> None:
+@click.option("--hosted-manners", is_flag=True, help="Everybody is behind a hosted project's manners.")
+def main(
+    seconds: float,
+    workers: int,
+    users: int,
+    messages: int,
+    seed: int | None,
+    missing: str | None,
+    hosted_manners: bool,
+) -> None:
     """The report and the logs of the house are left in .local/chaos."""
     seed = secrets.randbelow(2**31) if seed is None else seed
     click.echo(f"Seed {seed}: about {seconds / 60 + 2:.0f} minutes.", err=True)
     with tempfile.TemporaryDirectory() as directory:
-        report = run(Plan(seconds, workers, users, messages, seed, missing), Path(directory))
+        report = run(Plan(seconds, workers, users, messages, seed, missing, hosted_manners), Path(directory))
         report.write(REPORT)
         shutil.copytree(Path(directory) / "logs", REPORT / "logs", dirs_exist_ok=True)
     click.echo(report.as_text())

@@ -112,13 +112,22 @@ class Worker(Service):
 
 @contextmanager
 def house(
-    directory: Path, workers: int, seed: int, missing: str | None = None
+    directory: Path, workers: int, seed: int, missing: str | None = None, hosted_manners: bool = False
 ) -> Iterator[tuple[Stack, Gateway, list[Worker]]]:
     """`missing`: the guard that is taken away, one of sabotage.NAMES."""
     log = directory / "calls.jsonl"
     options = ("--pace-ms", "10", "--log", str(log), "--faults")
     with (
-        Stack(directory, ports=Ports.free(), worker=False, web=False, durable=True, model_arguments=options) as stack,
+        Stack(
+            directory,
+            ports=Ports.free(),
+            worker=False,
+            web=False,
+            durable=True,
+            model_arguments=options,
+            hosted_manners=hosted_manners,
+            seed=seed,
+        ) as stack,
         gateway(stack.ports.api, seed) as before_api,
     ):
         if missing in sabotage.IN_THE_DATABASE:

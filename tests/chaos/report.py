@@ -16,6 +16,8 @@ class Plan:
     messages: int
     seed: int
     sabotage: str | None = None
+    hosted_manners: bool = False
+    """Everybody is behind a hosted project's manners: the pages and the workers."""
 
 
 @dataclass
@@ -34,6 +36,7 @@ class Report:
     versions: int = 0
     refused: int = 0
     claims_lost: int = 0
+    troubles: Counter[str] = field(default_factory=Counter)
     reconnects: int = 0
     starved: int = 0
     died: int = 0
@@ -53,7 +56,8 @@ class Report:
         plan = self.plan
         lines = [
             f"Seed {plan.seed}: {plan.seconds:g} s of faults, {plan.workers} workers, {plan.users} users"
-            + (f", without its guard: {plan.sabotage}" if plan.sabotage else ""),
+            + (f", without its guard: {plan.sabotage}" if plan.sabotage else "")
+            + (", behind a hosted project's manners" if plan.hosted_manners else ""),
             f"Questions    {self.messages}, {_seconds(self.asked_at)} from the start; {self.resent} times sent again;"
             f" {self.edits} replaced; {self.versions} further versions",
             f"Faults       {self.faults.total()}: {_counts(self.faults)}",
@@ -63,6 +67,7 @@ class Report:
             f"Waits        {_seconds(self.waits)}; longest: {_seconds(self.longest_waits)}",
             f"Queue        overdue for {self.worst_overdue:g} s at most",
             f"API          refused {self.refused} calls, and lost the answers of {self.claims_lost} claims",
+            *([f"Manners      {_counts(self.troubles)}"] if plan.hosted_manners else []),
             f"Machine      stood still {self.starved} times; a service died by itself {self.died} times",
             f"Pages        subscribed {self.reconnects} times",
             *(f"Footprint    {worker}: {words}" for worker, words in self.footprints.items()),

@@ -49,7 +49,7 @@ COMPLAINTS = {
 def run(plan: Plan, directory: Path) -> Report:
     """The house is built in `directory`; its logs stay there."""
     report = Report(plan)
-    with house(directory, plan.workers, plan.seed, plan.sabotage) as (stack, gateway, workers):
+    with house(directory, plan.workers, plan.seed, plan.sabotage, plan.hosted_manners) as (stack, gateway, workers):
         fresh = [worker.footprint() for worker in workers]
         crowd = Crowd(stack, plan.users, plan.messages, plan.seconds, plan.seed)
         begun = datetime.now(UTC)
@@ -66,6 +66,7 @@ def run(plan: Plan, directory: Path) -> Report:
         _count(report, evidence, begun)
         report.starved, report.worst_overdue = len(watch.starved), round(watch.worst, 1)
         report.refused, report.claims_lost = gateway.refused, gateway.lost
+        report.troubles = _troubles(directory / "logs" / "manners.log")
         for judge in (violations, failures, losses, calls):
             report.violations += judge(evidence)
         report.violations += [*scene.findings, *watch.violations, *_leaks(report, workers, fresh)]
@@ -173,6 +174,12 @@ def _quantiles(values: list[float]) -> dict[str, float]:
         return {}
     twentieths = statistics.quantiles(values, n=20, method="inclusive")
     return {"5 %": twentieths[0], "half": twentieths[9], "95 %": twentieths[18], "longest": max(values)}
+
+
+def _troubles(log: Path) -> Counter[str]:
+    """Bursts of them, by kind."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return Counter(line.partition("trouble: ")[2] for line in lines if "trouble: " in line)
 
 
 def _leaks(report: Report, workers: list[Worker], fresh: list[Footprint]) -> list[str]:

@@ -49,7 +49,7 @@ class Scene:
         deadline = time.monotonic() + seconds
         looked = datetime.now(UTC)
         while True:
-            for service in (self.stack.postgres, self.stack.realtime, self.stack.api, self.stack.model):
+            for service in self.stack.services.values():
                 if service.died:
                     with self.watch.disturbed():
                         service.start()

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from datetime import UTC, datetime
 
 import click
 
@@ -24,10 +25,14 @@ async def _serve(port: int, api_port: int, seed: int) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    proxy = Proxy(api_port, Weather(seed), IDLE_SECONDS)
+    proxy = Proxy(api_port, Weather(seed, tell=_tell), IDLE_SECONDS)
     await proxy.start(port)
     await stop.wait()
     await proxy.stop()
+
+
+def _tell(kind: str) -> None:
+    click.echo(f"{datetime.now(UTC).isoformat(timespec='seconds')} trouble: {kind}", err=True)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,19 @@ SLOW_SECONDS = (0.3, 4.0)
 
 
 class Weather(Manners):
-    """`max_rows`: the most that one read answers; `hit`: how many requests were hurt, by the kind of trouble."""
+    """`max_rows`: the most that one read answers; `tell` is called with the kind of each burst when it begins.
 
-    def __init__(self, seed: int, max_rows: int = MAX_ROWS, clock: Callable[[], float] = time.monotonic) -> None:
+    `hit`: how many requests were hurt, by the kind of trouble.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        max_rows: int = MAX_ROWS,
+        clock: Callable[[], float] = time.monotonic,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._tell = tell
         self._chance = random.Random(seed)  # noqa: S311
         self._max_rows = max_rows
         self._clock = clock
@@ -62,6 +72,7 @@ class Weather(Manners):
             if self._burst is None:
                 self._deck = self._deck or self._chance.sample(list(self._kinds), len(self._kinds))
                 self._burst = self._deck.pop()
+                self._tell(self._burst)
             else:
                 self._burst = None
             length = CALM_SECONDS if self._burst is None else BURST_SECONDS
