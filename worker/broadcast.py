@@ -111,7 +111,9 @@ class Broadcaster:
     async def _post(self, messages: list[dict[str, Any]]) -> bool:
         """False if Realtime has heard too much of late, and would take them later."""
         try:
-            response = await self._client.post(self._url, json={"messages": messages})
+            # Whoever stops waiting leaves it to itself: httpcore keeps a connection for good that is cancelled while
+            # it is opened or taken.
+            response = await asyncio.shield(self._client.post(self._url, json={"messages": messages}))
             if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
                 log.info("Deltas are held back: too many messages.", action="deltas_held_back", count=len(messages))
                 metrics.DELTAS_HELD_BACK.inc(len(messages))
@@ -119,7 +121,7 @@ class Broadcaster:
             response.raise_for_status()
             metrics.DELTAS_SENT.inc(len(messages))
             self._failing_since = None
-        except httpx.HTTPError as error:
+        except Exception as error:  # also what httpx should have kept to itself
             # A client that misses a piece reads the draft.
             metrics.DELTAS_DROPPED.inc(len(messages))
             self._failed_at = time.monotonic()

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 
+import anyio
+import httpx
 import pytest
 from structlog.testing import capture_logs
 
@@ -256,3 +258,31 @@ async def test_since_when_nothing_is_taken_is_known_until_something_is(monkeypat
         assert broadcaster.failing_since is not None
         monkeypatch.setattr(broadcast, "LATELY_SECONDS", 0.0)
         assert broadcaster.failing_since is None, "what failed long ago tells nothing of now"
+
+
+async def test_what_httpx_should_have_kept_to_itself_ends_nothing(monkeypatch):
+    """As over TLS, where a connection is lost while something is written."""
+
+    async def lose(*_, **__):
+        raise anyio.EndOfStream
+
+    async with sending() as (_, broadcaster):
+        monkeypatch.setattr(broadcaster._client, "post", lose)
+        broadcaster.send("s1", "m1", 1, 0, "piece")
+        with capture_logs() as lines:
+            await broadcaster.flush()
+    assert [(line["action"], line["error"]) for line in lines] == [("deltas_dropped", "EndOfStream")]
+
+
+async def test_a_last_flush_that_is_given_up_at_any_moment_costs_no_connection():
+    async with sending() as (server, broadcaster):
+        for moment in range(40):  # turns of the loop, more than a request takes here
+            await broadcaster._client.aclose()
+            broadcaster._client = httpx.AsyncClient(limits=httpx.Limits(max_connections=1), timeout=BOUND)
+            broadcaster.send("s1", "m1", 1, 0, "piece")
+            flushing = asyncio.create_task(broadcaster.flush_last("m1", 1))
+            for _ in range(moment):
+                await asyncio.sleep(0)
+            flushing.cancel()
+            await asyncio.gather(flushing, return_exceptions=True)
+            assert (await broadcaster._client.post(f"{server.url}/", json={})).is_success, moment
