@@ -1,7 +1,12 @@
 """How every HTTP client of ours asks the Supabase API."""
 
+import asyncio
+from collections.abc import Coroutine
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any
+from typing import Any, TypeVar
+
+Answer = TypeVar("Answer")
+_under_way: set[asyncio.Task[Any]] = set()
 
 
 def options(seconds: float) -> dict[str, Any]:
@@ -16,3 +21,21 @@ def options(seconds: float) -> dict[str, Any]:
         # What a gateway wants to be remembered by concerns no later call.
         "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
     }
+
+
+def apart(request: Coroutine[Any, Any, Answer], name: str | None = None) -> asyncio.Task[Answer]:
+    """A task of its own for a request. Wait for it by asyncio.wait: who is cancelled meanwhile leaves it to itself.
+
+    httpcore 1.0 keeps a connection for good that is cancelled while it is opened or taken: after as many of those as
+    there are connections, no request would find a free one.
+    """
+    task = asyncio.create_task(request, name=name)
+    _under_way.add(task)
+    task.add_done_callback(_forget)
+    return task
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    _under_way.discard(task)
+    if not task.cancelled():
+        task.exception()  # nobody may be waiting for it any more

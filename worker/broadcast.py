@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import structlog
 
-from worker import metrics
+from worker import api_http, metrics
 from worker.config import WorkerSettings
 
 log = structlog.get_logger()
@@ -111,9 +111,9 @@ class Broadcaster:
     async def _post(self, messages: list[dict[str, Any]]) -> bool:
         """False if Realtime has heard too much of late, and would take them later."""
         try:
-            # Whoever stops waiting leaves it to itself: httpcore keeps a connection for good that is cancelled while
-            # it is opened or taken.
-            response = await asyncio.shield(self._client.post(self._url, json={"messages": messages}))
+            request = api_http.apart(self._client.post(self._url, json={"messages": messages}))
+            await asyncio.wait({request})
+            response = request.result()
             if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
                 log.info("Deltas are held back: too many messages.", action="deltas_held_back", count=len(messages))
                 metrics.DELTAS_HELD_BACK.inc(len(messages))

@@ -57,23 +57,14 @@ class Database:
         await self._client.postgrest.session.aclose()
 
     async def ask(self, function: str, words: dict[str, Any]) -> Any:
-        """What the function answers, as JSON has it. Raises DatabaseAway or DatabaseRefused, and nothing else.
-
-        Whoever stops waiting leaves the request to itself: httpcore loses a connection for good where it is cancelled
-        at a wrong moment, and after a few of those no call would find a free one.
-        """
-        call = asyncio.create_task(self._call(function, words), name=function)
+        """What the function answers, as JSON has it. Raises DatabaseAway or DatabaseRefused, and nothing else."""
+        call = api_http.apart(self._call(function, words), name=function)
         self._calls.add(call)
-        call.add_done_callback(self._forget)
+        call.add_done_callback(self._calls.discard)
         await asyncio.wait({call}, timeout=self._seconds)
         if not call.done():
             raise DatabaseAway(f"{function}: no answer in time")
         return call.result()
-
-    def _forget(self, call: asyncio.Task[Any]) -> None:
-        self._calls.discard(call)
-        if not call.cancelled():
-            call.exception()  # nobody may be waiting for it any more
 
     async def _call(self, function: str, words: dict[str, Any]) -> Any:
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 
 import anyio
 import httpx
@@ -10,7 +11,7 @@ from structlog.testing import capture_logs
 
 from tests.scripted_model import ScriptedModel
 from tests.waiting import until
-from worker import broadcast
+from worker import api_http, broadcast
 from worker.broadcast import Broadcaster
 from worker.config import WorkerSettings
 
@@ -286,3 +287,25 @@ async def test_a_last_flush_that_is_given_up_at_any_moment_costs_no_connection()
             flushing.cancel()
             await asyncio.gather(flushing, return_exceptions=True)
             assert (await broadcaster._client.post(f"{server.url}/", json={})).is_success, moment
+
+
+async def test_what_becomes_of_a_flush_that_was_given_up_is_nobodys_error(monkeypatch):
+    """The loop's handler tells an error where nobody waits for it: a defect."""
+    monkeypatch.setattr(broadcast, "LAST_FLUSH_SECONDS", 0.01)
+    unheard: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+    may_end = asyncio.Event()
+
+    async def lose(exchange):
+        await may_end.wait()
+        await exchange.reset()
+
+    async with sending(lose) as (server, broadcaster):
+        broadcaster.send("s1", "m1", 1, 0, "piece")
+        await broadcaster.flush_last("m1", 1)
+        may_end.set()
+        await until(lambda: not api_http._under_way, "the end of the request")
+        gc.collect()
+        await asyncio.sleep(0)
+        assert len(server.requests) == 1
+    assert unheard == []
