@@ -3,7 +3,8 @@
 import unicodedata
 
 _NOTHING_TO_SEE = {"Cc", "Cf", "Zl", "Zp", "Zs"}
-_LEAST_LETTERS = 3
+_LEAST_SIGNS = 3
+"""Letters and digits."""
 
 
 class Cleaner:
@@ -31,21 +32,21 @@ class Cleaner:
 class Unrepeated:
     """A stream whose pieces begin with all that came before (the last one, or each of them) says it once.
 
-    A piece that does so by itself is as good as impossible, but for a beginning of a few letters: "ha", "ha ha".
+    A piece that does so by itself is as good as impossible, but for a beginning of one or two: "ha", "ha ha".
     """
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
         self._length = 0
-        self._letters = 0
+        self._signs = 0
 
     def rest(self, piece: str) -> str:
         """What of this piece is new."""
-        if self._letters >= _LEAST_LETTERS and len(piece) >= self._length:
+        if self._signs >= _LEAST_SIGNS and len(piece) >= self._length:
             before = "".join(self._pieces)
             piece = piece.removeprefix(before)
-        if self._letters < _LEAST_LETTERS:
-            self._letters += sum(map(str.isalpha, piece))
+        if self._signs < _LEAST_SIGNS:
+            self._signs += sum(map(str.isalnum, piece))
         self._pieces.append(piece)
         self._length += len(piece)
         return piece

@@ -7,7 +7,7 @@ from typing import Any, Self
 import httpx
 
 # These are no failures of the model: a worker's breakers count none of them.
-HARMLESS = {"say", "slow", "blocked_prompt"}
+HARMLESS = {"say", "slow", "blocked_prompt", "figures", "after_the_end", "framing", "repeat"}
 BLOCKED = {"SAFETY", "RECITATION", "PROHIBITED_CONTENT", "BLOCKLIST", "SPII", "LANGUAGE"}
 TOO_LONG = 413
 

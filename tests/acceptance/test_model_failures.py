@@ -92,3 +92,33 @@ def test_a_passing_failure_costs_an_attempt_and_no_answer(
     answers = database.execute("select content from public.chat_messages where reply_to = %s", [question]).fetchall()
     assert len(answers) == 1
     assert "48210" in answers[0]["content"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"fault": "figures", "usage": {"promptTokenCount": 10, "cachedContentTokenCount": 5000}},
+        {"fault": "figures", "usage": {"promptTokenCount": 2**31, "candidatesTokenCount": -1}},
+        {"fault": "figures", "model_version": "x\x00"},
+        {"fault": "after_the_end", "manner": "reset"},
+        {"fault": "framing", "manner": "comments"},
+        {"fault": "repeat", "manner": "last"},
+        {"fault": "finish", "reason": "BRAND_NEW"},
+    ],
+    ids=lambda fault: "-".join(str(value) for value in fault.values() if isinstance(value, str)).replace("\x00", ""),
+)
+def test_a_whole_answer_is_kept_whatever_comes_with_it(
+    worker: Stack,
+    people: People,
+    database: Database,
+    faulty_model: FaultyModel,
+    calls: Calls,
+    fault: dict[str, Any],
+) -> None:
+    chat, marker = people.make_chat(), uuid4().hex
+    faulty_model.add(**fault, question=marker, times=None)
+    question = people.ask(chat, f"How many likes did it get? {marker}")
+    wait_for(lambda: reply(database, question)["status"] == "completed", "the answer")
+
+    assert outcomes(database, question) == ["ok"]
+    wait_for(lambda: len(calls_with(marker, calls)) == 1, "the call in the model's log")

@@ -30,7 +30,7 @@ from worker.errors import (
 from worker.gemini import Gemini, ModelStream
 from worker.local.model.call_log import CallLog
 from worker.local.model.connection import OpenProtocol
-from worker.local.model.faults import FaultQueue
+from worker.local.model.fault_queue import FaultQueue
 from worker.local.model.server import create_app
 
 SYSTEM = "<post>\nCaption: zorple\nMetrics: likes 918273\n</post>"
@@ -339,6 +339,73 @@ async def test_it_says_what_it_is_told_to(house):
     said = await house.ask()
 
     assert (said.error, said.text) == (None, text)
+
+
+async def the_answer(house) -> str:
+    heard = await house.ask()
+    assert heard.error is None
+    return heard.text
+
+
+@pytest.mark.parametrize("status", [302, 307, 409, 507, 508, 520, 521, 522, 523, 524, 529, 530, 599])
+async def test_more_ways_to_refuse(house, status):
+    await house.add(fault="refuse", status=status)
+
+    error = (await house.ask()).error
+
+    assert str(error).split()[0] == str(status)
+    [call] = await house.logged()
+    assert (call["outcome"], call["status"]) == ("refused", status)
+
+
+async def test_a_refusal_of_another_encoding(house):
+    await house.add(fault="refuse", status=503, not_utf8=True)
+
+    assert isinstance((await house.ask()).error, ModelOverloaded)
+
+
+@pytest.mark.parametrize(
+    ("manner", "outcome"), [("reset", "reset"), ("close", "closed"), ("junk", "completed"), ("silence", "aborted")]
+)
+async def test_what_comes_after_the_end_costs_no_answer(house, manner, outcome):
+    whole = await the_answer(house)
+    await house.add(fault="after_the_end", manner=manner)
+
+    heard = await house.ask()
+
+    assert (heard.text, heard.stream.finish_reason, heard.error) == (whole, "stop", None)
+    [_, call] = await house.logged(2)
+    assert (call["outcome"], call["fault"]) == (outcome, "after_the_end")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"fault": "figures", "usage": {"promptTokenCount": 10, "cachedContentTokenCount": 50}},
+        {"fault": "figures", "usage": {"promptTokenCount": -1}, "model_version": "x\x00"},
+        {"fault": "figures", "usage": 7, "model_version": 7},
+        *({"fault": "framing", "manner": manner} for manner in ("comments", "fields", "no_blank", "bom")),
+        {"fault": "repeat", "manner": "last"},
+        {"fault": "repeat", "manner": "cumulative"},
+        {"fault": "two_answers"},
+        {"fault": "finish", "reason": "BRAND_NEW"},
+    ],
+)
+async def test_the_whole_answer_in_another_manner(house, fault):
+    whole = await the_answer(house)
+    await house.add(**fault)
+
+    heard = await house.ask()
+
+    assert (heard.text, heard.stream.finish_reason, heard.error) == (whole, "stop", None)
+    [_, call] = await house.logged(2)
+    assert (call["outcome"], call["fault"]) == ("completed", fault["fault"])
+
+
+async def test_what_a_filter_refused_is_not_made_good_by_an_end(house):
+    await house.add(fault="blocked_then_stop")
+
+    assert isinstance((await house.ask()).error, ContentBlocked)
 
 
 async def test_faults_are_met_in_order_and_as_often_as_was_asked(house):

@@ -8,7 +8,7 @@ import uvicorn
 
 from .call_log import CallLog
 from .connection import OpenProtocol
-from .faults import FaultQueue
+from .fault_queue import FaultQueue
 from .server import create_app
 
 DEFAULT_PACE_MS = 30  # about the speed at which people read along

@@ -7,7 +7,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .faults import FaultQueue, read_fault
+from .fault_queue import FaultQueue
+from .faults import read_fault
 
 
 def fault_routes(queue: FaultQueue) -> list[Route]:

@@ -4,15 +4,14 @@ Each applies to calls of streamGenerateContent, in the order in which they were 
 the pieces of the answer that go out first; null is before the headers, 0 after the headers.
 """
 
-import time
-from collections import deque
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter
 
 Seconds = Annotated[float, Field(ge=0)]
 EndReason = Literal[
-    "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "OTHER"
+    "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "OTHER",
+    "BRAND_NEW",
 ]  # fmt: skip
 
 
@@ -32,7 +31,11 @@ class Refuse(_Fault):
     """An error instead of an answer."""
 
     fault: Literal["refuse"]
-    status: Literal[400, 401, 403, 404, 408, 413, 429, 500, 502, 503, 504]
+    status: Literal[
+        302, 307, 400, 401, 403, 404, 408, 409, 413, 429, 500, 502, 503, 504, 507, 508, 520, 521, 522, 523, 524, 529,
+        530, 599,
+    ]  # fmt: skip
+    """A redirect leads back to where it comes from."""
     message: str | None = None
     retry_info: Seconds | None = None
     """The wish in the body."""
@@ -42,6 +45,8 @@ class Refuse(_Fault):
     """Which limit a 429 names; zero: this model is not in the plan at all."""
     html: bool = False
     """A page as a gateway in between writes it."""
+    not_utf8: bool = False
+    """JSON, but of another encoding."""
 
 
 class Limit(_Fault):
@@ -135,6 +140,47 @@ class Say(_Fault):
     pace_ms: NonNegativeInt | None = None
 
 
+class AfterTheEnd(_Fault):
+    """The whole answer, and then a connection that does not end as it should."""
+
+    fault: Literal["after_the_end"]
+    manner: Literal["reset", "close", "junk", "silence"]
+
+
+class Figures(_Fault):
+    """The whole answer, with these figures and this version, as they are, beside its last piece."""
+
+    fault: Literal["figures"]
+    usage: Any = None
+    model_version: Any = None
+
+
+class Framing(_Fault):
+    """The whole answer, in a manner of event streams that Google's own server does not have."""
+
+    fault: Literal["framing"]
+    manner: Literal["comments", "fields", "no_blank", "bom"]
+
+
+class Repeat(_Fault):
+    """The last piece is the whole answer, or each is all of it so far."""
+
+    fault: Literal["repeat"]
+    manner: Literal["last", "cumulative"]
+
+
+class TwoAnswers(_Fault):
+    """Another answer beside its own, the other one first."""
+
+    fault: Literal["two_answers"]
+
+
+class BlockedThenStop(_Fault):
+    """A filter refuses the answer, and it finishes all the same."""
+
+    fault: Literal["blocked_then_stop"]
+
+
 Fault = Annotated[
     Refuse
     | Limit
@@ -148,7 +194,13 @@ Fault = Annotated[
     | NoCandidates
     | EmptyText
     | Slow
-    | Say,
+    | Say
+    | AfterTheEnd
+    | Figures
+    | Framing
+    | Repeat
+    | TwoAnswers
+    | BlockedThenStop,
     Field(discriminator="fault"),
 ]
 _READER: TypeAdapter[Fault] = TypeAdapter(Fault)
@@ -157,71 +209,3 @@ _READER: TypeAdapter[Fault] = TypeAdapter(Fault)
 def read_fault(body: object) -> Fault:
     """Raises pydantic's ValidationError."""
     return _READER.validate_python(body)
-
-
-class Plan:
-    """A fault that was asked for, and how often it has been met."""
-
-    def __init__(self, number: int, fault: Fault) -> None:
-        self.number = number
-        self.fault = fault
-        self.used = 0
-        self._allowed: deque[float] = deque()
-
-    @property
-    def left(self) -> int | None:
-        return None if self.fault.times is None else self.fault.times - self.used
-
-    def meets(self, model: str, question: str) -> bool:
-        wanted = self.fault
-        return (
-            self.left != 0
-            and (wanted.model is None or wanted.model == model)
-            and (wanted.question is None or wanted.question in question)
-        )
-
-    def play(self) -> Fault | None:
-        """What happens to a call that meets it; None: it is within the limit."""
-        if not isinstance(self.fault, Limit):
-            return self.fault
-        now = time.monotonic()
-        while self._allowed and self._allowed[0] <= now - self.fault.seconds:
-            self._allowed.popleft()
-        if len(self._allowed) < self.fault.calls:
-            self._allowed.append(now)
-            return None
-        wish = round(self._allowed[0] + self.fault.seconds - now, 3)
-        return Refuse(fault="refuse", status=429, retry_info=wish)
-
-    def as_json(self) -> dict[str, Any]:
-        return {"id": self.number, "used": self.used, "left": self.left, **self.fault.model_dump()}
-
-
-class FaultQueue:
-    """What was asked for, oldest first. Those that are used up stay, to be counted, until they are taken back."""
-
-    def __init__(self) -> None:
-        self._plans: dict[int, Plan] = {}
-        self._last = 0
-
-    def add(self, fault: Fault) -> Plan:
-        self._last += 1
-        plan = self._plans[self._last] = Plan(self._last, fault)
-        return plan
-
-    def take(self, model: str, question: str) -> Fault | None:
-        """The fault that this call meets, if any."""
-        for plan in self._plans.values():
-            if plan.meets(model, question) and (fault := plan.play()) is not None:
-                plan.used += 1
-                return fault
-        return None
-
-    def list(self) -> list[Plan]:
-        return list(self._plans.values())
-
-    def remove(self, number: int) -> bool:
-        return self._plans.pop(number, None) is not None
-
-    def clear(self) -> None:
-        self._plans.clear()

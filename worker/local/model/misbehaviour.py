@@ -7,24 +7,30 @@ from typing import Any
 from starlette.responses import StreamingResponse
 from starlette.types import Send
 
-from . import connection
+from . import connection, manners
 from .call_log import Call, CallLog
 from .events import encode, events
 from .faults import (
+    AfterTheEnd,
     BlockedPrompt,
+    BlockedThenStop,
     Close,
     EmptyText,
     ErrorEvent,
     Fault,
+    Figures,
     Finish,
+    Framing,
     Garbage,
     Limit,
     NoCandidates,
     Refuse,
+    Repeat,
     Reset,
     Say,
     Slow,
     Stall,
+    TwoAnswers,
 )
 from .refusals import error_body
 from .wire import Request
@@ -99,6 +105,13 @@ class Misbehaviour:
                 if fault.pace_ms is not None:
                     self._pace = fault.pace_ms / 1000
                 return self._say(0, None)
+            case AfterTheEnd():
+                return self._after_the_end(fault)
+            case Framing():
+                return self._framed(fault)
+            case Figures() | Repeat() | TwoAnswers() | BlockedThenStop():
+                self._events = manners.changed(self._events, fault)
+                return self._say(0, None)
             case Refuse() | Limit():
                 raise TypeError("A refusal is no stream.")
 
@@ -108,7 +121,7 @@ class Misbehaviour:
             await asyncio.sleep(self._pace)
             yield encode(event)
             self._call.pieces += 1
-            self._call.finish_reason = event["candidates"][0].get("finishReason")
+            self._call.finish_reason = event["candidates"][-1].get("finishReason")
 
     async def _begin(self, after: int | None) -> AsyncIterator[str]:
         """What goes out before the fault: nothing, the headers, or `after` pieces, but never the whole."""
@@ -127,8 +140,30 @@ class Misbehaviour:
     async def _cut(self, fault: Reset | Close) -> AsyncIterator[str]:
         async for piece in self._begin(fault.after):
             yield piece
+        async for piece in self._break(isinstance(fault, Reset)):
+            yield piece
+
+    async def _after_the_end(self, fault: AfterTheEnd) -> AsyncIterator[str]:
+        async for piece in self._say(0, None):
+            yield piece
+        match fault.manner:
+            case "junk":
+                yield "[DONE]\r\n\r\ndata: [DONE]\r\n\r\n"
+            case "silence":
+                await _silence(None)
+            case manner:
+                async for piece in self._break(manner == "reset"):
+                    yield piece
+
+    async def _framed(self, fault: Framing) -> AsyncIterator[str]:
+        is_first = True
+        async for piece in self._say(0, None):
+            yield manners.framed(piece, fault.manner, is_first)
+            is_first = False
+
+    async def _break(self, is_reset: bool) -> AsyncIterator[str]:
+        yield ""
         await asyncio.sleep(SETTLE_SECONDS)
-        is_reset = isinstance(fault, Reset)
         self._call.outcome = "reset" if is_reset else "closed"
         (connection.reset if is_reset else connection.close)(self._transport)
         await _silence(None)  # until the server has noticed, which ends this

@@ -12,6 +12,7 @@ _CODES = {
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
     408: "DEADLINE_EXCEEDED",
+    409: "ABORTED",
     413: "INVALID_ARGUMENT",
     429: "RESOURCE_EXHAUSTED",
     500: "INTERNAL",
@@ -27,6 +28,10 @@ _QUOTAS = {"minute": ("PerMinute", 10), "day": ("PerDay", 250), "zero": ("PerDay
 
 def refusal(fault: Refuse, model: str) -> Response:
     headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+    if fault.status in (302, 307):
+        headers["Location"] = "?alt=sse"
+    if fault.not_utf8:
+        return Response(b'{"error": {"message": "\xe9\xff"}}', fault.status, headers, "application/json")
     if fault.html:
         page = f"<html><head><title>{fault.status}</title></head><body><h1>{fault.status}</h1></body></html>"
         return HTMLResponse(page, fault.status, headers)
@@ -43,7 +48,7 @@ def error_body(fault: Refuse | ErrorEvent, model: str) -> dict[str, Any]:
         message = fault.message or message
     if fault.retry_info is not None:
         details.append({"@type": f"{_TYPES}RetryInfo", "retryDelay": f"{fault.retry_info:g}s"})
-    error = {"code": fault.status, "message": message, "status": _CODES[fault.status]}
+    error = {"code": fault.status, "message": message, "status": _CODES.get(fault.status, "UNKNOWN")}
     return {"error": {**error, "details": details} if details else error}
 
 

@@ -15,7 +15,8 @@ from . import wire
 from .call_log import Call, CallLog
 from .events import encode, events, finished, new_id
 from .fault_endpoints import fault_routes
-from .faults import FaultQueue, Refuse
+from .fault_queue import FaultQueue
+from .faults import Refuse
 from .misbehaviour import Misbehaviour
 from .refusals import refusal
 from .tokens import count_tokens
