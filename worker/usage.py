@@ -43,17 +43,19 @@ def updated(
 ) -> Usage:
     """Each event tells running totals that replace those before; one that is not told again stays as it was.
 
-    Google's JSON leaves out zeros: while no text has come, an answer that is not counted has none.
+    Google's JSON leaves out zeros. So beside a prompt's count nothing was cached unless it says so, beside an
+    answer's nothing was thought, and while no text has come an answer that is not counted has no tokens.
     """
     before = before or Usage()
     prompt = before.prompt if prompt is None else prompt
     cached = before.cached if cached is None else cached
     candidates = before.candidates if candidates is None else candidates
     thoughts = before.thoughts if thoughts is None else thoughts
-    if candidates is None and prompt is not None and not has_text:
-        candidates = 0
-    if cached is not None and prompt is not None:
-        cached = min(cached, prompt)
+    if prompt is not None:
+        cached = min(cached or 0, prompt)
+        candidates = 0 if candidates is None and not has_text else candidates
+    if candidates is not None:
+        thoughts = thoughts or 0
     return Usage(prompt, cached, candidates, thoughts)
 
 

@@ -117,7 +117,7 @@ async def test_usage_is_kept_when_later_chunks_or_the_end_have_none():
     _, stream, error = await heard(says(chunk("a", **usage(10, 1)), chunk("b")))
 
     assert isinstance(error, Truncated)
-    assert stream.usage == Usage(prompt=10, candidates=1)
+    assert stream.usage == Usage(prompt=10, cached=0, candidates=1, thoughts=0)
 
 
 async def test_thoughts_are_not_shown():
@@ -156,7 +156,7 @@ async def test_an_end_without_a_word_is_empty(reason):
 
     assert pieces == []
     assert isinstance(error, EmptyReply)
-    assert stream.usage == Usage(prompt=10, candidates=0, thoughts=77)
+    assert stream.usage == Usage(prompt=10, cached=0, candidates=0, thoughts=77)
 
 
 # Every reason that Google's client knows, with what it means after some text, and without any.
@@ -230,7 +230,7 @@ async def test_a_filtered_prompt_is_blocked():
 
     assert pieces == []
     assert isinstance(error, ContentBlocked)
-    assert stream.usage == Usage(prompt=10, candidates=0)
+    assert stream.usage == Usage(prompt=10, cached=0, candidates=0, thoughts=0)
 
 
 @pytest.mark.parametrize("events", [[], [{}], [{"candidates": []}], [chunk("half")], [chunk("")]])

@@ -73,7 +73,7 @@ async def test_an_answer_with_its_end_is_whole_whatever_the_connection_does_afte
     pieces, stream, error = await heard(script)
 
     assert (pieces, stream.finish_reason, error) == (["All of ", "it."], reason.lower(), None)
-    assert stream.usage == Usage(prompt=12, candidates=5)
+    assert stream.usage == Usage(prompt=12, cached=0, candidates=5, thoughts=0)
 
 
 async def test_a_length_that_is_too_short_cuts_no_answer() -> None:
@@ -114,9 +114,26 @@ async def test_the_silence_after_the_end_is_no_time_of_the_call(monkeypatch: pyt
     assert stream.latency_ms <= taken_ms - 900
 
 
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [
+        ([{}], None),
+        ([usage(10, 5), {"usageMetadata": {"totalTokenCount": 15}}], Usage(10, 0, 5, 0)),
+        ([usage(10, 5), usage(10)], Usage(10, 0, 5, 0)),
+        ([{"usageMetadata": {"totalTokenCount": 15}}], None),
+        ([usage(10)], Usage(10, 0, None, None)),
+    ],
+)
+async def test_figures_told_in_part_are_kept_or_unknown_and_never_nothing(
+    told: list[dict[str, Any]], known: Usage | None
+) -> None:
+    _, stream, error = await heard(says(*({**chunk("x"), **each} for each in told), chunk(finish="STOP")))
+    assert (error, stream.usage) == (None, known)
+
+
 async def test_what_follows_the_end_soon_is_heard() -> None:
     _, stream, error = await heard(says(chunk("x", "STOP"), {**chunk(), **usage(9, 1)}))
-    assert (error, stream.usage) == (None, Usage(prompt=9, candidates=1))
+    assert (error, stream.usage) == (None, Usage(prompt=9, cached=0, candidates=1, thoughts=0))
 
 
 @pytest.mark.parametrize(

@@ -65,9 +65,13 @@ def test_a_count_in_any_spelling(figure: object, count: int) -> None:
 @pytest.mark.parametrize(
     ("told", "known"),
     [
-        ([{"promptTokenCount": 10, "candidatesTokenCount": 1}, {"promptTokenCount": 10}], Usage(10, None, 1)),
-        ([{"promptTokenCount": 10, "candidatesTokenCount": 5}, {"cachedContentTokenCount": 4}], Usage(10, 4, 5)),
-        ([{"promptTokenCount": 10}, {"promptTokenCount": -1}], Usage(10)),
+        ([{"promptTokenCount": 10, "candidatesTokenCount": 1}, {"promptTokenCount": 10}], Usage(10, 0, 1, 0)),
+        ([{"promptTokenCount": 10, "candidatesTokenCount": 5}, {"cachedContentTokenCount": 4}], Usage(10, 4, 5, 0)),
+        (
+            [{"candidatesTokenCount": 5, "thoughtsTokenCount": 7}, {"candidatesTokenCount": 6}],
+            Usage(None, None, 6, 7),
+        ),
+        ([{"promptTokenCount": 10}, {"promptTokenCount": -1}], Usage(10, 0, None, None)),
         ([{"promptTokenCount": 1000, "cachedContentTokenCount": 5000}], Usage(1000, 1000)),
         ([{"cachedContentTokenCount": 5000}], Usage(None, 5000)),
         ([{"totalTokenCount": 30}], None),
@@ -83,7 +87,7 @@ def test_what_is_not_told_again_stays_and_what_is_never_told_is_unknown(
 
 def test_before_the_first_word_an_answer_that_is_not_counted_has_no_tokens() -> None:
     """Google's JSON leaves out zeros: a filtered prompt, or a limit that went into thoughts."""
-    assert noted([{"promptTokenCount": 10}], has_text=False) == Usage(10, None, 0)
+    assert noted([{"promptTokenCount": 10}], has_text=False) == Usage(10, 0, 0, 0)
     assert noted([{"thoughtsTokenCount": 7}], has_text=False) == Usage(None, None, None, 7)
 
 
