@@ -72,12 +72,13 @@ class Pages:
                 self.live.pop(page, None)
 
 
-def refusals(stack: Stack) -> int:
-    """Joins; handshakes that are refused stand in no log."""
-    return (stack.directory / "logs/realtime.log").read_text().count("ClientJoinRateLimitReached")
+def refusals(stack: Stack) -> Counter[str]:
+    """By the limit, until now."""
+    log = (stack.directory / "logs/realtime.log").read_text()
+    return Counter(joins=log.count("ClientJoinRateLimitReached"), handshakes=log.count("handshake refused: 429"))
 
 
-def report(taken: list[float], missing: int, refused: int) -> bool:
+def report(taken: list[float], missing: int, refused: Counter[str]) -> bool:
     """Whether all was well. `taken` in seconds, sorted."""
     steps = Counter(int(seconds / WINDOW) for seconds in taken)
     print("seconds  pages that came back")
@@ -86,7 +87,9 @@ def report(taken: list[float], missing: int, refused: int) -> bool:
     if taken:
         p50, p95 = (taken[int(len(taken) * share)] for share in (0.5, 0.95))
         print(f"live again: p50 {p50:.1f} s, p95 {p95:.1f} s, last {taken[-1]:.1f} s; {missing} not at all")
-        print(f"at most {max(steps.values())} within {WINDOW} s; {refused} joins were refused")
+        print(
+            f"at most {max(steps.values())} within {WINDOW} s; {refused['joins']} joins and {refused['handshakes']} handshakes were refused"
+        )
     return not missing and taken[-1] <= IN_TIME
 
 

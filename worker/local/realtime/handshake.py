@@ -1,6 +1,7 @@
 """The HTTP request that opens a WebSocket: whom it speaks for, or why it is refused."""
 
 import asyncio
+import logging
 import re
 
 from starlette.responses import JSONResponse, Response
@@ -12,6 +13,8 @@ from worker.local.realtime.limits import Limits
 from worker.local.realtime.serializer import Version
 from worker.local.realtime.services import Services
 from worker.local.realtime.socket import Socket
+
+logger = logging.getLogger(__name__)
 
 
 class Refused(Exception):
@@ -29,6 +32,7 @@ async def serve(websocket: WebSocket, services: Services) -> None:
         claims = _claims(websocket, services)
         _check_crowd(services.limits)
     except Refused as refusal:
+        logger.info("handshake refused: %d", refusal.response.status_code)
         await asyncio.sleep(services.settings.connect_error_backoff_ms / 1000)
         return await websocket.send_denial_response(refusal.response)
     headers = {name: value for name, value in websocket.headers.items() if name.startswith("x-")}
