@@ -21,7 +21,7 @@ LAST_FLUSH_SECONDS = 1.0
 MOST_MESSAGES = 10
 COST = 2  # messages that a delta counts as: one sent, and one received by the tab that shows it
 REFUSED_SECONDS = 1.0  # pause after such a refusal
-LATELY_SECONDS = 60.0  # what failed longer ago tells nothing of now
+LATELY_SECONDS = 5.0  # what failed longer ago tells nothing of now: a stream sends all the time
 
 
 @dataclass
