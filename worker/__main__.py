@@ -26,9 +26,10 @@ def run() -> None:
 @main.command()
 def web() -> None:
     """Serve the chat page and the HTTP endpoints on WEB_PORT."""
-    from worker.web.page import create_page_app, serve
+    from worker.web.page import create_page_app, serve, tell_of_address
 
     settings = config.load(config.WebSettings)
+    tell_of_address(settings.supabase_url, settings.web_host)
     serve(
         create_page_app(
             settings.supabase_url,

@@ -113,7 +113,9 @@ def test_a_few_requests_may_be_sent_ahead(serve: Callable[..., Served]) -> None:
     assert answers.count(b"HTTP/1.1 200 OK") == clients.MOST_AHEAD
 
 
-def test_connections_that_ask_nothing_keep_nobody_out(serve: Callable[..., Served]) -> None:
+def test_connections_that_ask_nothing_keep_nobody_out(
+    serve: Callable[..., Served], caplog: pytest.LogCaptureFixture
+) -> None:
     served = serve(connection_limit=20)
     with ExitStack() as idle:
         for number in range(100):
@@ -122,6 +124,7 @@ def test_connections_that_ask_nothing_keep_nobody_out(serve: Callable[..., Serve
             client.sendall(b"GET / HTTP/1.1\r\n" if number % 2 else b"")
         for _ in range(5):
             assert served.is_well()
+    assert not caplog.records  # a line for each would let one client fill the disk
 
 
 @pytest.mark.usefixtures("soon")
@@ -296,7 +299,9 @@ WORDS = (
 
 
 @pytest.mark.parametrize("made", [page, private])
-def test_whatever_comes_is_no_defect_and_the_next_is_answered(tmp_path: Path, made: Callable[[Path], Flask]) -> None:
+def test_whatever_comes_is_no_defect_and_the_next_is_answered(
+    tmp_path: Path, made: Callable[[Path], Flask], caplog: pytest.LogCaptureFixture
+) -> None:
     server = Server(made(tmp_path / "built"), listen("127.0.0.1", 0))
     served = Served(server, "")
 
@@ -313,5 +318,6 @@ def test_whatever_comes_is_no_defect_and_the_next_is_answered(tmp_path: Path, ma
     try:
         send()
         assert served.is_well()
+        assert not caplog.records
     finally:
         server.close()

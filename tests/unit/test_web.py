@@ -6,9 +6,10 @@ import json
 import urllib.request
 
 import pytest
+import structlog
 
 from worker.web.health import create_health_app, serve_in_thread
-from worker.web.page import create_page_app
+from worker.web.page import create_page_app, tell_of_address
 
 URL = "https://abc.supabase.co"
 KEY = "sb_publishable_abc"
@@ -148,3 +149,19 @@ def test_a_page_that_is_not_built_says_what_to_do(tmp_path):
     answer = create_page_app(URL, KEY, built=tmp_path / "nowhere").test_client().get("/")
     assert answer.status_code == 503
     assert "make build" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("project", "host", "is_told"),
+    [
+        ("http://127.0.0.1:54321", "0.0.0.0", True),
+        ("http://localhost:54321", "192.0.2.7", True),
+        ("http://127.0.0.1:54321", "127.0.0.1", False),
+        ("http://192.0.2.7:54321", "0.0.0.0", False),
+        (URL, "0.0.0.0", False),
+    ],
+)
+def test_a_page_for_others_of_a_project_that_only_this_machine_reaches_is_told(project, host, is_told):
+    with structlog.testing.capture_logs() as lines:
+        tell_of_address(project, host)
+    assert [line["action"] for line in lines] == (["project_is_local"] if is_told else [])

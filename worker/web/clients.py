@@ -73,8 +73,10 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
     channel_class = Channel
 
     def readable(self) -> Any:
-        if len(self._map) >= self.adj.connection_limit:
-            self._make_room()
+        # Before it is full: at the limit waitress logs a line each time, and whoever likes to could fill the disk.
+        at_a_time = max(1, self.adj.connection_limit // 20)
+        if len(self._map) >= self.adj.connection_limit - at_a_time:
+            self._make_room(at_a_time)
         return super().readable()
 
     def maintenance(self, now: float) -> None:
@@ -83,8 +85,8 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             if channel.is_late(now):
                 channel.hang_up()
 
-    def _make_room(self) -> None:
+    def _make_room(self, count: int) -> None:
         waiting = [channel for channel in self.active_channels.values() if not channel.requests]
         oldest = sorted(waiting, key=lambda channel: channel.creation_time)
-        for channel in oldest[: max(1, self.adj.connection_limit // 20)]:
+        for channel in oldest[:count]:
             channel.hang_up()

@@ -3,22 +3,26 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import structlog
 from flask import Flask, Response, jsonify, request, send_from_directory
 from flask.typing import ResponseReturnValue
 from flask_compress import Compress
 from werkzeug.exceptions import HTTPException
 
+from worker.config import is_loopback
 from worker.keys import is_secret
 from worker.web.api import LARGEST_BODY, create_api
 from worker.web.api.problems import of_framework, respond
 from worker.web.serving import serve
 
-__all__ = ["create_page_app", "serve"]
+__all__ = ["create_page_app", "serve", "tell_of_address"]
 
 # Built from ui/ by `make build`.
 BUILT = Path(__file__).parent / "dist"
 # A file under /assets carries the hash of its content in its name.
 FOR_EVER = "public, max-age=31536000, immutable"
+
+log = structlog.get_logger()
 
 
 def create_page_app(
@@ -88,6 +92,15 @@ def create_page_app(
         return response
 
     return app
+
+
+def tell_of_address(supabase_url: str, host: str) -> None:
+    """Log a warning where the page is for other machines, and its project is not."""
+    project = urlsplit(supabase_url).hostname or ""
+    if is_loopback(project) and not is_loopback(host):
+        log.warning(
+            "Others get the page, but SUPABASE_URL is this machine's alone.", action="project_is_local", host=host
+        )
 
 
 def _origin(supabase_url: str) -> str:
