@@ -18,6 +18,7 @@ from tests.waiting import wait_for
 from worker.local.stack import Stack
 
 WAITERS = 24  # WEB_THREADS, less the reserve
+SHARE = 6  # a quarter of these
 WORKING = 28  # WEB_THREADS, less what is kept for page and health
 
 
@@ -129,3 +130,27 @@ def test_a_stored_question_is_not_called_lost_because_a_look_failed(
             "event: user_message",
             "event: status",
         ]
+
+
+def test_one_user_does_not_take_all_places_to_wait(
+    house: Stack, people: People, chat: Chat, database: Database, faulty_model: FaultyModel
+) -> None:
+    marker = uuid4().hex
+    faulty_model.add("stall", question=marker, times=None)
+    own = [chat, people.make_chat(chat.user)]
+    with ExitStack() as clients, ThreadPoolExecutor(WAITERS) as senders:
+        client, stranger = clients.enter_context(client_of(house, chat.user)), people.make_chat()
+        sent = []
+        for number in range(WAITERS):  # one after the other: a user has three commands at a time
+            one = own[number % 2]
+            sent.append(senders.submit(client.post, path(one), json={"message": marker}))
+            wait_for(lambda one=one, number=number: count(database, one) > number // 2, "the question", seconds=20)
+        # Those beyond the share have their answer: it is stored, and they may look themselves.
+        wait_for(lambda: sum(each.done() for each in sent) >= WAITERS - SHARE, "the others", seconds=20)
+        with client_of(house, stranger.user) as other:
+            answer = other.post(path(stranger), json={"message": marker}, headers={"Prefer": "wait=1"})
+        assert (answer.status_code, answer.headers["Preference-Applied"]) == (202, "wait=1")
+        answers = [each.result() for each in sent]
+    assert {each.status_code for each in answers} == {202}
+    at_once = [each for each in answers if each.headers["Preference-Applied"] == "respond-async"]
+    assert len(at_once) >= WAITERS - SHARE

@@ -3,6 +3,7 @@ caller's access token on to PostgREST."""
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from flask import Blueprint, Response, g, jsonify, request
@@ -11,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from worker.web.api import conversation, events, exports, outcome, requests
 from worker.web.api.problems import Problem, not_found, respond
 from worker.web.api.project import Caller, Project, Row
-from worker.web.api.waiting import Places, looks
+from worker.web.api.waiting import Places, Shares, looks
 
 LARGEST_BODY = 64 * 1024  # bytes
 OPENAPI = json.loads((Path(__file__).parent / "openapi.json").read_text())
@@ -22,6 +23,7 @@ def create_api(supabase_url: str, publishable_key: str, threads: int, wait_secon
     api = Blueprint("api", __name__, url_prefix="/api")
     project = Project(supabase_url, publishable_key, connections=threads)
     places, requests_at_once = Places.for_waiting(threads), Places.for_asking(threads)
+    shares = Shares(threads)
 
     @api.before_request
     def leave_threads_to_the_page() -> None:
@@ -95,20 +97,22 @@ def create_api(supabase_url: str, publishable_key: str, threads: int, wait_secon
         if not seconds and not wants_events:
             question = _store(asked, str(session_id), message_id, text)
             return _answer(asked, question, 0.0, is_gone)
-        if not wants_events:
-            with places.place():
-                question = _store(asked, str(session_id), message_id, text)
-                return _answer(asked, question, seconds, is_gone)
         places.take()
-        try:
+        with ExitStack() as held:
+            held.callback(places.give_back)
             question = _store(asked, str(session_id), message_id, text)
-        except BaseException:
-            places.give_back()
-            raise
-        stream = events.stream(looks(asked, question, seconds, is_gone))
-        response = Response(stream, mimetype="text/event-stream")
-        # Also where not one event was sent: the server closes what it was given.
-        response.call_on_close(places.give_back)
+            user_id = str(question["user_id"])  # who it is, the project has verified by storing it
+            if shares.take(user_id):
+                held.callback(shares.give_back, user_id)
+            else:
+                seconds = 0.0
+            if wants_events:
+                stream = events.stream(looks(asked, question, seconds, is_gone))
+                response = Response(stream, mimetype="text/event-stream")
+            else:
+                response = _answer(asked, question, seconds, is_gone)
+            # Also where not one event was sent: the server closes what it was given.
+            response.call_on_close(held.pop_all().close)
         return response
 
     return api
@@ -146,7 +150,7 @@ def _store(caller: Caller, session_id: str, message_id: str, text: str) -> Row:
     return stored
 
 
-def _answer(caller: Caller, question: Row, seconds: float, is_gone: Callable[[], bool]) -> ResponseReturnValue:
+def _answer(caller: Caller, question: Row, seconds: float, is_gone: Callable[[], bool]) -> Response:
     *_, last = looks(caller, question, seconds, is_gone)
     status, body = outcome.of(last)
     response = jsonify(body)

@@ -2,8 +2,8 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Self
 
 from worker.web.api import conversation
@@ -44,13 +44,28 @@ class Places:
     def give_back(self) -> None:
         self._free.release()
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        self.take()
-        try:
-            yield
-        finally:
-            self.give_back()
+
+class Shares:
+    """No user holds more than a quarter of the places to wait: who asks much keeps nobody else from waiting."""
+
+    def __init__(self, threads: int) -> None:
+        self._most = max(1, (threads - NOT_WAITING) // 4)
+        self._held: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def take(self, user_id: str) -> bool:
+        """Whether this user may wait for one more; who may gives it back."""
+        with self._lock:
+            if self._held[user_id] >= self._most:
+                return False
+            self._held[user_id] += 1
+            return True
+
+    def give_back(self, user_id: str) -> None:
+        with self._lock:
+            self._held[user_id] -= 1
+            if not self._held[user_id]:
+                del self._held[user_id]
 
 
 def looks(caller: Caller, question: Row, seconds: float, is_gone: Callable[[], bool]) -> Iterator[Row]:
