@@ -2,8 +2,7 @@
 
 // The chat about one analysed post, as a React component. Copy it together with `chat.ts`:
 //
-//   const chat = createChat(supabase);
-//   <ChatInterface chat={chat} postAnalysisId={id} />
+//   <ChatInterface chat={createChat(supabase)} postAnalysisId={id} />
 //
 // It needs react, react-markdown and remark-gfm, brings its own styles, and fills the box that it is put in.
 // Its colours are custom properties (--chat-accent, …): set them on any element around it.
@@ -24,7 +23,7 @@ import type { Components } from "react-markdown";
 import ReactMarkdown from "react-markdown";
 import remarkGfm from "remark-gfm";
 import type { Chat, ChatError, ChatMessage, ChatSubscription, Turn, WaitsFor } from "./chat";
-import { asChatError, timeAgo } from "./chat";
+import { asChatError, newId, pauseAfter, storable, timeAgo } from "./chat";
 
 interface Props {
   chat: Chat;
@@ -67,6 +66,13 @@ function Conversation({ chat, postAnalysisId, onActivity, autoFocus = false }: P
     },
     [talk.send],
   );
+  const askWritten = useCallback(
+    (text: string) => {
+      ask(text);
+      setDraft(""); // not before: what is not taken is not lost
+    },
+    [ask, setDraft],
+  );
   const toComposer = useCallback(
     (text: string) => setDraft((written) => (written.trim() ? `${text}\n\n${written}` : text)),
     [setDraft],
@@ -89,7 +95,7 @@ function Conversation({ chat, postAnalysisId, onActivity, autoFocus = false }: P
         {!talk.hasLooked && !talk.problem && talk.outbox.length === 0 && (
           <p className="chat-hint">Loading the conversation…</p>
         )}
-        {isEmpty && <Empty chat={chat} postAnalysisId={postAnalysisId} onAsk={ask} />}
+        {isEmpty && <Empty chat={chat} postAnalysisId={postAnalysisId} onAsk={ask} onGone={talk.losePost} />}
         <ol className="chat-turns">
           {talk.turns.map((turn) => (
             <TurnView
@@ -126,7 +132,7 @@ function Conversation({ chat, postAnalysisId, onActivity, autoFocus = false }: P
           </button>
         </div>
       ) : (
-        <Composer field={composer} label="Your question" text={draft} onText={setDraft} onSend={ask} />
+        <Composer field={composer} label="Your question" text={draft} onText={setDraft} onSend={askWritten} />
       )}
     </section>
   );
@@ -165,8 +171,8 @@ function useEdit(
     text: edited.text,
     onText: (text) => setEdited({ id: edited.id, text }),
     onSend: (text) => {
-      setEdited(null);
       talk.send(text, edited.id);
+      setEdited(null);
       composer.current?.focus();
     },
     onCancel: () => setEdited(null),
@@ -200,6 +206,7 @@ function useChat(chat: Chat, postAnalysisId: string, listener: () => void = noth
   const [problem, setProblem] = useState<ChatError | null>(null);
   const [refusal, setRefusal] = useState<ChatError | null>(null);
   const [wasDeleted, setWasDeleted] = useState(false);
+  const [isPostGone, setIsPostGone] = useState(false);
   const subscription = useRef<ChatSubscription | null>(null);
   const sessionId = session?.id;
 
@@ -274,6 +281,7 @@ function useChat(chat: Chat, postAnalysisId: string, listener: () => void = noth
   const latest = useRef(turns);
   latest.current = turns;
   const isNewest = useCallback((id: string) => latest.current?.at(-1)?.question.id === id, []);
+  const losePost = useCallback(() => setIsPostGone(true), []);
   const readEarlier = useCallback(() => attempt(async () => subscription.current?.readEarlier()), [attempt]);
   const reopen = useCallback(
     () =>
@@ -303,6 +311,8 @@ function useChat(chat: Chat, postAnalysisId: string, listener: () => void = noth
     hasLooked: hasLooked && (!session || turns !== null),
     isArchived: session?.isArchived ?? false,
     wasDeleted,
+    isPostGone,
+    losePost,
     isLive: isLive || !session,
     problem: refusal ?? problem ?? trouble,
     stop,
@@ -324,6 +334,7 @@ function useSession(chat: Chat, postAnalysisId: string) {
     if (isKnown) return;
     let isOver = false;
     let again: ReturnType<typeof setTimeout> | undefined;
+    let failures = 0;
     const look = async () => {
       clearTimeout(again);
       try {
@@ -332,10 +343,12 @@ function useSession(chat: Chat, postAnalysisId: string) {
         if (found) setSession({ id: found.id, isArchived: found.status === "archived" });
         setHasLooked(true);
         setTrouble(null);
+        failures = 0;
       } catch (error) {
         if (isOver) return;
         setTrouble(asChatError(error));
-        again = setTimeout(look, LOOK_AGAIN);
+        clearTimeout(again); // another look may have begun meanwhile
+        again = setTimeout(look, pauseAfter(++failures, LOOK_AGAIN));
       }
     };
     void look();
@@ -420,8 +433,8 @@ function useOutbox(
   }, [resend]);
   const send = useCallback(
     (content: string, replaces?: string) => {
+      const letter = { id: newId(), content, replaces, problem: null };
       resendFailed(); // or it would overtake those
-      const letter = { id: crypto.randomUUID(), content, replaces, problem: null };
       setLetters((all) => [...all, letter]);
       setLastSent(letter.id);
       resend(letter, false);
@@ -431,8 +444,8 @@ function useOutbox(
   // Not in the place of the one that it was to replace, which is the newest no more.
   const sendAnew = useCallback(
     ({ id, content }: Letter) => {
-      takeBack(id);
       send(content);
+      takeBack(id);
     },
     [takeBack, send],
   );
@@ -445,7 +458,7 @@ function useOutbox(
   useEffect(() => {
     if (letters.length === 0) tries.current = 0;
     if (!letters.some(({ problem }) => problem?.isTemporary)) return;
-    const timer = setTimeout(resendFailed, SEND_AGAIN[Math.min(tries.current++, SEND_AGAIN.length - 1)]);
+    const timer = setTimeout(resendFailed, pauseAfter(++tries.current, SEND_AGAIN));
     return () => clearTimeout(timer);
   }, [letters, resendFailed]);
 
@@ -905,24 +918,28 @@ function Earlier({ onRead }: { onRead: () => Promise<void> }) {
   );
 }
 
-function Empty({
-  chat,
-  postAnalysisId,
-  onAsk,
-}: {
+interface EmptyProps {
   chat: Chat;
   postAnalysisId: string;
   onAsk: (text: string) => void;
-}) {
+  /** There is no such post. */
+  onGone: () => void;
+}
+
+function Empty({ chat, postAnalysisId, onAsk, onGone }: EmptyProps) {
   const [questions, setQuestions] = useState<string[]>([]);
   useEffect(() => {
     let isOver = false;
     // Without suggestions the page does its work as well.
-    chat.suggestQuestions(postAnalysisId).then((found) => !isOver && setQuestions(found), nothing);
+    chat.suggestQuestions(postAnalysisId).then((found) => {
+      if (isOver) return;
+      if (found) setQuestions(found);
+      else onGone();
+    }, nothing);
     return () => {
       isOver = true;
     };
-  }, [chat, postAnalysisId]);
+  }, [chat, postAnalysisId, onGone]);
   return (
     <div className="chat-empty">
       <h3>Ask about this post</h3>
@@ -952,6 +969,8 @@ function Notice({ talk }: { talk: Talk }) {
     );
   }
   if (!isOnline) return <p className="chat-notice">You are offline. What you send is kept until you are back.</p>;
+  if (talk.isPostGone)
+    return <p className="chat-notice">This post was deleted. It cannot be asked about any more.</p>;
   if (talk.wasDeleted) return <p className="chat-notice">This chat was deleted. The next question begins another.</p>;
   if (!talk.isLive) return <p className="chat-notice chat-late">Connecting… Answers may come in with a delay.</p>;
   return null;
@@ -1051,6 +1070,7 @@ function wordsFor({ state, errorCode, answer }: Turn): { sentence: string; canRe
 /** What is to be known of a stored answer beside its text. */
 function wordsAfter({ finish_reason }: ChatMessage): string | null {
   if (finish_reason === "max_tokens") return "The answer was cut at its greatest length.";
+  if (finish_reason === "repeating") return "The answer began to repeat itself and was cut.";
   return finish_reason === "cancelled" ? "You stopped this answer." : null;
 }
 
@@ -1069,12 +1089,11 @@ interface ComposerProps {
 function Composer({ field, label, text, onText, onSend, onCancel }: ComposerProps) {
   const keys = useId();
   const length = [...text].length;
+  const leftOut = length - [...storable(text)].length;
   const canSend = VISIBLE.test(text) && length <= LONGEST;
   const submit = (event?: FormEvent) => {
     event?.preventDefault();
-    if (!canSend) return;
-    onText("");
-    onSend(text.replace(AROUND, ""));
+    if (canSend) onSend(storable(text).replace(AROUND, ""));
   };
   const press = (event: KeyboardEvent) => {
     // While an input method composes a character, the keys belong to it.
@@ -1110,6 +1129,11 @@ function Composer({ field, label, text, onText, onSend, onCancel }: ComposerProp
       <button type="submit" disabled={!canSend}>
         Send
       </button>
+      {leftOut > 0 && (
+        <p className="chat-count" role="status">
+          {leftOut === 1 ? "1 character is" : `${leftOut} characters are`} of no script, and will be left out.
+        </p>
+      )}
       <p
         id={keys}
         className={length > NEARLY ? "chat-count" : "chat-unseen"}
@@ -1199,13 +1223,13 @@ function calm(): boolean {
 function nothing(): void {}
 
 const TABS = "postbro-chat";
-const LOOK_AGAIN = 3_000; // milliseconds
+const LOOK_AGAIN = [3_000, 10_000, 60_000]; // milliseconds between two looks that failed, more or less
 const REFUSED_FOR = 20_000; // milliseconds that are time to read why
-const SEND_AGAIN = [3_000, 10_000, 30_000]; // milliseconds between two tries
+const SEND_AGAIN = [3_000, 10_000, 30_000]; // milliseconds between two tries, more or less
 const LONGEST = 4_000; // characters, as the database counts them
 const NEARLY = 3_500;
 const VISIBLE = /[^\p{Z}\p{C}]/u; // anything that is more than blanks and marks without a shape
-const AROUND = /^(?:[^\S\n]*\n)+|\s+$|\0/g; // empty lines at the beginning, blanks at the end, and what Postgres refuses
+const AROUND = /^(?:[^\S\n]*\n)+|\s+$/g; // empty lines at the beginning, blanks at the end
 const AT_THE_END = 8; // pixels
 const FAR = 120; // pixels: from here on there is a way back
 

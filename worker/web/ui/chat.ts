@@ -4,6 +4,7 @@
 // Realtime is only a hint and the rows are the truth: whatever was missed is read again.
 
 import type { PostgrestError, RealtimeChannel, SupabaseClient } from "@supabase/supabase-js";
+import { isAuthRetryableFetchError } from "@supabase/supabase-js";
 import type { Database, Tables, TablesInsert } from "./database.types";
 
 export type ChatSession = Tables<"chat_sessions">;
@@ -51,7 +52,7 @@ export interface ChatHandlers {
   onTurns(turns: Turn[], more: { hasEarlier: boolean }): void;
   /** The session as it is, at first and whenever it is archived or reopened; null: it was deleted. */
   onSession?(session: ChatSession | null): void;
-  /** Whether events arrive. While they do not, the rows are read every few seconds. */
+  /** Whether the channel is joined. While it is not, the rows are read every few seconds. */
   onConnection?(isLive: boolean): void;
   /** The rows could not be read; it is tried again. Null: they could. */
   onProblem?(problem: ChatError | null): void;
@@ -91,70 +92,114 @@ export class ChatError extends Error {
   }
 }
 
-export type Chat = ReturnType<typeof createChat>;
+export type Chat = ReturnType<typeof makeChat>;
+type Client = SupabaseClient<Database>;
 
 // The answers by way of the reply: from a view, PostgREST cannot tell a message's answers from what it answers.
 const ANSWERS = "question:chat_messages!message_id(answers:chat_messages!reply_to(*))";
 const TURN = `*, reply:chat_replies(*, draft:chat_reply_drafts(attempt, content), ${ANSWERS})` as const;
 const PAGE = 30; // turns
-const MOST_ROWS = 200; // turns in one answer of the API, whose own limit may be 1000 rows
+const MOST_ROWS = 200; // turns that are asked for at once
+const MOST_CHATS = 1_000; // chats that are asked for at once
 const TICK = 1_000; // milliseconds: how often a gap is looked at
 const SILENCE = 5_000; // milliseconds without news, while an answer is under way, until the rows are read
 const BLIND = 3_000; // milliseconds between two reads while no events arrive
+const BLIND_AND_IDLE = 15_000; // milliseconds that these pauses grow to while nothing is under way
+const PULSE = 55_000; // milliseconds without news until the session's row is read, where somebody may see it
+const OWN_NEWS = 1_000; // milliseconds in which the channel tells of what this page has stored itself
+const READ_AGAIN = [1_000, 2_000, 4_000, 8_000, 15_000, 30_000]; // milliseconds after a read that failed
+const READ_AGAIN_IDLE = [10_000, 60_000]; // the same, while nothing is under way that a reader waits for
 const PATIENCE = 15_000; // milliseconds for one request
+const RENEWAL = 5_000; // milliseconds in which a request waits for another token
+const RENEW_AGAIN = 30_000; // milliseconds between two renewals
 const BUSY = "busy"; // the hint of a refusal
 const BUSY_PAUSE = 1_000; // milliseconds between two tries of a command that was refused as busy, more or less
 const BUSY_FOR = 15_000; // milliseconds until that is told
 const MOST_IDS = 3; // under which one question is sent
 const LONG_WAIT = 3_000; // milliseconds in which a question is usually taken
 const LOOK_AGAIN = 5_000; // milliseconds between two looks at what a question waits for, and at most twice that
-const BACK_OFF = [1_000, 2_000, 5_000, 10_000]; // milliseconds between two channels
+const BACK_OFF = [1_500, 5_000, 8_000]; // milliseconds between two channels
 
-/** All commands reject with a ChatError. One that is refused as busy is tried again by itself for a while. */
-export function createChat(supabase: SupabaseClient<Database>) {
+const chats = new WeakMap<Client, Chat>();
+
+/** The chat of a Supabase client: the same one at each call, so that a component may call it at each drawing, and
+ * two components share what they subscribe to. All commands reject with a ChatError. One that is refused as busy is
+ * tried again by itself for a while. */
+export function createChat(supabase: Client): Chat {
+  const known = chats.get(supabase);
+  if (known) return known;
+  const chat = makeChat(supabase);
+  chats.set(supabase, chat);
+  return chat;
+}
+
+function makeChat(supabase: Client) {
   const leaving = new Map<string, Promise<unknown>>(); // channels on their way out, by topic
+  const rooms = new Map<string, Room>(); // by session
+
+  const replyOf = async (name: "retry_reply" | "regenerate_reply" | "cancel_reply", messageId: string) => {
+    const call = (limit: AbortSignal) => supabase.rpc(name, { message_id: messageId }).abortSignal(limit);
+    // A reply's row comes as JSON, of whose shape the generated types know nothing.
+    const reply = (await command(supabase, call)) as unknown as ChatReply;
+    rooms.get(reply.session_id)?.takeReply(reply);
+    return reply;
+  };
+  const setStatus = async (sessionId: string, status: string) => {
+    const session = await command(supabase, (limit) =>
+      supabase.from("chat_sessions").update({ status }).eq("id", sessionId).select().abortSignal(limit).maybeSingle(),
+    );
+    rooms.get(sessionId)?.takeSession(session);
+    if (!session) throw gone(DELETED);
+  };
 
   return {
     /** The chat about an analysis, opened if there is none. Call it at the first message, not by looking. */
     async createChatSession(postAnalysisId: string): Promise<ChatSession> {
-      return command(() =>
-        supabase.rpc("open_chat_session", { post_analysis_id: postAnalysisId }).abortSignal(patience()).single(),
+      return command(supabase, (limit) =>
+        supabase.rpc("open_chat_session", { post_analysis_id: postAnalysisId }).abortSignal(limit).single(),
       );
     },
 
-    /** The most recently used first. */
+    /** All of them, the most recently used first. */
     async listChatSessions(postAnalysisId?: string): Promise<ChatSessionSummary[]> {
-      const all = supabase
-        .from("chat_session_summaries")
-        .select("*, post_analyses(posts(platform, creator, caption))")
-        .order("updated_at", { ascending: false })
-        .limit(MOST_ROWS)
-        .abortSignal(patience());
-      const wanted = postAnalysisId === undefined ? all : all.eq("post_analysis_id", postAnalysisId);
-      return must(await wanted.overrideTypes<ChatSessionSummary[], { merge: false }>());
+      return readAll<ChatSessionSummary>(supabase, (last, limit) => {
+        const all = supabase
+          .from("chat_session_summaries")
+          .select("*, post_analyses(posts(platform, creator, caption))", { count: "exact" })
+          .order("updated_at", { ascending: false })
+          .order("id")
+          .limit(MOST_CHATS)
+          .retry(false)
+          .abortSignal(limit);
+        const wanted = postAnalysisId === undefined ? all : all.eq("post_analysis_id", postAnalysisId);
+        // Not by number: one that is used meanwhile would move all the others.
+        const at = last?.updated_at;
+        const rest = last ? wanted.or(`updated_at.lt."${at}",and(updated_at.eq."${at}",id.gt.${last.id})`) : wanted;
+        return rest.overrideTypes<ChatSessionSummary[], { merge: false }>();
+      });
     },
 
     /** Sends a question, and gives the id under which it is stored. With the id of an earlier call, sending again is
      * harmless: it is stored once. An id that is used up, or that another message has, is replaced by one that is
-     * the same each time. `replaces`: the chat's newest question, when this one takes its place. */
-    async sendChatMessage(
-      sessionId: string,
-      text: string,
-      id: string = crypto.randomUUID(),
-      replaces?: string,
-    ): Promise<string> {
+     * the same each time. `replaces`: the chat's newest question, when this one takes its place. Characters that no
+     * database stores are left out, as `storable` does. */
+    async sendChatMessage(sessionId: string, text: string, id: string = newId(), replaces?: string): Promise<string> {
+      const content = storable(text);
       for (let tried = id, ids = 1; ; ids++) {
-        const named = {
-          id: tried,
-          session_id: sessionId,
-          role: "user",
-          content: text,
-          ...(replaces && { replaces }),
-        };
-        const refusal = await store(supabase, named);
-        if (!refusal) return tried;
+        const named = { id: tried, session_id: sessionId, role: "user", content, ...(replaces && { replaces }) };
+        const refusal = await store(supabase, named).catch(async (error) => {
+          // Row-level security does not tell a chat that is gone from one that never was.
+          if (asChatError(error).status !== 403) throw error;
+          if ((await readSession(supabase, sessionId)) !== null) throw error;
+          rooms.get(sessionId)?.takeSession(null);
+          throw gone(DELETED_AND_ANOTHER);
+        });
+        if (!refusal) {
+          rooms.get(sessionId)?.expect(tried);
+          return tried;
+        }
         if (ids === MOST_IDS) throw refusal;
-        tried = await idAfter(tried, sessionId, text);
+        tried = idAfter(tried, sessionId, content);
       }
     },
 
@@ -168,78 +213,162 @@ export function createChat(supabase: SupabaseClient<Database>) {
       return { turns: rows.map((row) => new Thread(row.id).take(row).turn), earlier };
     },
 
-    /** Keeps `handlers` informed until it is closed. One subscription for each session at a time. */
+    /** Keeps `handlers` informed until it is closed. Those of one session share its channel and its reading. */
     subscribeToChat(sessionId: string, handlers: ChatHandlers): ChatSubscription {
-      return new Subscription(supabase, leaving, sessionId, handlers);
+      const known = rooms.get(sessionId);
+      if (known) return known.enter(handlers);
+      const room: Room = new Room(supabase, leaving, sessionId, () => {
+        if (rooms.get(sessionId) === room) rooms.delete(sessionId);
+      });
+      rooms.set(sessionId, room);
+      return room.enter(handlers);
     },
 
     /** Answers a failed or cancelled question again, in place. */
     async retryReply(messageId: string): Promise<ChatReply> {
-      return replyOf(() => supabase.rpc("retry_reply", { message_id: messageId }).abortSignal(patience()));
+      return replyOf("retry_reply", messageId);
     },
 
     /** Asks for another version of the answer to the chat's newest question. The earlier ones stay. */
     async regenerateReply(messageId: string): Promise<ChatReply> {
-      return replyOf(() => supabase.rpc("regenerate_reply", { message_id: messageId }).abortSignal(patience()));
+      return replyOf("regenerate_reply", messageId);
     },
 
     /** Stops an answer: at once while it waits, shortly after while it is written; what was shown is kept. */
     async cancelReply(messageId: string): Promise<ChatReply> {
-      return replyOf(() => supabase.rpc("cancel_reply", { message_id: messageId }).abortSignal(patience()));
+      return replyOf("cancel_reply", messageId);
     },
 
     async archiveChatSession(sessionId: string): Promise<void> {
-      await command(() => setStatus(supabase, sessionId, "archived"));
+      await setStatus(sessionId, "archived");
     },
 
     async reopenChatSession(sessionId: string): Promise<void> {
-      await command(() => setStatus(supabase, sessionId, "active"));
+      await setStatus(sessionId, "active");
     },
 
     /** Deletes the chat with all its messages, for good. */
     async deleteChatSession(sessionId: string): Promise<void> {
-      await command(() => supabase.from("chat_sessions").delete().eq("id", sessionId).abortSignal(patience()));
+      await command(supabase, (limit) =>
+        supabase.from("chat_sessions").delete().eq("id", sessionId).abortSignal(limit),
+      );
+      rooms.get(sessionId)?.takeSession(null);
     },
 
-    /** Up to four questions worth asking, drawn from the analysis. */
-    async suggestQuestions(postAnalysisId: string): Promise<string[]> {
-      const analysis = await supabase
-        .from("post_analyses")
-        .select("frameworks, key_insights, posts(metrics)")
-        .eq("id", postAnalysisId)
-        .abortSignal(patience())
-        .maybeSingle();
-      return questionsAbout(must(analysis));
+    /** Up to four questions worth asking, drawn from the analysis. Null: there is no such analysis. */
+    async suggestQuestions(postAnalysisId: string): Promise<string[] | null> {
+      const analysis = await ask(supabase, (limit) =>
+        supabase
+          .from("post_analyses")
+          .select("frameworks, key_insights, posts(metrics)")
+          .eq("id", postAnalysisId)
+          .retry(false)
+          .abortSignal(limit)
+          .maybeSingle(),
+      );
+      return analysis && questionsAbout(analysis);
     },
   };
 }
 
-/** A request that nobody answers is given up: it must not hold up all that come after it. */
-function patience(): AbortSignal {
-  return AbortSignal.timeout(PATIENCE);
+// ---------------------------------------------------------------- requests
+
+/** What a request answers. It is given up after a while, whatever it hangs on: the server, or the token that it waits
+ * for. A token that is refused is renewed once: a clock that is behind takes it for a good one. */
+export async function ask<Data>(supabase: Client, send: Send<Data>): Promise<Data> {
+  return (await answerTo(supabase, send)).data as Data;
+}
+
+type Send<Data> = (limit: AbortSignal) => PromiseLike<Answer<Data>>;
+
+async function answerTo<Data>(supabase: Client, send: Send<Data>): Promise<Answer<Data>> {
+  const answer = await inTime(send);
+  if (answer.status !== 401) return accepted(answer);
+  const renewal = await renew(supabase);
+  const next = renewal === "renewed" ? await inTime(send) : answer;
+  if (next.status !== 401) return accepted(next);
+  throw new ChatError(renewal === "away" ? EXPIRED : SIGN_IN_AGAIN, next.error?.code ?? "", null, 401);
+}
+
+async function inTime<Data>(send: Send<Data>): Promise<Answer<Data>> {
+  const limit = AbortSignal.timeout(PATIENCE);
+  // No signal ends the wait for a token, which comes before the request.
+  const answer = await within(PATIENCE + TICK, send(limit));
+  if (limit.aborted) throw new ChatError(SLOW, "", null, 0);
+  return answer;
+}
+
+/** Rejects with a ChatError when it takes longer than this. */
+export async function within<Value>(milliseconds: number, work: PromiseLike<Value>): Promise<Value> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new ChatError(SLOW, "", null, 0)), milliseconds);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+/** "away": Auth has not answered yet. "refused": there is nothing to renew, or it may not be. */
+type Renewal = "renewed" | "away" | "refused";
+
+const renewals = new WeakMap<Client, { at: number; outcome: Promise<Renewal> }>();
+
+/** Gets another token, for all requests that find theirs refused within half a minute. */
+export function renew(supabase: Client): Promise<Renewal> {
+  const last = renewals.get(supabase);
+  if (last && Date.now() - last.at < RENEW_AGAIN) return last.outcome;
+  const outcome = renewOnce(supabase);
+  renewals.set(supabase, { at: Date.now(), outcome });
+  return outcome;
+}
+
+async function renewOnce(supabase: Client): Promise<Renewal> {
+  try {
+    const { error } = await within(RENEWAL, supabase.auth.refreshSession());
+    if (!error) return "renewed";
+    return isAuthRetryableFetchError(error) ? "away" : "refused";
+  } catch (error) {
+    return error instanceof ChatError ? "away" : "refused"; // a client whose tokens come from its app has no Auth
+  }
+}
+
+/** All rows, page by page. The API may give fewer at once than it is asked for, so that says nothing of the end. */
+export async function readAll<Row>(
+  supabase: Client,
+  page: (last: Row | undefined, limit: AbortSignal) => PromiseLike<Answer<Row[]>>,
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (;;) {
+    const { data, count } = await answerTo(supabase, (limit) => page(rows.at(-1), limit));
+    rows.push(...data!);
+    if (data!.length === 0 || count === data!.length) return rows;
+  }
+}
+
+/** Not the same for all: those who met an outage together are not to come back together. */
+export function jittered(milliseconds: number, chance = Math.random()): number {
+  return milliseconds * (0.5 + chance);
+}
+
+/** The pause after so many failures; the last one stays. */
+export function pauseAfter(failures: number, pauses: readonly number[], chance = Math.random()): number {
+  return jittered(pauses[Math.min(failures, pauses.length) - 1], chance);
 }
 
 // ---------------------------------------------------------------- commands
 
 /** A few commands of one user run at a time. One that was refused for that changed nothing: it is sent again, after
  * pauses that differ, or the same commands would meet again. */
-async function command<Data>(send: () => PromiseLike<Answer<Data>>): Promise<Data> {
+async function command<Data>(supabase: Client, send: Send<Data>): Promise<Data> {
   const end = Date.now() + BUSY_FOR;
   for (;;) {
-    const answer = await send();
-    const pause = BUSY_PAUSE * (0.5 + Math.random());
-    if (answer.error?.hint !== BUSY || Date.now() + pause > end) return must(answer);
-    await new Promise((go) => setTimeout(go, pause));
+    try {
+      return await ask(supabase, send);
+    } catch (error) {
+      const pause = jittered(BUSY_PAUSE);
+      if (!asChatError(error).isBusy || Date.now() + pause > end) throw error;
+      await new Promise((go) => setTimeout(go, pause));
+    }
   }
-}
-
-/** A reply's row comes as JSON, of whose shape the generated types know nothing. */
-async function replyOf(send: () => PromiseLike<Answer<unknown>>): Promise<ChatReply> {
-  return (await command(send)) as ChatReply;
-}
-
-function setStatus(supabase: SupabaseClient<Database>, sessionId: string, status: string) {
-  return supabase.from("chat_sessions").update({ status }).eq("id", sessionId).abortSignal(patience());
 }
 
 type NewQuestion = Pick<ChatMessage, "id" | "session_id" | "role" | "content"> & { replaces?: string };
@@ -247,62 +376,103 @@ type NewQuestion = Pick<ChatMessage, "id" | "session_id" | "role" | "content"> &
 const TAKEN = "23505"; // by another message, or by one that was deleted
 
 /** Null: this question is stored, now or since an earlier try. Else why it is not, though another id might do. */
-async function store(supabase: SupabaseClient<Database>, question: NewQuestion): Promise<ChatError | null> {
+async function store(supabase: Client, question: NewQuestion): Promise<ChatError | null> {
   // The database fills in the turn and the owner; its types do not know that.
   const row = question as TablesInsert<"chat_messages">;
   const messages = () => supabase.from("chat_messages");
   const upsert = () => messages().upsert(row, { onConflict: "id", ignoreDuplicates: true }).select("id");
   let refusal = new ChatError(REFUSED, TAKEN, null, 409);
   try {
-    const inserted = await command(() => upsert().abortSignal(patience()));
+    const inserted = await command(supabase, (limit) => upsert().abortSignal(limit));
     if (inserted.length > 0) return null;
   } catch (error) {
     refusal = asChatError(error);
     if (refusal.code !== TAKEN) throw refusal;
   }
-  const holder = messages().select("session_id, content").eq("id", question.id);
-  const [found] = must(await holder.abortSignal(patience()));
+  const holder = () => messages().select("session_id, content").eq("id", question.id);
+  const [found] = await ask(supabase, (limit) => holder().abortSignal(limit));
   const isOurs = found?.session_id === question.session_id && found.content === question.content;
   return isOurs ? null : refusal;
 }
 
 /** The id that is tried after one that is taken: the same each time, so that sending again stays harmless. */
-async function idAfter(id: string, sessionId: string, text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(`${id} ${sessionId} ${text}`));
-  const hex = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  // Version 8 of a UUID, which is made as one likes.
-  return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, "$1-$2-8$3-8$4-$5");
+function idAfter(id: string, sessionId: string, text: string): string {
+  // FNV-1a of 128 bits. A page without TLS has no crypto.subtle, and nobody gains by finding a second text with it.
+  let hash = 0x6c62272e07bb014262b821756295c58dn;
+  for (const byte of new TextEncoder().encode(`${id} ${sessionId} ${text}`)) {
+    hash = BigInt.asUintN(128, (hash ^ BigInt(byte)) * 0x1000000000000000000013bn);
+  }
+  return uuid(hash.toString(16).padStart(32, "0"), 8); // the version of a UUID that is made as one likes
+}
+
+/** An id for a question: chosen here, so that sending it again is harmless. */
+export function newId(): string {
+  if (typeof crypto.randomUUID === "function") return crypto.randomUUID();
+  // A page that came without TLS, from another machine, has no randomUUID.
+  return uuid(
+    crypto.getRandomValues(new Uint8Array(16)).reduce((hex, byte) => hex + hexOf(byte), ""),
+    4,
+  );
+}
+
+function hexOf(byte: number): string {
+  return byte.toString(16).padStart(2, "0");
+}
+
+/** 32 hexadecimal digits, two of which make room for the version and the variant. */
+function uuid(hex: string, version: number): string {
+  return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, `$1-$2-${version}$3-8$4-$5`);
+}
+
+/** A text without what no database stores: NUL, and halves of characters. */
+export function storable(text: string): string {
+  return text.replace(/[\0\p{Surrogate}]/gu, "");
 }
 
 // ---------------------------------------------------------------- errors
 
 const UNREACHABLE = "The server could not be reached. Check the connection and try again.";
+const SLOW = "The server did not answer in time. Check the connection and try again.";
+const IN_TROUBLE = "The server has a problem at the moment. Try again in a minute.";
+const OVERLOADED = "The server was too busy to do this in time. Try again in a minute.";
 const EXPIRED = "Your sign-in has expired and is being renewed. If that takes long, sign in again.";
+const SIGN_IN_AGAIN = "Your sign-in has expired. Sign in again.";
+const NOT_YOURS = "This is not yours to do, or it is not there any more. Reload the page to see what is.";
 const REFUSED = "The server did not accept this. Reload the page and try again.";
+const BAD_LENGTH = "A message has 1 to 4,000 characters, and not only blanks.";
+const DELETED = "This chat is not there any more: it was deleted.";
+const DELETED_AND_ANOTHER = "This chat was deleted. Send the question again, and it begins another.";
 const SENTENCES: Record<string, string> = {
-  "42501": "You may not do this.",
-  "23514": "A message has 1 to 4,000 characters.",
+  "42501": NOT_YOURS,
+  "23514": BAD_LENGTH,
+  "57014": OVERLOADED, // the database's own limit of time
+  "55P03": OVERLOADED,
 };
 
 interface Answer<Data> {
   data: Data | null;
   error: PostgrestError | null;
   status: number;
+  /** Of all rows that there are, where that was asked for. */
+  count?: number | null;
 }
 
-function accept({ error, status }: Answer<unknown>): void {
+function accepted<Data>(answer: Answer<Data>): Answer<Data> {
+  const { error, status } = answer;
   if (error) throw new ChatError(sentenceFor(error, status), error.code ?? "", error.hint || null, status);
+  return answer;
 }
 
 function sentenceFor({ code, message }: PostgrestError, status: number): string {
-  if (status === 401) return EXPIRED;
   if (code?.startsWith("PT")) return message; // made for the reader
-  return SENTENCES[code] ?? (status >= 400 && status < 500 ? REFUSED : UNREACHABLE);
+  if (SENTENCES[code]) return SENTENCES[code];
+  if (status === 429) return OVERLOADED; // a gateway's
+  if (status >= 500) return IN_TROUBLE;
+  return status >= 400 ? REFUSED : UNREACHABLE;
 }
 
-function must<Data>(answer: Answer<Data>): Data {
-  accept(answer);
-  return answer.data as Data;
+function gone(sentence: string): ChatError {
+  return new ChatError(sentence, "PT404", "not_found", 404);
 }
 
 /** Whatever was thrown, as something that can be told to the reader. */
@@ -322,21 +492,59 @@ interface ReplyRow extends ChatReply {
 }
 
 // Without the questions that were replaced.
-function turnsOf(supabase: SupabaseClient<Database>, sessionId: string) {
+function turnsOf(supabase: Client, sessionId: string, limit: AbortSignal) {
   const turns = supabase.from("current_chat_messages").select(TURN).eq("session_id", sessionId).eq("role", "user");
-  // The client's own attempts take seconds, and a subscription reads again each second.
-  return turns.retry(false).abortSignal(patience());
+  // The client's own attempts take seconds, and a subscription reads again by itself.
+  return turns.retry(false).abortSignal(limit);
 }
 
-async function readPage(supabase: SupabaseClient<Database>, sessionId: string, before: number | null, limit: number) {
+async function readPage(supabase: Client, sessionId: string, before: number | null, limit: number) {
+  const found: TurnRow[] = []; // the newest first
+  let from = before;
   // One more than is shown: it tells whether there is a page before this one.
-  const turns = turnsOf(supabase, sessionId)
-    .order("turn", { ascending: false })
-    .limit(limit + 1);
-  const wanted = before === null ? turns : turns.lt("turn", before);
-  const found = must(await wanted.overrideTypes<TurnRow[], { merge: false }>());
+  while (found.length <= limit) {
+    const rows = await ask(supabase, (signal) => {
+      const turns = turnsOf(supabase, sessionId, signal)
+        .order("turn", { ascending: false })
+        .limit(limit + 1 - found.length);
+      const wanted = from === null ? turns : turns.lt("turn", from);
+      return wanted.overrideTypes<TurnRow[], { merge: false }>();
+    });
+    found.push(...rows);
+    from = found.at(-1)?.turn ?? null;
+    // Fewer than were asked for may be all that the API gives at once.
+    if (rows.length === 0 || from === 1) break;
+  }
   const rows = found.slice(0, limit).reverse();
   return { rows, earlier: found.length > limit ? rows[0].turn : null };
+}
+
+/** All turns from this one on, and those that are named. `last`: the newest that there is. */
+async function readSince(supabase: Client, sessionId: string, first: number, named: string[], last: number) {
+  const rows: TurnRow[] = [];
+  let from = first;
+  for (;;) {
+    const or = named.length > 0 && rows.length === 0 ? `,id.in.(${named.slice(0, 100).join()})` : "";
+    const found = await ask(supabase, (limit) =>
+      turnsOf(supabase, sessionId, limit)
+        .or(`turn.gte.${from}${or}`)
+        .order("turn")
+        .limit(MOST_ROWS)
+        .overrideTypes<TurnRow[], { merge: false }>(),
+    );
+    rows.push(...found);
+    const newest = found.at(-1)?.turn;
+    // Fewer than were asked for may be all that the API gives at once.
+    if (newest === undefined || newest >= last) return rows;
+    from = newest + 1;
+  }
+}
+
+/** Null: it is deleted. */
+function readSession(supabase: Client, sessionId: string): Promise<ChatSession | null> {
+  return ask(supabase, (limit) =>
+    supabase.from("chat_sessions").select().eq("id", sessionId).retry(false).abortSignal(limit).maybeSingle(),
+  );
 }
 
 // ---------------------------------------------------------------- one turn
@@ -574,6 +782,11 @@ class Conversation {
     return [...this.#threads.values()].some((thread) => thread.hasGap);
   }
 
+  /** Whether it is shown, or known not to be. */
+  knows(id: string): boolean {
+    return this.#replaced.has(id) || this.#unwanted.has(id) || Boolean(this.#threads.get(id)?.question);
+  }
+
   get unknown(): string[] {
     return [...this.#threads.values()].filter((thread) => !thread.question).map((thread) => thread.id);
   }
@@ -604,10 +817,10 @@ class Lookout {
   #id: string | null = null;
   #nextLook = 0;
   #isLooking = false;
-  readonly #supabase: SupabaseClient<Database>;
+  readonly #supabase: Client;
   readonly #tell: (id: string, waitsFor: WaitsFor | null) => void;
 
-  constructor(supabase: SupabaseClient<Database>, tell: (id: string, waitsFor: WaitsFor | null) => void) {
+  constructor(supabase: Client, tell: (id: string, waitsFor: WaitsFor | null) => void) {
     this.#supabase = supabase;
     this.#tell = tell;
   }
@@ -634,7 +847,7 @@ class Lookout {
     const service = (this.#supabase as SupabaseClient<any>)
       .from("chat_service")
       .select("answering, model_busy_until");
-    const { data } = await service.retry(false).abortSignal(patience()).maybeSingle();
+    const { data } = await inTime<any>((limit) => service.retry(false).abortSignal(limit).maybeSingle());
     if (!data) return null;
     if (!data.answering) return "worker";
     // The database tells a time only while it lies ahead. Our clock may be wrong.
@@ -644,13 +857,14 @@ class Lookout {
 
 // ---------------------------------------------------------------- the subscription
 
-/** One private channel, and the reading that heals what it misses. */
-class Subscription implements ChatSubscription {
+/** One session's private channel, and the reading that heals what it misses, for all who watch that session. */
+class Room {
   #conversation = new Conversation();
+  #listeners = new Set<{ handlers: ChatHandlers }>();
   #channel: RealtimeChannel | null = null;
   #isLive = false;
   #isClosed = false;
-  #failures = 0;
+  #ends = 0; // of channels, since one was joined
   #reopening: ReturnType<typeof setTimeout> | undefined;
   #ticking: ReturnType<typeof setInterval>;
   #reading: Promise<boolean> | null = null;
@@ -658,23 +872,24 @@ class Subscription implements ChatSubscription {
   #hasRead = false;
   #heardMeanwhile = new Set<string>();
   #lastNews = 0;
-  #status: string | null | undefined; // the session's, as told last; null: it is deleted
+  #failures = 0; // of reading, one after the other
+  #failedAt = 0;
+  #blindReads = 0; // one after the other, with nothing under way
+  #chance = 0.5; // of the present pause
+  #session: ChatSession | null | undefined; // as told last; null: it is deleted
+  #seen = ""; // of the session's row, when all that it tells of had been read
+  #problem: ChatError | null = null;
   readonly #lookout: Lookout;
-  readonly #supabase: SupabaseClient<Database>;
+  readonly #supabase: Client;
   readonly #leaving: Map<string, Promise<unknown>>;
   readonly #sessionId: string;
-  readonly #handlers: ChatHandlers;
+  readonly #onClose: () => void;
 
-  constructor(
-    supabase: SupabaseClient<Database>,
-    leaving: Map<string, Promise<unknown>>,
-    sessionId: string,
-    handlers: ChatHandlers,
-  ) {
+  constructor(supabase: Client, leaving: Map<string, Promise<unknown>>, sessionId: string, onClose: () => void) {
     this.#supabase = supabase;
     this.#leaving = leaving;
     this.#sessionId = sessionId;
-    this.#handlers = handlers;
+    this.#onClose = onClose;
     this.#lookout = new Lookout(supabase, (id, waitsFor) => {
       this.#conversation.giveReason(id, waitsFor);
       this.#show();
@@ -684,13 +899,54 @@ class Subscription implements ChatSubscription {
     void this.#read();
   }
 
+  /** Whoever comes later is told what is known by then. */
+  enter(handlers: ChatHandlers): ChatSubscription {
+    const listener = { handlers };
+    const isThere = () => this.#listeners.has(listener);
+    if (this.#listeners.size > 0) queueMicrotask(() => isThere() && this.#tellAll(handlers));
+    this.#listeners.add(listener);
+    return {
+      heal: async () => isThere() && this.heal(),
+      readEarlier: async () => {
+        if (isThere()) await this.#readEarlier();
+      },
+      close: async () => {
+        this.#listeners.delete(listener);
+        if (this.#listeners.size === 0) await this.#close();
+      },
+    };
+  }
+
   async heal(): Promise<boolean> {
     this.#mustRead = true;
     await this.#reading; // it may have begun before what is to be seen now
     return this.#read();
   }
 
-  async readEarlier(): Promise<void> {
+  /** This message is stored, by this page: it is looked for, if the channel does not tell of it. */
+  expect(id: string): void {
+    setTimeout(() => {
+      if (!this.#isClosed && !this.#conversation.knows(id)) void this.heal();
+    }, OWN_NEWS);
+  }
+
+  /** The answer to a command of this page. */
+  takeReply(record: ChatReply): void {
+    this.#hearReply(record);
+    this.#show();
+  }
+
+  /** As it is by now; null: it is deleted. */
+  takeSession(row: ChatSession | null): void {
+    if (this.#isClosed || (this.#session !== undefined && row?.status === this.#session?.status)) return;
+    this.#session = row;
+    const listeners = [...this.#listeners];
+    // Nothing of a deleted session is told again, not even by a read that is under way.
+    if (!row) void this.#close();
+    for (const { handlers } of listeners) handlers.onSession?.(row);
+  }
+
+  async #readEarlier(): Promise<void> {
     const before = this.#conversation.earlier;
     if (before === null) return;
     const { rows, earlier } = await readPage(this.#supabase, this.#sessionId, before, PAGE);
@@ -700,8 +956,10 @@ class Subscription implements ChatSubscription {
     this.#show();
   }
 
-  async close(): Promise<void> {
+  async #close(): Promise<void> {
     this.#isClosed = true;
+    this.#onClose();
+    this.#listeners.clear();
     clearInterval(this.#ticking);
     clearTimeout(this.#reopening);
     await this.#leave();
@@ -714,7 +972,7 @@ class Subscription implements ChatSubscription {
       await this.#leave();
       // The client hands out the same channel for the same topic until it has left.
       await this.#leaving.get(topic);
-      await this.#supabase.realtime.setAuth();
+      await within(PATIENCE, this.#supabase.realtime.setAuth());
       if (!this.#isClosed) this.#subscribe(this.#supabase.channel(topic, { config: { private: true } }));
     } catch {
       this.#reopen();
@@ -731,7 +989,8 @@ class Subscription implements ChatSubscription {
     channel.subscribe((status) => {
       if (channel !== this.#channel) return; // a channel that was given up still reports its own end
       if (status !== "SUBSCRIBED") return this.#reopen();
-      this.#failures = 0;
+      this.#ends = 0;
+      this.#blindReads = 0;
       this.#turnLive(true);
       void this.heal();
     });
@@ -742,8 +1001,7 @@ class Subscription implements ChatSubscription {
     this.#turnLive(false);
     void this.#leave(); // or it would try to join again by itself, beside the next one
     clearTimeout(this.#reopening);
-    const wait = BACK_OFF[Math.min(this.#failures++, BACK_OFF.length - 1)];
-    this.#reopening = setTimeout(() => void this.#open(), wait);
+    this.#reopening = setTimeout(() => void this.#open(), pauseAfter(++this.#ends, BACK_OFF));
   }
 
   async #leave(): Promise<void> {
@@ -759,26 +1017,18 @@ class Subscription implements ChatSubscription {
   }
 
   #turnLive(isLive: boolean): void {
-    if (isLive !== this.#isLive) this.#handlers.onConnection?.(isLive);
+    if (isLive === this.#isLive) return;
     this.#isLive = isLive;
+    for (const { handlers } of this.#listeners) handlers.onConnection?.(isLive);
   }
 
   #hear(event: string, payload: any): void {
     this.#lastNews = Date.now();
-    if (event === "session") this.#tellSession(payload.record);
+    if (event === "session") this.takeSession(payload.record);
     if (event === "delta") this.#conversation.thread(payload.message_id).takeDelta(payload);
     if (event === "message") this.#hearMessage(payload);
     if (event === "reply") this.#hearReply(payload.record);
     this.#show();
-  }
-
-  #tellSession(row: ChatSession | null): void {
-    const status = row?.status ?? null;
-    if (status === this.#status) return;
-    this.#status = status;
-    // Nothing of a deleted session is told again, not even by a read that is under way.
-    if (!row) void this.close();
-    this.#handlers.onSession?.(row);
   }
 
   #hearMessage({ record, truncated }: { record: ChatMessage; truncated?: boolean }): void {
@@ -795,87 +1045,122 @@ class Subscription implements ChatSubscription {
   }
 
   #tick(): void {
-    const silence = Date.now() - this.#lastNews;
-    const isSilent = this.#isLive ? this.#conversation.isUnderWay && silence >= SILENCE : silence >= BLIND;
-    if (this.#mustRead || this.#conversation.hasGap || isSilent) void this.#read();
+    const { isUnderWay, hasGap } = this.#conversation;
+    if (Date.now() >= this.#failedAt + this.#pauseAfterFailure(isUnderWay || !this.#hasRead)) {
+      const silence = Date.now() - this.#lastNews;
+      if (this.#mustRead || hasGap || (isUnderWay && silence >= this.#silence(isUnderWay))) void this.#read();
+      else if (!isUnderWay && silence >= this.#silence(isUnderWay)) void this.#read({ isPulse: true });
+    }
     this.#lookout.watch(this.#conversation.next);
   }
 
-  #read(): Promise<boolean> {
+  #pauseAfterFailure(isWaitedFor: boolean): number {
+    if (this.#failures === 0) return 0;
+    return pauseAfter(this.#failures, isWaitedFor ? READ_AGAIN : READ_AGAIN_IDLE, this.#chance);
+  }
+
+  /** Milliseconds without news after which it is read. */
+  #silence(isUnderWay: boolean): number {
+    if (isUnderWay) return jittered(this.#isLive ? SILENCE : BLIND, this.#chance);
+    if (!this.#isLive) return jittered(Math.min(BLIND * 2 ** this.#blindReads, BLIND_AND_IDLE), this.#chance);
+    // Broadcasts may come no more though the socket is well, and only a read can tell. Where nobody looks, it is read
+    // when somebody does.
+    return isSeen() ? PULSE * (0.8 + 0.2 * this.#chance) : Number.POSITIVE_INFINITY;
+  }
+
+  /** A pulse reads the session's row, and what is new if that tells of it. */
+  #read({ isPulse = false } = {}): Promise<boolean> {
     if (this.#isClosed) return Promise.resolve(false);
-    this.#reading ??= this.#readOnce().finally(() => {
+    this.#reading ??= this.#readOnce(isPulse).finally(() => {
       this.#reading = null;
       this.#lastNews = Date.now();
+      this.#chance = Math.random();
     });
     return this.#reading;
   }
 
-  async #readOnce(): Promise<boolean> {
+  async #readOnce(isPulse: boolean): Promise<boolean> {
     this.#mustRead = false;
     this.#heardMeanwhile.clear();
     try {
-      await this.#readRows();
+      await this.#readRows(isPulse);
+      this.#failures = 0;
+      this.#blindReads = this.#isLive || this.#conversation.isUnderWay ? 0 : this.#blindReads + 1;
       this.#tell(null);
       return true;
     } catch (error) {
       this.#mustRead = true;
+      this.#failures += 1;
+      this.#failedAt = Date.now();
       this.#tell(asChatError(error));
       return false;
     }
   }
 
-  async #readRows(): Promise<void> {
+  async #readRows(isPulse: boolean): Promise<void> {
+    if (!this.#hasRead) return this.#readFirstRows();
     const { unknown, turns: shown, firstOpenTurn } = this.#conversation;
-    const [session, rows] = await Promise.all([
-      this.#readSession(),
-      this.#hasRead ? this.#rowsSince(firstOpenTurn, unknown) : this.#newestRows(),
-    ]);
-    if (this.#isClosed) return;
-    this.#tellSession(must(session));
-    this.#conversation.take(rows, this.#heardMeanwhile);
+    // First: what it tells of is in the rows that are read after it.
+    const session = await readSession(this.#supabase, this.#sessionId);
+    this.takeSession(session);
+    if (!session || (isPulse && seenOf(session) === this.#seen)) return;
+    const rows = await readSince(this.#supabase, this.#sessionId, firstOpenTurn, unknown, session.last_turn);
+    this.#take(rows, unknown);
     this.#conversation.replaceMissing(shown, rows, Math.max(firstOpenTurn, this.#conversation.earlier ?? 1));
-    this.#conversation.discardUnknown(unknown);
-    // What was heard meanwhile may be newer than what was read: read once more instead of guessing.
-    if (rows.some((row) => this.#heardMeanwhile.has(row.id))) this.#mustRead = true;
+    this.#seen = seenOf(session);
     this.#show();
   }
 
-  #readSession() {
-    const sessions = this.#supabase.from("chat_sessions").select().eq("id", this.#sessionId);
-    return sessions.retry(false).abortSignal(patience()).maybeSingle();
-  }
-
-  async #newestRows(): Promise<TurnRow[]> {
-    const { rows, earlier } = await readPage(this.#supabase, this.#sessionId, null, PAGE);
+  async #readFirstRows(): Promise<void> {
+    const { unknown } = this.#conversation;
+    const [session, { rows, earlier }] = await Promise.all([
+      readSession(this.#supabase, this.#sessionId),
+      readPage(this.#supabase, this.#sessionId, null, PAGE),
+    ]);
+    this.takeSession(session);
     this.#hasRead = true;
     this.#conversation.earlier = earlier;
-    return rows;
+    this.#take(rows, unknown);
+    this.#show();
   }
 
-  async #rowsSince(first: number, unknown: string[]): Promise<TurnRow[]> {
-    const rows: TurnRow[] = [];
-    let from = first;
-    for (;;) {
-      const named = unknown.length > 0 && rows.length === 0 ? `,id.in.(${unknown.slice(0, 100).join()})` : "";
-      const page = turnsOf(this.#supabase, this.#sessionId)
-        .or(`turn.gte.${from}${named}`)
-        .order("turn")
-        .limit(MOST_ROWS);
-      const found = must(await page.overrideTypes<TurnRow[], { merge: false }>());
-      rows.push(...found);
-      if (found.length < MOST_ROWS) return rows;
-      from = found[found.length - 1].turn + 1;
-    }
+  #take(rows: TurnRow[], unknown: string[]): void {
+    this.#conversation.take(rows, this.#heardMeanwhile);
+    this.#conversation.discardUnknown(unknown);
+    // What was heard meanwhile may be newer than what was read: read once more instead of guessing.
+    if (rows.some((row) => this.#heardMeanwhile.has(row.id))) this.#mustRead = true;
   }
 
   #tell(problem: ChatError | null): void {
-    if (!this.#isClosed) this.#handlers.onProblem?.(problem);
+    this.#problem = problem;
+    for (const { handlers } of this.#listeners) handlers.onProblem?.(problem);
   }
 
   #show(): void {
     if (this.#isClosed) return;
-    this.#handlers.onTurns(this.#conversation.turns, { hasEarlier: this.#conversation.earlier !== null });
+    for (const { handlers } of this.#listeners) this.#showTo(handlers);
   }
+
+  #showTo(handlers: ChatHandlers): void {
+    handlers.onTurns(this.#conversation.turns, { hasEarlier: this.#conversation.earlier !== null });
+  }
+
+  #tellAll(handlers: ChatHandlers): void {
+    if (this.#session !== undefined) handlers.onSession?.(this.#session);
+    if (this.#hasRead) this.#showTo(handlers);
+    if (this.#isLive) handlers.onConnection?.(true);
+    if (this.#problem) handlers.onProblem?.(this.#problem);
+  }
+}
+
+/** Changes with every question, answer, archiving and reopening. */
+function seenOf({ last_turn, updated_at, status }: ChatSession): string {
+  return `${last_turn} ${updated_at} ${status}`;
+}
+
+/** Outside of a browser, nobody knows. */
+function isSeen(): boolean {
+  return typeof document === "undefined" || document.visibilityState === "visible";
 }
 
 // ---------------------------------------------------------------- suggested questions
@@ -886,8 +1171,7 @@ interface Analysed {
   posts: { metrics: unknown } | null;
 }
 
-function questionsAbout(analysis: Analysed | null): string[] {
-  if (!analysis) return [];
+function questionsAbout(analysis: Analysed): string[] {
   const [framework] = asList(analysis.frameworks);
   const metrics = Object.entries((analysis.posts?.metrics as object | undefined) ?? {});
   const figure = metrics.find(([, value]) => typeof value === "number")?.[0];
@@ -915,9 +1199,9 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["minute", MINUTE],
 ];
 
-/** A timestamp of the database as "2 minutes ago". */
+/** A timestamp of the database as "2 minutes ago". What lies ahead was just now: one of the clocks is wrong. */
 export function timeAgo(timestamp: string, now = Date.now()): string {
-  const difference = Date.parse(timestamp) - now;
+  const difference = Math.min(0, Date.parse(timestamp) - now);
   const found = UNITS.find(([, length]) => Math.abs(difference) >= length);
   if (!found) return "just now";
   const [unit, length] = found;

@@ -14,6 +14,8 @@ export interface Asked {
 export interface Said {
   status: number;
   body?: unknown;
+  /** Of all rows that there are, where that is asked for; null: this API does not say. As many as are told. */
+  count?: number | null;
 }
 
 /** "silent": it is heard, and never answered. */
@@ -25,6 +27,8 @@ export class Api {
   /** Null: it is deleted. */
   session: { status: string } | null = { status: "active" };
   asked: Asked[] = [];
+  /** What the API gives at once. */
+  maxRows = 1_000;
   /** What reads of turns meet instead of rows: an error, or nobody there. */
   trouble: Said | Nobody | null = null;
   #scripts = new Map<string, Script>();
@@ -72,15 +76,27 @@ export class Api {
     if (!said) throw new Error(`The test has no answer to ${request}`);
     if (request === "GET current_chat_messages") await this.#gate;
     if (said === "unreachable") throw new TypeError("fetch failed");
-    if (said === "silent") return untilAborted(init.signal!);
+    if (said === "silent") return untilAborted(init.signal);
     const body = said.body === undefined ? null : JSON.stringify(said.body);
-    return new Response(body, { status: said.status, headers: { "content-type": "application/json" } });
+    const headers = new Headers({ "content-type": "application/json" });
+    const count = said.count === undefined && Array.isArray(said.body) ? said.body.length : said.count;
+    if (asked.headers.get("prefer")?.includes("count=exact")) headers.set("content-range", `*/${count ?? "*"}`);
+    return new Response(body, { status: said.status, headers });
   };
 
   #answer(request: string, asked: Asked): Said | Nobody | undefined {
     if (request === "GET current_chat_messages") return this.#read(asked);
     if (request === "GET chat_sessions")
-      return this.trouble ?? { status: 200, body: this.session ? [this.session] : [] };
+      return this.trouble ?? { status: 200, body: this.session ? [{ ...this.session, ...this.#progress }] : [] };
+  }
+
+  /** What the session's row tells of its messages. */
+  get #progress() {
+    const messages = this.turns.length + this.turns.flatMap(({ answers }) => answers).length;
+    return {
+      last_turn: Math.max(0, ...this.turns.map(({ turn }) => turn)),
+      updated_at: `after ${messages} messages`,
+    };
   }
 
   #read({ query }: Asked): Said | Nobody {
@@ -96,7 +112,10 @@ export class Api {
       .filter(({ turn, id }) => turn >= Number(from) || ids?.split(",").includes(id))
       .sort((one, other) => one.turn - other.turn);
     if (query.get("order") === "turn.desc") found.reverse();
-    return { status: 200, body: structuredClone(found.slice(0, Number(query.get("limit"))).map(asRead)) };
+    return {
+      status: 200,
+      body: structuredClone(found.slice(0, Math.min(this.maxRows, Number(query.get("limit")))).map(asRead)),
+    };
   }
 }
 
@@ -109,6 +128,6 @@ function fail(query: URLSearchParams, name: string): never {
   throw new Error(`This API does not understand ${name}=${query.get(name)}`);
 }
 
-function untilAborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+function untilAborted(signal?: AbortSignal | null): Promise<never> {
+  return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
 }

@@ -46,8 +46,18 @@ const COMMANDS: [string, string, (chat: Chat) => Promise<unknown>, Said][] = [
     (chat) => chat.cancelReply(idOf(1)),
     { status: 200, body: replyRow(1, "cancelled") },
   ],
-  ["archiveChatSession", "PATCH chat_sessions", (chat) => chat.archiveChatSession(SESSION), { status: 204 }],
-  ["reopenChatSession", "PATCH chat_sessions", (chat) => chat.reopenChatSession(SESSION), { status: 204 }],
+  [
+    "archiveChatSession",
+    "PATCH chat_sessions",
+    (chat) => chat.archiveChatSession(SESSION),
+    { status: 200, body: [sessionRow()] },
+  ],
+  [
+    "reopenChatSession",
+    "PATCH chat_sessions",
+    (chat) => chat.reopenChatSession(SESSION),
+    { status: 200, body: [sessionRow()] },
+  ],
   ["deleteChatSession", "DELETE chat_sessions", (chat) => chat.deleteChatSession(SESSION), { status: 204 }],
 ];
 

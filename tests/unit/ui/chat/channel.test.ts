@@ -32,7 +32,7 @@ test.each([
   expect(watcher.connection).toEqual([true, false]);
   expect(watcher.states).toEqual(["waiting"]);
 
-  await pass(1_500);
+  await pass(2_000);
   expect(project.realtime.topics).toEqual([TOPIC]);
   expect(watcher.connection).toEqual([true, false, true]);
   expect(watcher.states).toEqual(["completed"]);
@@ -41,7 +41,7 @@ test.each([
 test("news arrive over the new channel", async () => {
   const { project, watcher } = await watch(turnRow(1, "answering"));
   project.realtime.shut();
-  await pass(1_500);
+  await pass(2_000);
   project.realtime.broadcast("delta", { message_id: idOf(1), attempt: 1, offset: 0, text: "Still here" });
   await pass();
   expect(watcher.texts).toEqual(["Still here"]);
@@ -51,7 +51,7 @@ test("a new channel is joined with the token of its own time", async () => {
   const { project } = await watch();
   project.token = "refreshed";
   project.realtime.shut();
-  await pass(1_500);
+  await pass(2_000);
   expect(project.realtime.joins.map(([, , , , { access_token }]) => access_token)).toEqual(["token", "refreshed"]);
 });
 
@@ -60,19 +60,19 @@ test("refused, it tries again with growing pauses, and starts small again once i
   const joins: number[] = [];
   project.realtime.joining = "error";
   project.realtime.shut();
-  for (let second = 0; second <= 30; second++) {
+  for (let second = 0; second <= 32; second++) {
     joins.push(project.realtime.joins.length - 1);
     await pass(1_000);
   }
   const opened = [1, 2, 3, 4, 5].map((join) => joins.indexOf(join));
-  expect(opened).toEqual([1, 3, 8, 18, 28]);
+  expect(opened).toEqual([2, 7, 15, 23, 31]);
   expect(watcher.connection).toEqual([true, false]);
 
   project.realtime.joining = "ok";
   await pass(12_000);
   expect(watcher.connection).toEqual([true, false, true]);
   project.realtime.shut();
-  await pass(1_200);
+  await pass(2_000);
   expect(watcher.connection).toEqual([true, false, true, false, true]);
 });
 
@@ -83,7 +83,7 @@ test("a join without an answer is given up after ten seconds, and tried again", 
   await pass(2_000);
   expect(project.realtime.joins).toHaveLength(2);
   project.realtime.joining = "ok";
-  await pass(13_000);
+  await pass(16_000);
   expect(watcher.connection).toEqual([true, false, true]);
   expect(project.realtime.topics).toEqual([TOPIC]);
 });

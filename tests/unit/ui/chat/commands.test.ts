@@ -61,10 +61,13 @@ test.each([
   ["reopenChatSession", "active"],
 ] as const)("%s sets the status alone to %s", async (command, status) => {
   const { chat, api } = begin();
-  api.script("PATCH chat_sessions", { status: 204 });
+  api.script("PATCH chat_sessions", { status: 200, body: [sessionRow({ status })] });
   await chat[command](SESSION);
   expect(api.asked[0].body).toEqual({ status });
-  expect([...api.asked[0].query]).toEqual([["id", `eq.${SESSION}`]]);
+  expect([...api.asked[0].query]).toEqual([
+    ["id", `eq.${SESSION}`],
+    ["select", "*"],
+  ]);
 });
 
 test("a chat is deleted by its id", async () => {
@@ -80,10 +83,27 @@ test("the chats are listed by their last use, with the post that each is about",
   const rows = [{ ...sessionRow(), message_count: 2, post_analyses: { posts: post } }];
   api.script("GET chat_session_summaries", { status: 200, body: rows });
   expect(await chat.listChatSessions()).toEqual(rows);
-  expect(api.asked[0].query.get("order")).toBe("updated_at.desc");
+  expect(api.asked[0].query.get("order")).toBe("updated_at.desc,id.asc");
   expect(api.asked[0].query.has("post_analysis_id")).toBe(false);
   await chat.listChatSessions(ANALYSIS);
   expect(api.asked[1].query.get("post_analysis_id")).toBe(`eq.${ANALYSIS}`);
+});
+
+test.each([
+  ["says how many there are", 1_001, 11],
+  ["does not say how many there are", null, 12],
+])("all chats are listed where the API gives a hundred at once and %s", async (_, count, requests) => {
+  const { chat, api } = begin();
+  const rows = Array.from({ length: 1_001 }, (_, index) => ({ id: idOf(index), updated_at: `${5_000 - index}` }));
+  api.script("GET chat_session_summaries", ({ query }) => {
+    const [, at, id] =
+      /^\(updated_at.lt."(.*)",and\(updated_at.eq."\1",id.gt.(.*)\)\)$/.exec(query.get("or") ?? "") ?? [];
+    const first = at ? rows.findIndex((row) => row.updated_at === at && row.id === id) + 1 : 0;
+    const left = count === null ? null : rows.length - first;
+    return { status: 200, body: rows.slice(first, first + 100), count: left };
+  });
+  expect(await chat.listChatSessions()).toEqual(rows);
+  expect(api.asked).toHaveLength(requests);
 });
 
 test.each([
@@ -127,8 +147,8 @@ test.each([
   expect(await chat.suggestQuestions(ANALYSIS)).toEqual(questions);
 });
 
-test("without the analysis nothing is suggested", async () => {
+test("that there is no such analysis is told", async () => {
   const { chat, api } = begin();
   api.script("GET post_analyses", { status: 200, body: [] });
-  expect(await chat.suggestQuestions(ANALYSIS)).toEqual([]);
+  expect(await chat.suggestQuestions(ANALYSIS)).toBeNull();
 });

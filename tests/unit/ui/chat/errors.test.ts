@@ -6,8 +6,10 @@ import { idOf, SESSION } from "../rows";
 import { begin, pass } from "./project";
 
 const UNREACHABLE = "The server could not be reached. Check the connection and try again.";
-const EXPIRED = "Your sign-in has expired and is being renewed. If that takes long, sign in again.";
-const MAY_NOT = "You may not do this.";
+const IN_TROUBLE = "The server has a problem at the moment. Try again in a minute.";
+const OVERLOADED = "The server was too busy to do this in time. Try again in a minute.";
+const SIGN_IN_AGAIN = "Your sign-in has expired. Sign in again.";
+const NOT_YOURS = "This is not yours to do, or it is not there any more. Reload the page to see what is.";
 
 function sent(status: number, body?: unknown): Promise<ChatError> {
   const { chat, api } = begin();
@@ -19,11 +21,15 @@ function sent(status: number, body?: unknown): Promise<ChatError> {
 }
 
 test.each([
-  [401, { code: "42501", message: "permission denied for table chat_messages" }, EXPIRED],
-  [403, { code: "42501", message: "new row violates row-level security policy" }, MAY_NOT],
-  [401, { code: "PGRST301", message: "JWSError" }, EXPIRED],
-  [401, { code: "PGRST303", message: "JWT expired" }, EXPIRED],
-  [400, { code: "23514", message: "violates check constraint" }, "A message has 1 to 4,000 characters."],
+  [401, { code: "42501", message: "permission denied for table chat_messages" }, SIGN_IN_AGAIN],
+  [403, { code: "42501", message: "new row violates row-level security policy" }, NOT_YOURS],
+  [401, { code: "PGRST301", message: "JWSError" }, SIGN_IN_AGAIN],
+  [401, { code: "PGRST303", message: "JWT expired" }, SIGN_IN_AGAIN],
+  [
+    400,
+    { code: "23514", message: "violates check constraint" },
+    "A message has 1 to 4,000 characters, and not only blanks.",
+  ],
   [404, { code: "PT404", message: "There is no such chat.", hint: "not_found" }, "There is no such chat."],
   [409, { code: "PT409", message: "This chat is archived.", hint: "session_archived" }, "This chat is archived."],
   [409, { code: "PT409", message: "It is answered.", hint: "reply_state" }, "It is answered."],
@@ -44,14 +50,15 @@ test.each([
 );
 
 test.each([
-  [500, { code: "XX000", message: "a secret of the server's" }],
-  [503, { code: "PGRST001", message: "no connection to the database" }],
-  [502, "<html>Bad gateway</html>"],
-  [504, undefined],
+  [500, { code: "XX000", message: "a secret of the server's" }, IN_TROUBLE],
+  [503, { code: "PGRST001", message: "no connection to the database" }, IN_TROUBLE],
+  [502, "<html>Bad gateway</html>", IN_TROUBLE],
+  [504, undefined, IN_TROUBLE],
+  [500, { code: "57014", message: "canceling statement due to statement timeout" }, OVERLOADED],
 ])(
   "%i %o: it may help to send it again, and the server's own words stay away from the reader",
-  async (status, body) => {
-    expect(await sent(status, body)).toMatchObject({ message: UNREACHABLE, status, isTemporary: true });
+  async (status, body, sentence) => {
+    expect(await sent(status, body)).toMatchObject({ message: sentence, status, isTemporary: true });
   },
 );
 

@@ -90,7 +90,7 @@ test("while nothing is under way nothing is read, however long it is silent", as
   expect(project.api.reads.length).toBe(before);
 });
 
-test("while no events arrive the rows are read every three seconds", async () => {
+test("while no events arrive the rows are read every three seconds, and less often while nothing is under way", async () => {
   const { project, watcher } = await watch(answeredRow(1));
   project.realtime.joining = "silence";
   project.realtime.drop();
@@ -100,10 +100,16 @@ test("while no events arrive the rows are read every three seconds", async () =>
   project.api.turns = [answeredRow(1), answeredRow(2)];
   await pass(4_000);
   expect(watcher.texts).toEqual(["Answer 1", "Answer 2"]);
-  const before = project.api.reads.length;
+  await pass(60_000);
+  const looks = () => project.api.count("GET chat_sessions");
+  let before = looks();
+  await pass(60_000);
+  expect(looks() - before).toBe(4);
+  project.api.turns.push(turnRow(3, "answering"));
+  await pass(15_000);
+  before = looks();
   await pass(12_000);
-  expect(project.api.reads.length - before).toBeGreaterThanOrEqual(3);
-  expect(project.api.reads.length - before).toBeLessThanOrEqual(4);
+  expect(looks() - before).toBe(4);
 });
 
 test("an answer too long for an event is read", async () => {
@@ -157,11 +163,22 @@ test("a question without its reply is a gap", async () => {
   expect(watcher.states).toEqual(["completed"]);
 });
 
-test("over two hundred missed turns are read in pieces", async () => {
-  const { project, watcher } = await watch(answeredRow(1));
-  project.api.turns = Array.from({ length: 450 }, (_, index) => answeredRow(index + 1));
+test.each([1_000, 100, 7])(
+  "hundreds of missed turns are read in pieces, where the API gives %i rows at once",
+  async (most) => {
+    const { project, watcher } = await watch(answeredRow(1));
+    project.api.maxRows = most;
+    project.api.turns = Array.from({ length: 450 }, (_, index) => answeredRow(index + 1));
+    await watcher.subscription.heal();
+    expect(watcher.turns.map(({ question }) => question.turn)).toEqual(project.api.turns.map(({ turn }) => turn));
+  },
+);
+
+test("a heal asks for the session and once for its turns", async () => {
+  const { project, watcher } = await watch(answeredRow(1), turnRow(2, "answering"));
+  const before = project.api.asked.length;
   await watcher.subscription.heal();
-  expect(watcher.turns.map(({ question }) => question.turn)).toEqual(project.api.turns.map(({ turn }) => turn));
+  expect(project.api.asked.length - before).toBe(2);
 });
 
 test("healing says whether the rows could be read, since it was asked for", async () => {
@@ -181,18 +198,21 @@ test("healing says whether the rows could be read, since it was asked for", asyn
   expect(await watcher.subscription.heal()).toBe(false);
 });
 
-test("that the rows cannot be read is told, tried again each second, and taken back", async () => {
+test("that the rows cannot be read is told, tried again with growing pauses, and taken back", async () => {
   const { project, watcher } = await watch(answeredRow(1));
   project.api.trouble = { status: 500, body: { code: "XX000", message: "boom" } };
   await watcher.subscription.heal();
   expect(watcher.problems.at(-1)).toMatchObject({ status: 500, isTemporary: true });
   expect(watcher.texts).toEqual(["Answer 1"]);
 
-  const before = project.api.reads.length;
-  await pass(3_000);
-  expect(project.api.reads.length).toBe(before + 3);
+  const tries = () => project.api.count("GET chat_sessions");
+  const before = tries();
+  await pass(11_000);
+  expect(tries()).toBe(before + 1);
   project.api.trouble = null;
-  await pass(1_000);
+  await pass(57_000);
+  expect(watcher.problems.at(-1)).not.toBeNull();
+  await pass(3_000);
   expect(watcher.problems.at(-1)).toBeNull();
 });
 
@@ -206,6 +226,7 @@ test("a read that nobody answers is given up after a while, and tried again", as
   project.api.turns = [answeredRow(1), answeredRow(2)];
   await pass(2_000);
   expect(await healed).toBe(false);
+  await pass(10_000);
   expect(watcher.texts).toEqual(["Answer 1", "Answer 2"]);
 });
 
@@ -217,7 +238,7 @@ test("a first read that fails is made up for", async () => {
   expect(watcher.problems.at(-1)).toMatchObject({ status: 500 });
   expect(watcher.shown).toBe(0);
   project.api.trouble = null;
-  await pass(1_000);
+  await pass(2_000);
   expect(watcher.texts).toEqual(["Answer 1"]);
   expect(watcher.problems.at(-1)).toBeNull();
 });
@@ -231,7 +252,7 @@ test("the session's own news are handed on, and null when it was deleted", async
   expect(watcher.sessions).toMatchObject([{ status: "active" }, archived, null]);
 });
 
-test("that nobody is there is told at once, and what was missed is read a second after they are back", async () => {
+test("that nobody is there is told at once, and what was missed is read soon after they are back", async () => {
   const { project, watcher } = await watch(turnRow(1, "answering"));
   project.api.trouble = "unreachable";
   void watcher.subscription.heal();
@@ -240,7 +261,7 @@ test("that nobody is there is told at once, and what was missed is read a second
   await pass(5_000);
   project.api.trouble = null;
   project.api.turns = [answeredRow(1)];
-  await pass(1_000);
+  await pass(3_000);
   expect(watcher.problems.at(-1)).toBeNull();
   expect(watcher.states).toEqual(["completed"]);
 });

@@ -93,3 +93,23 @@ test("a full page that begins with the first turn has none before it", async () 
   const { chat } = begin(...turnsUpTo(5));
   expect(await chat.getChatHistory(SESSION, { limit: 5 })).toMatchObject({ earlier: null });
 });
+
+test.each([100, 30, 7])(
+  "where the API gives %i rows at once, a page is whole and the one before it is found",
+  async (most) => {
+    const { chat, api } = begin(...turnsUpTo(230));
+    api.maxRows = most;
+    const { turns, earlier } = await chat.getChatHistory(SESSION, { limit: 150 });
+    expect(numbers(turns)).toEqual(range(81, 230));
+    expect(earlier).toBe(81);
+    const rest = await chat.getChatHistory(SESSION, { before: earlier, limit: 150 });
+    expect(numbers(rest.turns)).toEqual(range(1, 80));
+    expect(rest.earlier).toBeNull();
+  },
+);
+
+test("a page of a short chat takes one request", async () => {
+  const { chat, api } = begin(...turnsUpTo(12));
+  await chat.getChatHistory(SESSION);
+  expect(api.reads).toHaveLength(1);
+});

@@ -66,6 +66,7 @@ export class Watcher {
 /** A project in which a session has these rows. Time stands still but for `pass`. */
 export function begin(...turns: TurnRow[]): Project {
   vi.useFakeTimers();
+  vi.spyOn(Math, "random").mockReturnValue(0.5); // each pause is as long as it is named
   // The real one goes by a clock that cannot be stopped.
   vi.spyOn(AbortSignal, "timeout").mockImplementation((milliseconds) => {
     const controller = new AbortController();

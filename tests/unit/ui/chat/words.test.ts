@@ -7,6 +7,8 @@ test.each([
   ["2026-11-24T12:00:00+00:00", "just now"],
   ["2026-11-24T11:59:01Z", "just now"],
   ["2026-11-24T12:00:30Z", "just now"], // the database's clock may be ahead
+  ["2026-11-24T14:00:00Z", "just now"],
+  ["2027-12-24T12:00:00Z", "just now"], // or this device's behind
   ["2026-11-24T11:59:00Z", "1 minute ago"],
   ["2026-11-24T13:30:00+02:00", "30 minutes ago"],
   ["2026-11-24T11:00:00Z", "1 hour ago"],

@@ -18,6 +18,7 @@ let complaints: MockInstance<typeof console.error>;
 
 beforeEach(() => {
   complaints = vi.spyOn(console, "error");
+  vi.spyOn(Math, "random").mockReturnValue(0.5); // each pause is as long as it is named
 });
 
 afterEach(() => {
