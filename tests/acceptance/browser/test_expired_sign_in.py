@@ -70,8 +70,8 @@ async def test_an_expired_sign_in_is_kept_at_a_reload_until_the_server_is_back(
 ) -> None:
     guard.allow(r"the server responded with a status of 503 .*/auth/v1/token")
     page, place = chat_page.page, chat_page.page.url
+    await page.route("**/auth/v1/token*", refuse)  # first: the page may be about to ask for something
     await Session(chat_page, worker).replace(expires_at=int(time.time()) - 60)
-    await page.route("**/auth/v1/token*", refuse)
     await page.clock.install()
     await page.reload()
     await pass_time(page, 6)

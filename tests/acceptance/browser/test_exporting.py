@@ -65,4 +65,4 @@ async def test_a_file_that_cannot_be_made_is_told(chat_page: ChatPage, guard: Gu
     await chat_page.ask_and_wait(QUESTION)
     await chat_page.page.route("**/export?*", lambda route: route.fulfill(status=503))
     await chat_page.choose("Export as PDF")
-    await expect(chat_page.page.get_by_text("The file could not be made. Try again.")).to_be_visible()
+    await expect(chat_page.page.get_by_text("The file could not be made. Try again in a minute.")).to_be_visible()

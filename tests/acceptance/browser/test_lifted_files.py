@@ -1,4 +1,4 @@
-"""Two files of the page make a chat in somebody else's app, with the packages that the README names and no more."""
+"""Three files of the page make a chat in somebody else's app, with the packages that the README names and no more."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from worker.local.stack import NODE, Stack
 ROOT = Path(__file__).parents[3]
 APP = ROOT / "tests/acceptance/lifted"
 UI = ROOT / "worker/web/ui"
-LIFTED = ("chat.ts", "ChatInterface.tsx")
+LIFTED = ("chat.ts", "client.ts", "ChatInterface.tsx")
 
 
 def readme() -> str:

@@ -331,16 +331,29 @@ async function renewOnce(supabase: Client): Promise<Renewal> {
   }
 }
 
-/** All rows, page by page. The API may give fewer at once than it is asked for, so that says nothing of the end. */
-export async function readAll<Row>(
+export interface Page<Row> {
+  rows: Row[];
+  /** The API may give fewer at once than it is asked for: how many they are says nothing. */
+  hasMore: boolean;
+}
+
+/** Some of the rows that there are. To be asked for with their count. */
+export async function readSome<Row>(supabase: Client, send: Send<Row[]>): Promise<Page<Row>> {
+  const { data, count } = await answerTo(supabase, send);
+  const rows = data ?? [];
+  return { rows, hasMore: rows.length > 0 && rows.length !== count };
+}
+
+/** All of them, page by page. `after` asks for those behind the last one that was read. */
+async function readAll<Row>(
   supabase: Client,
-  page: (last: Row | undefined, limit: AbortSignal) => PromiseLike<Answer<Row[]>>,
+  after: (last: Row | undefined, limit: AbortSignal) => PromiseLike<Answer<Row[]>>,
 ): Promise<Row[]> {
-  const rows: Row[] = [];
+  const all: Row[] = [];
   for (;;) {
-    const { data, count } = await answerTo(supabase, (limit) => page(rows.at(-1), limit));
-    rows.push(...data!);
-    if (data!.length === 0 || count === data!.length) return rows;
+    const { rows, hasMore } = await readSome(supabase, (limit) => after(all.at(-1), limit));
+    all.push(...rows);
+    if (!hasMore) return all;
   }
 }
 

@@ -205,3 +205,18 @@ test("two sessions are watched side by side", async () => {
   expect(watcher.connection).toEqual([true]);
   expect(project.realtime.topics).toEqual([TOPIC]);
 });
+
+test("those who lost the connection together come back one after the other", async () => {
+  const { project, watcher } = await watch(answeredRow(1));
+  for (const [chance, soonest, latest] of [
+    [0, 700, 1_000],
+    [0.999, 2_200, 2_500],
+  ]) {
+    vi.mocked(Math.random).mockReturnValue(chance);
+    project.realtime.shut();
+    await pass(soonest);
+    expect(watcher.connection.at(-1)).toBe(false);
+    await pass(latest - soonest);
+    expect(watcher.connection.at(-1)).toBe(true);
+  }
+});

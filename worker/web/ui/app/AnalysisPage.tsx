@@ -16,7 +16,7 @@ export function AnalysisPage({ analysisId, hasChatOpen }: { analysisId: string; 
       <a className="back" href="#/">
         ← All posts
       </a>
-      {error && !analysis && <Trouble onRetry={() => mutate()} />}
+      {error && !analysis && <Trouble error={error} onRetry={() => mutate()} />}
       {analysis === undefined && !error && <p className="hint">Loading…</p>}
       {analysis === null && <p className="hint">There is no such post. It may have been deleted.</p>}
       {analysis && <Report analysis={analysis} hasChatOpen={hasChatOpen} />}

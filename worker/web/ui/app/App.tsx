@@ -18,6 +18,7 @@ import { useNewsOfTabs } from "./tabs";
 import { signOut, useSignIn } from "./useSignIn";
 
 const ChatPage = lazy(loadChatPage);
+const READ_AGAIN = 30_000; // milliseconds after a list that could not be read; at first twice that, then it grows
 const LONG = 5_000; // milliseconds: whoever waits so long wants to know why
 
 interface Props {
@@ -32,7 +33,7 @@ export function App({ connect, isLocal }: Props) {
   if (user === null) return <SignIn supabase={supabase} isLocal={isLocal} />;
   return (
     // Keyed by the user: nothing that one has read is there for the next.
-    <SWRConfig key={user.id} value={{ provider: () => new Map() }}>
+    <SWRConfig key={user.id} value={{ provider: () => new Map(), errorRetryInterval: READ_AGAIN }}>
       <ProjectProvider value={{ supabase, chat, user }}>
         <Router hook={useHashLocation}>
           <ErrorBoundary words="Something went wrong. Reload the page to go on.">

@@ -14,7 +14,7 @@ export function Chats({ current }: { current?: string }) {
   return (
     <section aria-labelledby="chats-title">
       <h2 id="chats-title">Your chats</h2>
-      {error && <Trouble onRetry={() => mutate()} />}
+      {error && <Trouble error={error} onRetry={() => mutate()} />}
       {chats && active.length + archived.length === 0 && (
         <p className="hint">Ask about a post, and the chat is listed here.</p>
       )}

@@ -7,7 +7,7 @@ import { creatorOf } from "./words";
 
 export function Posts({ current }: { current?: string }) {
   const { analyses, hasMore, isReadingMore, readMore, error, mutate } = useAnalyses();
-  const trouble = error && <Trouble onRetry={() => mutate()} />;
+  const trouble = error && <Trouble error={error} onRetry={() => mutate()} />;
   return (
     <section aria-labelledby="posts-title">
       <Heading id="posts-title" after={current}>

@@ -1,9 +1,11 @@
-// A list that could not be read.
+// A list that could not be read, and why.
 
-export function Trouble({ onRetry }: { onRetry: () => void }) {
+import { asChatError } from "../chat";
+
+export function Trouble({ error, onRetry }: { error: unknown; onRetry: () => void }) {
   return (
     <p className="warning" role="alert">
-      This could not be loaded.{" "}
+      This could not be loaded. {asChatError(error).message}{" "}
       <button type="button" className="quiet" onClick={onRetry}>
         Try again
       </button>

@@ -3,6 +3,7 @@
 import { createClient } from "@supabase/supabase-js";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { clientOptions } from "../client";
 import type { Database } from "../database.types";
 import { App } from "./App";
 import "./app.css";
@@ -12,12 +13,15 @@ interface PublicConfig {
   publishableKey: string;
 }
 
+const PATIENCE = 15_000; // milliseconds
+
 async function start(): Promise<void> {
+  const limit = AbortSignal.timeout(PATIENCE);
   const root = createRoot(document.getElementById("root")!);
   try {
-    const response = await fetch("/config.json");
+    const response = await fetch("/config.json", { signal: limit });
     const { supabaseUrl, publishableKey } = (await response.json()) as PublicConfig;
-    const connect = () => createClient<Database>(supabaseUrl, publishableKey);
+    const connect = () => createClient<Database>(supabaseUrl, publishableKey, clientOptions);
     const isLocal = ["127.0.0.1", "localhost"].includes(new URL(supabaseUrl).hostname);
     root.render(
       <StrictMode>
@@ -25,7 +29,8 @@ async function start(): Promise<void> {
       </StrictMode>,
     );
   } catch {
-    root.render(<p role="alert">The page could not start. Reload it to try again.</p>);
+    const words = limit.aborted ? "The server did not answer in time." : "The page could not start.";
+    root.render(<p role="alert">{words} Reload it to try again.</p>);
   }
 }
 

@@ -4,7 +4,7 @@ import type { SupabaseClient, User } from "@supabase/supabase-js";
 import { createContext, useCallback, useContext, useMemo } from "react";
 import useSWR, { useSWRConfig } from "swr";
 import useSWRInfinite from "swr/infinite";
-import type { Chat, ChatSessionSummary } from "../chat";
+import { ask, type Chat, ChatError, type ChatSessionSummary, type Page, readSome } from "../chat";
 import type { Database, Tables } from "../database.types";
 
 export interface Project {
@@ -32,32 +32,30 @@ const WITH_POST = "*, posts(*)";
 /** The user's analysed posts, the newest first, as far as `readMore` has come. */
 export function useAnalyses() {
   const { supabase, user } = useProject();
-  const keyOf = (page: number, before: Analysis[] | null) => {
-    if (before && before.length < limitOf(page - 1)) return null;
-    const last = before?.at(-1);
+  const keyOf = (page: number, before: Page<Analysis> | null) => {
+    if (before && !before.hasMore) return null;
+    const last = before?.rows.at(-1);
     return ["analyses", user.id, limitOf(page), last && { at: last.created_at, id: last.id }] as const;
   };
   const { data, error, mutate, size, setSize } = useSWRInfinite(keyOf, async ([, , limit, last]) => {
-    const newest = supabase
-      .from("post_analyses")
-      .select(WITH_POST)
-      .order("created_at", { ascending: false })
-      .order("id")
-      .limit(limit);
-    // Not by number: a post that is added meanwhile would move all the others.
-    const wanted = last
-      ? newest.or(`created_at.lt."${last.at}",and(created_at.eq."${last.at}",id.gt.${last.id})`)
-      : newest;
-    const { data: found, error: problem } = await wanted;
-    if (problem) throw problem;
-    return found as Analysis[];
+    return readSome<Analysis>(supabase, (signal) => {
+      const newest = supabase
+        .from("post_analyses")
+        .select(WITH_POST, { count: "exact" })
+        .order("created_at", { ascending: false })
+        .order("id")
+        .limit(limit)
+        .retry(false)
+        .abortSignal(signal);
+      // Not by number: a post that is added meanwhile would move all the others.
+      return last ? newest.or(`created_at.lt."${last.at}",and(created_at.eq."${last.at}",id.gt.${last.id})`) : newest;
+    });
   });
-  // One that is not full is the last, even if more of them were asked for when there were more posts.
-  const isFull = data !== undefined && data.at(-1)?.length === limitOf(data.length - 1);
+  const hasMore = data?.at(-1)?.hasMore ?? false;
   return {
-    analyses: useMemo(() => data?.flat(), [data]),
-    hasMore: isFull,
-    isReadingMore: isFull && data.length < size,
+    analyses: useMemo(() => data?.flatMap(({ rows }) => rows), [data]),
+    hasMore,
+    isReadingMore: hasMore && data!.length < size,
     readMore: () => void setSize(size + 1),
     error,
     mutate,
@@ -69,27 +67,26 @@ export function useAnalysis(id: string) {
   const { supabase, user } = useProject();
   const listed = useAnalyses().analyses?.find((each) => each.id === id);
   const { data, error, mutate } = useSWR(listed ? null : ["analysis", user.id, id], async () => {
-    const { data: found, error: problem } = await supabase
-      .from("post_analyses")
-      .select(WITH_POST)
-      .eq("id", id)
-      .maybeSingle();
-    if (problem && problem.code !== NO_UUID) throw problem;
-    return found as Analysis | null;
+    const named = (signal: AbortSignal) =>
+      supabase.from("post_analyses").select(WITH_POST).eq("id", id).retry(false).abortSignal(signal).maybeSingle();
+    return ask(supabase, named).catch((problem) => {
+      if (problem instanceof ChatError && problem.code === NO_UUID) return null;
+      throw problem;
+    }) as Promise<Analysis | null>;
   });
   return { analysis: listed ?? data, error, mutate };
 }
 
 const NO_UUID = "22P02"; // an address that somebody made up
 
-/** The user's chats, the last used first, as many as the API gives at once. Read again when the window comes to
+/** The user's chats, the last used first. Read again when the window comes to
  * the front. */
 export function useChats() {
   const { chat, user } = useProject();
   return useSWR(["chats", user.id], () => chat.listChatSessions());
 }
 
-/** The chat about a post, also one that is beyond the list. */
+/** The chat about a post, also one that was begun since the list was read. */
 export function useChatAbout(analysisId: string): ChatSessionSummary | undefined {
   const { chat, user } = useProject();
   const { data: chats } = useChats();

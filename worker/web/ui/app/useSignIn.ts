@@ -1,19 +1,21 @@
 // Who is signed in, and the client that speaks for them.
 
 import { isAuthRetryableFetchError, type SupabaseClient, type User } from "@supabase/supabase-js";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { navigate } from "wouter/use-hash-location";
+import { pauseAfter } from "../chat";
 import type { Database } from "../database.types";
 
 type Client = SupabaseClient<Database>;
 
-const PAUSE = 3_000; // milliseconds, until it is tried again
+const TRY_AGAIN = [3_000, 15_000, 60_000]; // milliseconds, more or less, until it is tried again
 
 /** `user`: undefined: not known yet; null: nobody is signed in. `isAway`: the server is, and it is tried again. */
 export function useSignIn(connect: () => Client) {
   const [supabase, setSupabase] = useState(connect);
   const [user, setUser] = useState<User | null>();
   const [isAway, setIsAway] = useState(false);
+  const failures = useRef(0);
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout>;
     const take = (found: User | null) => {
@@ -28,10 +30,11 @@ export function useSignIn(connect: () => Client) {
       if (!error || !isAuthRetryableFetchError(error)) return take(data.session?.user ?? null);
       setIsAway(true);
       // Another client: this one would keep its failure for a minute and not ask again.
-      timer = setTimeout(() => {
-        void supabase.auth.dispose();
-        setSupabase(connect());
-      }, PAUSE);
+      timer = setTimeout(tryAgain, pauseAfter(++failures.current, TRY_AGAIN));
+    };
+    const tryAgain = () => {
+      void supabase.auth.dispose();
+      setSupabase(connect());
     };
     const { data } = supabase.auth.onAuthStateChange((event, session) => {
       if (event === "INITIAL_SESSION" && !session) void lookAgain();
