@@ -55,7 +55,7 @@ async def test_words_about_a_sign_up_are_gone_where_one_signs_in(
         (422, "signup_disabled", "New accounts cannot be made at the moment."),
         (422, "a_new_code", "This was not accepted. Check the e-mail address and the password."),
         (429, "over_request_rate_limit", "Too many tries. Wait a minute, then try again."),
-        (503, "unexpected_failure", "The server could not be reached. Check the connection and try again."),
+        (503, "unexpected_failure", "The server has a problem at the moment. Try again in a minute."),
     ],
 )
 async def test_why_there_is_no_account_is_told(

@@ -72,34 +72,3 @@ async def test_an_idle_tab_asks_for_next_to_nothing(tab: ChatPage, guard: Guard)
         await pass_time(page, MINUTE)
         per_minute.append(len(asked))
     assert max(per_minute) <= 4, per_minute
-
-
-async def test_a_renewal_that_nobody_answers_is_told_and_ends(tab: ChatPage, guard: Guard) -> None:
-    guard.allow("ERR_|Failed to load resource")
-    page = tab.page
-    await tab.sign_in_to_chat()
-    await page.clock.install()
-    await page.reload()
-    await tab.expect_live()
-    hung: list[Route] = []
-
-    async def hang(route: Route) -> None:
-        hung.append(route)
-
-    await page.route("**/auth/v1/token*", hang)
-    await page.evaluate(
-        """() => {
-          const key = Object.keys(localStorage).find(name => name.endsWith("-auth-token"));
-          const session = JSON.parse(localStorage.getItem(key));
-          localStorage.setItem(key, JSON.stringify({ ...session, expires_at: Math.floor(Date.now() / 1000) - 60 }));
-        }"""
-    )
-    await tab.ask(QUESTION)
-    await expect(tab.turn().get_by_text("Sending…")).to_be_visible()
-    await pass_time(page, 17)
-    await expect(tab.turn()).to_contain_text("Not sent. The server did not answer in time.")
-    assert hung
-
-    await page.unroute("**/auth/v1/token*")
-    await pass_time(page, 60)
-    await tab.expect_answers(1)

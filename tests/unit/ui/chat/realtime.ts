@@ -9,6 +9,8 @@ export class Realtime {
   frames: Frame[] = [];
   /** How a join is answered. */
   joining: "ok" | "error" | "silence" = "ok";
+  /** Whether there is room for one more join now. */
+  admits = () => true;
   #joined = new Map<string, { socket: Socket; joinRef: string }>();
 
   get transport() {
@@ -68,8 +70,10 @@ export class Realtime {
       socket.hand([joinRef, ref, topic, "phx_reply", { status, response }]);
     if (event === "heartbeat") answer("ok", {});
     if (event === "phx_join") {
+      const isFull = !this.admits();
+      if (isFull) answer("error", { reason: "ClientJoinRateLimitReached: Too many joins per second" });
       if (this.joining === "error") answer("error", { reason: "Unauthorized: You do not have permissions" });
-      if (this.joining !== "ok") return;
+      if (isFull || this.joining !== "ok") return;
       this.#joined.set(topic, { socket, joinRef: joinRef! });
       answer("ok", { postgres_changes: [] });
     }

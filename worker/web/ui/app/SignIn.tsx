@@ -91,5 +91,6 @@ function sentence({ status, code }: AuthError): string {
   if (status === 429) return "Too many tries. Wait a minute, then try again.";
   if (status && status >= 400 && status < 500)
     return "This was not accepted. Check the e-mail address and the password.";
+  if (status && status >= 500) return "The server has a problem at the moment. Try again in a minute.";
   return "The server could not be reached. Check the connection and try again.";
 }
