@@ -107,7 +107,7 @@ const BLIND = 3_000; // milliseconds between two reads while no events arrive
 const BLIND_AND_IDLE = 15_000; // milliseconds that these pauses grow to while nothing is under way
 const PULSE = 55_000; // milliseconds without news until the session's row is read, where somebody may see it
 const OWN_NEWS = 1_000; // milliseconds in which the channel tells of what this page has stored itself
-const READ_AGAIN = [1_000, 2_000, 4_000, 8_000, 15_000, 30_000]; // milliseconds after a read that failed
+const READ_AGAIN = [1_000, 2_000, 4_000, 8_000, 20_000]; // milliseconds after a read that failed
 const READ_AGAIN_IDLE = [10_000, 60_000]; // the same, while nothing is under way that a reader waits for
 const PATIENCE = 15_000; // milliseconds for one request
 const RENEWAL = 5_000; // milliseconds in which a request waits for another token
@@ -1126,10 +1126,10 @@ class Room {
 
   async #readFirstRows(): Promise<void> {
     const { unknown } = this.#conversation;
-    const [session, { rows, earlier }] = await Promise.all([
-      readSession(this.#supabase, this.#sessionId),
-      readPage(this.#supabase, this.#sessionId, null, PAGE),
-    ]);
+    const reading = readSession(this.#supabase, this.#sessionId);
+    if (this.#failures > 0) await reading; // one request is enough to find that the API is away
+    const page = readPage(this.#supabase, this.#sessionId, null, PAGE);
+    const [session, { rows, earlier }] = await Promise.all([reading, page]);
     this.takeSession(session);
     this.#hasRead = true;
     this.#conversation.earlier = earlier;

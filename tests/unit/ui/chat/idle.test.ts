@@ -2,7 +2,7 @@
 
 import { expect, test, vi } from "vitest";
 import { answeredRow, sessionRow, turnRow } from "../rows";
-import { type Project, pass, watch } from "./project";
+import { begin, type Project, pass, Watcher, watch } from "./project";
 
 const MINUTE = 60_000; // milliseconds
 
@@ -42,6 +42,15 @@ test.each([0, 0.5, 0.999])(
     for (const asked of await minutes(project, 10)) expect(asked).toBeLessThanOrEqual(4);
   },
 );
+
+test("so are they by a page that could not read anything yet", async () => {
+  const project = begin(answeredRow(1));
+  project.api.trouble = { status: 503 };
+  project.realtime.joining = "error";
+  new Watcher(project);
+  await pass(MINUTE);
+  for (const asked of await minutes(project, 5)) expect(asked).toBeLessThanOrEqual(4);
+});
 
 test("so are they where Realtime is away, too", async () => {
   const { project, watcher } = await watch(answeredRow(1));
