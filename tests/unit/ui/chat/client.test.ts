@@ -85,3 +85,30 @@ test("pauses grow, and differ by half", () => {
   expect(new Set(drawn).size).toBeGreaterThan(90);
   for (const pause of drawn) expect(pause).toBeGreaterThanOrEqual(750);
 });
+
+test("a tab whose token ends while Auth is away asks for another at most four times a minute", async () => {
+  begin();
+  const asked = answering(() => Response.json({ message: "upstream is away" }, { status: 503 }));
+  const end = Math.floor(Date.now() / 1000) - 60;
+  const user = { id: SESSION, aud: "authenticated", app_metadata: {}, user_metadata: {}, created_at: "" };
+  const kept = {
+    access_token: "a",
+    refresh_token: "r",
+    token_type: "bearer",
+    expires_in: 3600,
+    expires_at: end,
+    user,
+  };
+  const supabase = createClient(URL, "sb_publishable_key", {
+    global: clientOptions.global,
+    realtime: { transport: new Realtime().transport as any },
+    auth: { storage: { getItem: () => JSON.stringify(kept), setItem: () => undefined, removeItem: () => undefined } },
+  });
+  for (let minute = 0; minute < 5; minute++) {
+    const before = asked.length;
+    await pass(60_000);
+    expect(asked.length - before).toBeLessThanOrEqual(4);
+  }
+  expect(asked.length).toBeGreaterThan(5);
+  await supabase.auth.dispose();
+});
