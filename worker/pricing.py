@@ -28,6 +28,10 @@ PRICES = {
     "offline-extractive": Price(Decimal(0), Decimal(0), Decimal(0)),
 }
 
+# Only what looks like a model's name is logged: the word is the provider's, and may be anything.
+_NAME = re.compile(r"[a-z0-9.-]{0,64}")
+MOST_WARNINGS = 100
+
 _warned: set[str] = set()
 
 
@@ -36,9 +40,13 @@ def cost(model_version: str | None, usage: Usage) -> Decimal | None:
     name = re.sub(r"^models/|-\d{3}$", "", model_version or "")
     price = PRICES.get(name)
     if price is None:
-        if name not in _warned:
+        if name not in _warned and len(_warned) < MOST_WARNINGS:
             _warned.add(name)
-            log.warning("No price is known for this model: its cost stays empty.", action="price_unknown", model=name)
+            log.warning(
+                "No price is known for this model: its cost stays empty.",
+                action="price_unknown",
+                model=name if _NAME.fullmatch(name) else None,
+            )
         return None
     if usage.prompt is None or usage.candidates is None:
         return None

@@ -79,5 +79,21 @@ def test_every_unknown_model_is_warned_of():
     assert [line["model"] for line in lines] == ["one", "two"]
 
 
+@pytest.mark.parametrize("word", ["AIzaSySentinel", "two words", "x" * 65, "\u202e"])
+def test_a_word_that_is_no_name_of_a_model_is_not_logged(word):
+    with capture_logs() as lines:
+        assert pricing.cost(word, Usage()) is None
+
+    assert [line["model"] for line in lines] == [None]
+
+
+def test_a_provider_with_a_new_name_for_each_call_does_not_fill_the_log():
+    with capture_logs() as lines:
+        for number in range(pricing.MOST_WARNINGS * 2):
+            pricing.cost(f"model-{number}", Usage())
+
+    assert len(lines) == len(pricing._warned) == pricing.MOST_WARNINGS
+
+
 def test_the_offline_model_is_free():
     assert pricing.cost("offline-extractive", Usage(prompt=MILLION, candidates=MILLION)) == 0
