@@ -348,6 +348,7 @@ def answers(draw: st.DrawFn, status: int) -> Answer:
 
 
 STATUSES = [*outcomes.BY_STATUS, 201, 204, 302, 307, 400, 405, 500, 502, 503, 507, 529, 530, 599, 999]
+EACH = max(1, EXAMPLES // 2 // len(STATUSES))
 
 
 def at_random(house: House, status: int, examples: int) -> None:
@@ -355,7 +356,7 @@ def at_random(house: House, status: int, examples: int) -> None:
         derandomize=SEED is None,
         database=None,
         deadline=None,
-        max_examples=max(1, examples),
+        max_examples=examples,
         phases=[Phase.generate],  # shrinking would wait for each try as long as for the failure
         suppress_health_check=list(HealthCheck),
     )
@@ -364,7 +365,7 @@ def at_random(house: House, status: int, examples: int) -> None:
 
 
 def test_where_an_answer_should_be(house: House) -> None:
-    at_random(house, 200, EXAMPLES // 2)
+    at_random(house, 200, EXAMPLES - len(STATUSES) * EACH)
     assert {"stop", "max_tokens"} <= house.hits.keys()
     assert {"Truncated", "Disconnected", "ContentBlocked", "EmptyReply"} <= {end.split()[0] for end in house.hits}
 
@@ -373,6 +374,6 @@ def test_where_an_answer_should_be(house: House) -> None:
 def test_where_a_refusal_should_be(house: House, status: int) -> None:
     """Each row of the table is met, and most often it is the one that is told."""
     before = house.hits.copy()
-    at_random(house, status, EXAMPLES // 2 // len(STATUSES) + 1)
+    at_random(house, status, EACH)
     met = house.hits - before
     assert any(re.search(rf"\b{status}\b", end) for end in met), met

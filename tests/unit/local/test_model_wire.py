@@ -54,7 +54,7 @@ async def _serve(log: CallLog, pace: float = PACE):
 
 @asynccontextmanager
 async def _client(address: str, version: str = "v1"):
-    options = types.HttpOptions(base_url=address, api_version=version, timeout=5_000)
+    options = types.HttpOptions(base_url=address, api_version=version, timeout=10_000)
     client = genai.Client(api_key="k", http_options=options)
     yield client
     await client.aio.aclose()
@@ -203,6 +203,18 @@ async def test_the_client_sees_a_refusal_as_its_own_error(client):
         await _stream(client, "x", max_output_tokens=-1)
 
     assert (caught.value.code, caught.value.status) == (400, "INVALID_ARGUMENT")
+
+
+@pytest.mark.parametrize(("seconds", "status"), [("5", 400), ("9", 400), ("10", 200), ("120", 200), ("soon", 200)])
+async def test_a_deadline_below_ten_seconds_is_refused(address, seconds, status):
+    """As Google's own server does it, for every call."""
+    path = f"{address}/v1/models/gemini-3.8-flash:generateContent"
+    async with httpx.AsyncClient(headers=KEY) as client:
+        answer = await client.post(path, json=BODY, headers={"X-Server-Timeout": seconds})
+
+    assert answer.status_code == status
+    if status == 400:
+        assert "Minimum allowed deadline is 10s" in answer.json()["error"]["message"]
 
 
 async def test_healthz(address):

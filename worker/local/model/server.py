@@ -23,6 +23,7 @@ from .tokens import count_tokens
 from .wire import Request, RequestError
 
 VERSIONS = ("v1", "v1beta")
+LEAST_DEADLINE_SECONDS = 10
 
 
 class OfflineModel:
@@ -42,6 +43,7 @@ class OfflineModel:
         call = Call(model, method, body=None)
         try:
             _check_key(request)
+            _check_deadline(request)
             call.body = await _json(request)
             return self._answer(call, request)
         except RequestError as error:
@@ -149,6 +151,14 @@ def _check_key(request: HttpRequest) -> None:
         raise RequestError(403, "PERMISSION_DENIED", "Method doesn't allow unauthenticated callers.")
     if not key.strip():
         raise wire.invalid("API key not valid. Please pass a valid API key.")
+
+
+def _check_deadline(request: HttpRequest) -> None:
+    seconds = request.headers.get("x-server-timeout", "")
+    if seconds.isdecimal() and int(seconds) < LEAST_DEADLINE_SECONDS:
+        raise wire.invalid(
+            f"Manually set deadline {seconds}s is too short. Minimum allowed deadline is {LEAST_DEADLINE_SECONDS}s."
+        )
 
 
 async def _json(request: HttpRequest) -> Any:
