@@ -87,6 +87,12 @@ def test_a_program_that_is_missing_is_named() -> None:
     assert "setpriv: No such file or directory. Is it installed?" in ends_with_a_sentence(code, PATH="/nowhere")
 
 
+def test_a_user_without_an_account_is_told_that_postgres_needs_one() -> None:
+    code = "import os; os.geteuid = lambda: 54_321_012\n"
+    code += 'from worker.local.command import local; local(["--ephemeral"])'
+    assert "user 54321012 has none here: use one that has" in ends_with_a_sentence(code)
+
+
 def test_nowhere_to_put_temporary_files_is_told() -> None:
     code = 'import tempfile; tempfile._candidate_tempdir_list = lambda: ["/nowhere"]\n'
     code += 'from worker.local.command import local; local(["--ephemeral"])'

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import platform
+import pwd
 import signal
 import sys
 import tempfile
@@ -54,6 +55,7 @@ def local(ephemeral: bool, no_worker: bool, no_web: bool, no_model: bool, hosted
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         _require_platform()
+        _require_account()
         choices = settings.load()
         _tell_of_unheeded(choices)
         # Without it Node asks the system, which knows no home of a user that has no account.
@@ -88,6 +90,15 @@ def _require_platform() -> None:
             "The embedded Supabase runs on Linux on x86-64 only (WSL too): here, use `supabase start`, "
             "which needs Docker, and put its URL and keys into .env."
         )
+
+
+def _require_account() -> None:
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        raise StartError(
+            f"Postgres runs as no user without an account, and user {os.geteuid()} has none here: use one that has."
+        ) from None
 
 
 def _tell_of_unheeded(choices: LocalSettings) -> None:
