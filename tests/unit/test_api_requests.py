@@ -9,13 +9,14 @@ import httpx
 import pytest
 from flask import Flask, request
 
-from worker.web.api import conversation, problems, project, requests
+from worker.web.api import conversation, exports, problems, project, requests
 from worker.web.api.problems import Problem
+from worker.web.api.waiting import Shares
 from worker.web.page import create_page_app
 
 
-def token_of(role: str) -> str:
-    claims = base64.urlsafe_b64encode(json.dumps({"role": role}).encode()).decode().rstrip("=")
+def token_of(role: str, sub: str = "a-user") -> str:
+    claims = base64.urlsafe_b64encode(json.dumps({"role": role, "sub": sub}).encode()).decode().rstrip("=")
     return f"e30.{claims}.c2ln"
 
 
@@ -197,3 +198,27 @@ def test_a_parameter_that_is_not_understood_is_not_ignored(read: Callable[..., A
 def test_a_page(read: Callable[..., Any]) -> None:
     assert read(requests.page) == requests.Page(100, None)
     assert read(requests.page, query_string="limit=2&before=7") == requests.Page(2, 7)
+
+
+def test_a_user_has_one_pdf_set_at_a_time_and_keeps_nobody_else_from_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    pdfs = Shares(1)
+    client = httpx.Client(base_url="http://project.test")
+    me, somebody = (project.Caller(client, token_of("authenticated", sub)) for sub in ("me", "somebody"))
+    asked_meanwhile: list[str] = []
+
+    def render(format: str, _: object) -> tuple[bytes, str]:
+        if not asked_meanwhile:
+            asked_meanwhile.append("once")
+            with pytest.raises(Problem) as refused:
+                exports.download(me, "a chat", "pdf", pdfs)
+            assert (refused.value.status, refused.value.body["code"]) == (503, "export_busy")
+            assert exports.download(me, "a chat", "txt", pdfs).status_code == 200
+            assert exports.download(somebody, "a chat", "pdf", pdfs).status_code == 200
+        return b"a file", "application/pdf"
+
+    monkeypatch.setattr(exports.export, "read_transcript", lambda *_: object())
+    monkeypatch.setattr(exports.export, "file_name", lambda *_: "chat.pdf")
+    monkeypatch.setattr(exports.export, "render", render)
+    for _ in range(2):  # it is given back
+        assert exports.download(me, "a chat", "pdf", pdfs).status_code == 200
+    assert asked_meanwhile

@@ -23,7 +23,7 @@ def create_api(supabase_url: str, publishable_key: str, threads: int, wait_secon
     api = Blueprint("api", __name__, url_prefix="/api")
     project = Project(supabase_url, publishable_key, connections=threads)
     places, requests_at_once = Places.for_waiting(threads), Places.for_asking(threads)
-    shares = Shares(threads)
+    shares, pdfs = Shares.of_waiting(threads), Shares(1)
 
     @api.before_request
     def leave_threads_to_the_page() -> None:
@@ -85,7 +85,7 @@ def create_api(supabase_url: str, publishable_key: str, threads: int, wait_secon
     @api.get("/chat/sessions/<uuid:session_id>/export")
     def export_session(session_id: object) -> ResponseReturnValue:
         format = requests.parameters(request, "format").get("format", "txt")
-        return exports.download(caller(), str(session_id), format)
+        return exports.download(caller(), str(session_id), format, pdfs)
 
     @api.post("/chat/sessions/<uuid:session_id>/messages/")
     def send_message(session_id: object) -> ResponseReturnValue:

@@ -46,15 +46,20 @@ class Places:
 
 
 class Shares:
-    """No user holds more than a quarter of the places to wait: who asks much keeps nobody else from waiting."""
+    """No user holds more than `most` of what there is little of: who asks much keeps nobody else from it."""
 
-    def __init__(self, threads: int) -> None:
-        self._most = max(1, (threads - NOT_WAITING) // 4)
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._held: Counter[str] = Counter()
         self._lock = threading.Lock()
 
+    @classmethod
+    def of_waiting(cls, threads: int) -> Self:
+        """A quarter of the places to wait."""
+        return cls(max(1, (threads - NOT_WAITING) // 4))
+
     def take(self, user_id: str) -> bool:
-        """Whether this user may wait for one more; who may gives it back."""
+        """Whether this user may have one more; who has it gives it back."""
         with self._lock:
             if self._held[user_id] >= self._most:
                 return False
