@@ -15,6 +15,9 @@ BUSY = "busy"  # too many commands of this user are under way, and each takes a 
 UNIQUE_VIOLATION = "23505"
 NO_SENSE = "The Supabase API gave an answer that makes no sense here."
 STATEMENT_TIMEOUT = "57014"
+SAID_BY_GATEWAYS = (429, 503, 504)
+# PostgREST's clock is behind that of Auth, which made the token: the token is sound, a moment later.
+FROM_FUTURE = ("JWT issued at future", "JWT not yet valid")
 
 Row = dict[str, Any]
 
@@ -65,11 +68,17 @@ class Caller:
     def _ask(self, method: str, path: str, headers: dict[str, str] | None = None, **more: Any) -> Any:
         try:
             response = self._client.request(method, path, headers={**self._headers, **(headers or {})}, **more)
-            body = response.json()
         except httpx.TimeoutException:
             raise _timed_out() from None
         except (httpx.HTTPError, ValueError):
-            raise Problem(502, "api_unreachable", "The Supabase API could not be reached.") from None
+            raise _unreachable() from None
+        try:
+            body = response.json()
+        except (ValueError, RecursionError):
+            # A page of a gateway's: the few states that it can know are told as if the API had told them.
+            if response.status_code not in SAID_BY_GATEWAYS:
+                raise _unreachable() from None
+            body = {}
         if response.is_success:
             return body
         _refuse(response.status_code, body if isinstance(body, dict) else {})
@@ -90,6 +99,9 @@ def _rows(answer: Any) -> list[Row]:
 
 def _refuse(status: int, body: Row) -> NoReturn:
     code = str(body.get("code") or "")
+    if status == 401 and body.get("message") in FROM_FUTURE:
+        words = "The clocks of the Supabase project disagree: the access token is valid in a moment."
+        raise Problem(503, "token_from_future", words, headers=RETRY)
     if status == 401:
         raise unauthorized("The access token is missing, malformed or expired.")
     if code.startswith("PT") and status in (404, 409, 429):
@@ -115,6 +127,10 @@ def _refuse(status: int, body: Row) -> NoReturn:
     if status == 400:
         raise Problem(400, "refused", "The request was refused.")
     raise _failed()
+
+
+def _unreachable() -> Problem:
+    return Problem(502, "api_unreachable", "The Supabase API could not be reached.")
 
 
 def _timed_out() -> Problem:
