@@ -143,7 +143,7 @@ async def test_a_socket_passes(api: Api) -> None:
         writer.close()
 
     server = await asyncio.start_server(greet, "127.0.0.1", 0)
-    with gateway(server.sockets[0].getsockname()[1], Manners(), idle_seconds=0.05) as port:
+    with gateway(server.sockets[0].getsockname()[1], Manners()) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /realtime/v1/websocket HTTP/1.1\r\nupgrade: websocket\r\n\r\nping")
         async with asyncio.timeout(10):
