@@ -87,11 +87,12 @@ class Runner:
 
     async def run(self) -> None:
         """Until stopped. Whatever happens on the way out, nothing stays claimed that could be released."""
+        lease_seconds = self._settings.lease_seconds
         upkeep = [
             asyncio.create_task(work, name=name)
             for name, work in (
                 ("beat", repeat("beat", self._lease.step, BEAT_SECONDS, self._beat_bound, self._lease.hurry)),
-                ("drafts", repeat("drafts", self._drafts.step, DRAFT_SECONDS, self._settings.lease_seconds)),
+                ("drafts", repeat("drafts", self._drafts.step, DRAFT_SECONDS, lease_seconds, longest=lease_seconds)),
                 ("reconciler", repeat("reconciler", self._reconciler.step, self._reconciler.seconds / 2)),
             )
         ]
@@ -182,7 +183,8 @@ class Runner:
         self._failures += 1
         pause = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** min(self._failures - 1, 10))
         wish = (error.retry_after if isinstance(error, DatabaseAway) else None) or 0.0
-        return Next(max(pause * random.uniform(0.7, 1.3), wish), "degraded_sweep", may_be_woken=False)  # noqa: S311
+        seconds = max(pause * random.uniform(0.7, 1.3), wish * random.uniform(1.0, 1.3))  # noqa: S311
+        return Next(seconds, "degraded_sweep", may_be_woken=False)
 
     def _sweep(self) -> Next:
         """At the latest, and each time at another moment: workers that were started together do not stay in step."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import Awaitable, Callable
 
@@ -21,20 +22,22 @@ async def repeat(
     seconds: float,
     bound: float | None = None,
     hurry: asyncio.Event | None = None,
+    longest: float = 0.0,
 ) -> None:
     """For ever: `step`, and again `seconds` after its beginning, or soon after `hurry` is set. One that takes longer
-    than `bound` is given up.
+    than `bound` is given up. While the API is away the pause grows to `longest`, where that is more.
 
     An API that is away or refuses is logged once, until it answers. Any other error is a defect: it is logged with
     its kind each time, counted, and the work goes on.
     """
     told: type[Exception] | None = None
+    failures = 0
     while True:
         started = time.monotonic()
         try:
             async with asyncio.timeout(bound):
                 await step()
-            told = None
+            told, failures = None, 0
         except (DatabaseError, TimeoutError) as error:
             kind = DatabaseRefused if isinstance(error, DatabaseRefused) else DatabaseAway
             if told is not kind:
@@ -46,11 +49,18 @@ async def repeat(
                     task=name,
                     reason=str(error) or "no answer in time",
                 )
-            told = kind
+            told, failures = kind, failures + 1
         except Exception as error:
             metrics.TASK_ERRORS.labels(name).inc()
             log.error("A task failed, and goes on.", action="task_failed", task=name, **logs.describe(error))
-        await _rest(seconds - (time.monotonic() - started), hurry)
+        await _rest(_pause(seconds, longest, failures) - (time.monotonic() - started), hurry)
+
+
+def _pause(seconds: float, longest: float, failures: int) -> float:
+    """Spread after a failure, so that workers do not come back to the API in step."""
+    if not failures or longest <= seconds:
+        return seconds
+    return min(longest, seconds * 2.0 ** min(failures, 10)) * random.uniform(0.7, 1.0)  # noqa: S311
 
 
 async def _rest(seconds: float, hurry: asyncio.Event | None) -> None:

@@ -885,7 +885,7 @@ async def test_a_worker_that_dies_releases_first(error):
 async def test_so_does_one_whose_upkeep_dies(monkeypatch):
     """None of its tasks may end unseen: a worker that shows no life loses what it answers."""
 
-    async def dies(name, *_):
+    async def dies(name, *_, **__):
         if name == "beat":
             raise ValueError("sentinel")
         await asyncio.Event().wait()

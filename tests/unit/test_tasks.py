@@ -122,6 +122,31 @@ async def test_between_two_steps_it_rests() -> None:
         assert steps.made == 1
 
 
+@pytest.mark.parametrize(
+    ("failures", "longest", "least", "most"),
+    [(0, 8.0, 0.5, 0.5), (1, 8.0, 0.7, 1.0), (3, 8.0, 2.8, 4.0), (500, 8.0, 5.6, 8.0), (500, 0.0, 0.5, 0.5)],
+)
+def test_while_the_api_is_away_it_rests_longer_and_not_in_step(
+    failures: int, longest: float, least: float, most: float
+) -> None:
+    pauses = {tasks._pause(0.5, longest, failures) for _ in range(50)}
+    assert least <= min(pauses) <= max(pauses) <= most
+    assert (len(pauses) > 1) is (least < most)
+
+
+async def test_it_is_asked_less_and_less_while_it_fails_and_as_before_when_it_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(tasks, "_pause", lambda seconds, longest, failures: told.append(failures) or 0.0)
+    away = DatabaseAway("beat: ConnectError")
+    steps = Steps(away, away, away, None, away)
+    async with repeated(steps):
+        await asyncio.wait_for(steps.dry.wait(), BOUND)
+
+    assert told[:5] == [1, 2, 3, 0, 1]
+
+
 async def test_it_is_hurried_once_for_all_that_hurry_within_a_moment() -> None:
     begun, hurry = asyncio.Event(), asyncio.Event()
 
