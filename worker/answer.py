@@ -52,7 +52,11 @@ class Answerer:
     async def answer(self, claim: Claim, lease: Lease) -> None:
         """Stream an answer and settle the reply, whatever comes."""
         metrics.REPLY_WAIT.observe(claim.reply.waiting_ms / 1000)
-        with self._traces.reply(claim) as span, metrics.REPLY_DURATION.time():
+        with (
+            self._traces.reply(claim) as span,
+            metrics.REPLY_DURATION.time(),
+            self._broadcaster.answering(claim.message_id),
+        ):
             span.outcome = await self._until_settled(claim, lease)
         metrics.REPLIES.labels(span.outcome).inc()
 
@@ -169,7 +173,7 @@ class Answerer:
             self._broadcaster.send(claim.reply.session_id, claim.message_id, claim.attempt, offset, text)
 
     async def _complete(self, claim: Claim, call: Call, finish_reason: str) -> str:
-        await self._broadcaster.flush_last(claim.message_id, claim.attempt)
+        await self._broadcaster.flush_last(claim.message_id)
         kept = await self._offer(claim, call, finish_reason)
         if kept is None:
             return "refused"

@@ -135,7 +135,11 @@ class FakeBroadcaster:
         self.sent.append((attempt, offset, text))
         self.something.set()
 
-    async def flush_last(self, message_id, attempt):
+    @contextlib.contextmanager
+    def answering(self, message_id):
+        yield
+
+    async def flush_last(self, message_id):
         self.sent.append("flush")
 
 
@@ -674,8 +678,10 @@ async def test_no_log_line_holds_text_or_a_key(script, settled, caplog):
             settings = settings_of(server)
             gemini, broadcaster = Gemini(settings), Broadcaster(settings)
             answerer = answerer_of(replies, gemini, broadcaster, models=["m"])
+            sending = asyncio.create_task(broadcaster.run())
             await asyncio.wait_for(answerer.answer(claim, a_lease()), BOUND)
-            await broadcaster.flush()
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
             await gemini.close()
             await broadcaster.close()
         assert any(QUESTION in json.dumps(request.body) for request in server.requests)

@@ -1,57 +1,94 @@
-"""Deltas on the wire: joined, batched, in order, and never worth an answer."""
+"""Deltas on the wire: joined, batched, in order, in budget, and never worth an answer."""
 
 import asyncio
 import contextlib
-import gc
+from collections.abc import AsyncIterator
+from typing import Any
 
 import anyio
-import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from tests.scripted_model import ScriptedModel
+from tests.scripted_model import Exchange, Request, Script, ScriptedModel
 from tests.waiting import until
-from worker import api_http, broadcast
+from worker import broadcast, metrics
 from worker.broadcast import Broadcaster
 from worker.config import WorkerSettings
 
 BOUND = 5  # seconds; what takes as long has failed
 
+Sending = tuple[ScriptedModel, Broadcaster]
 
-async def accepts(exchange):
+
+async def accepts(exchange: Exchange) -> None:
     await exchange.answer(202, {})
 
 
+async def refuses(exchange: Exchange) -> None:
+    await exchange.answer(429, {})
+
+
+async def is_silent(exchange: Exchange) -> None:
+    await exchange.gone.wait()
+
+
+class Gate:
+    """A script that answers once it is opened."""
+
+    def __init__(self, script: Script = accepts) -> None:
+        self._open = asyncio.Event()
+        self._script = script
+
+    async def __call__(self, exchange: Exchange) -> None:
+        await self._open.wait()
+        await self._script(exchange)
+
+    def open(self) -> None:
+        self._open.set()
+
+
 @contextlib.asynccontextmanager
-async def sending(*scripts):
-    """A scripted Realtime and the worker's broadcaster."""
+async def sending(*scripts: Script, per_second: float = 1000) -> AsyncIterator[Sending]:
+    """A scripted Realtime, and the worker's broadcaster at work."""
     async with ScriptedModel(*(scripts or [accepts])) as server:
         broadcaster = Broadcaster(
             WorkerSettings(
-                _env_file=None,
+                _env_file=None,  # type: ignore[call-arg]
                 supabase_url=f"{server.url}/",
                 supabase_secret_key="sb_secret_x",
                 gemini_api_key="unused",
+                realtime_messages_per_second=per_second,
             )
         )
+        running = asyncio.create_task(broadcaster.run())
         try:
             yield server, broadcaster
         finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
             await broadcaster.close()
 
 
-def messages_of(request):
-    return request.body["messages"]
+def payloads_of(request: Request) -> list[dict[str, Any]]:
+    return [message["payload"] for message in request.body["messages"]]
 
 
-def payloads_of(request):
-    return [message["payload"] for message in messages_of(request)]
+def payloads(server: ScriptedModel) -> list[dict[str, Any]]:
+    return [payload for request in server.requests for payload in payloads_of(request)]
 
 
-async def test_the_request():
+def pieces(server: ScriptedModel) -> list[tuple[str, int, str]]:
+    return [(payload["message_id"], payload["offset"], payload["text"]) for payload in payloads(server)]
+
+
+def dropped() -> float:
+    return metrics.DELTAS_DROPPED._value.get()
+
+
+async def test_the_request() -> None:
     async with sending() as (server, broadcaster):
         broadcaster.send("s1", "m1", 2, 7, "piece")
-        assert await broadcaster.flush() == 1
+        await until(lambda: server.requests, "the request")
         [request] = server.requests
 
     assert request.path == "/realtime/v1/api/broadcast"
@@ -69,48 +106,29 @@ async def test_the_request():
     }
 
 
-async def test_pieces_of_one_attempt_are_joined_at_the_first_offset():
+async def test_pieces_that_wait_are_joined_at_the_first_offset_and_the_next_goes_on_there() -> None:
     async with sending() as (server, broadcaster):
-        for offset, text in ((0, "one "), (4, "two "), (8, "three")):
+        for offset, text in ((0, "one "), (4, "two ")):
             broadcaster.send("s1", "m1", 1, offset, text)
-        assert await broadcaster.flush() == 1
+        await until(lambda: server.requests, "the first request")
+        for offset, text in ((8, "three "), (14, "four")):
+            broadcaster.send("s1", "m1", 1, offset, text)
+        await until(lambda: len(server.requests) == 2, "the second request")
 
-    assert payloads_of(server.requests[0]) == [
-        {"message_id": "m1", "attempt": 1, "offset": 0, "text": "one two three"}
-    ]
+    assert pieces(server) == [("m1", 0, "one two "), ("m1", 8, "three four")]
 
 
-async def test_the_next_flush_goes_on_where_the_last_ended():
-    async with sending() as (server, broadcaster):
+async def test_a_new_attempt_takes_the_place_of_what_was_left_of_the_old_one() -> None:
+    gate = Gate()
+    async with sending(gate, accepts) as (server, broadcaster):
         broadcaster.send("s1", "m1", 1, 0, "one ")
-        await broadcaster.flush()
+        await until(lambda: server.requests, "the first request")
         broadcaster.send("s1", "m1", 1, 4, "two")
-        await broadcaster.flush()
+        broadcaster.send("s1", "m1", 2, 0, "anew")
+        gate.open()
+        await until(lambda: len(server.requests) == 2, "the second request")
 
-    told = [payload for request in server.requests for payload in payloads_of(request)]
-    assert [(payload["offset"], payload["text"]) for payload in told] == [(0, "one "), (4, "two")]
-
-
-async def test_sessions_share_a_request_and_attempts_are_kept_apart():
-    async with sending() as (server, broadcaster):
-        broadcaster.send("s1", "m1", 1, 5, "old")
-        broadcaster.send("s2", "m2", 1, 0, "other")
-        broadcaster.send("s1", "m1", 2, 0, "new")
-        assert await broadcaster.flush() == 3
-        [request] = server.requests
-
-    assert [
-        (message["topic"], message["payload"]["attempt"], message["payload"]["offset"], message["payload"]["text"])
-        for message in messages_of(request)
-    ] == [("chat:s1", 1, 5, "old"), ("chat:s2", 1, 0, "other"), ("chat:s1", 2, 0, "new")]
-
-
-async def test_nothing_to_say_is_no_request():
-    async with sending() as (server, broadcaster):
-        assert await broadcaster.flush() == 0
-        await broadcaster.flush_last("m1", 1)
-
-    assert server.requests == []
+    assert [(p["attempt"], p["offset"], p["text"]) for p in payloads(server)] == [(1, 0, "one "), (2, 0, "anew")]
 
 
 @pytest.mark.parametrize(
@@ -120,192 +138,214 @@ async def test_nothing_to_say_is_no_request():
         lambda exchange: exchange.reset(),
     ],
 )
-async def test_a_failure_is_told_in_the_log_and_not_raised(script):
+async def test_a_failure_is_told_in_the_log_and_not_raised(script: Script) -> None:
     async with sending(script, accepts) as (server, broadcaster):
-        broadcaster.send("s1", "m1", 1, 0, "sentinel")
         with capture_logs() as lines:
-            await broadcaster.flush()
+            broadcaster.send("s1", "m1", 1, 0, "sentinel")
+            await until(lambda: lines, "the failure")
         broadcaster.send("s1", "m1", 1, 8, "next")
-        await broadcaster.flush()
+        await until(lambda: len(server.requests) == 2, "the second request")
 
     assert [(line["action"], line["count"]) for line in lines] == [("deltas_dropped", 1)]
     assert "sentinel" not in str(lines)
-    assert payloads_of(server.requests[-1])[0]["offset"] == 8
+    assert pieces(server)[-1] == ("m1", 8, "next")
 
 
-async def test_what_realtime_will_not_take_now_goes_out_later_in_one_piece():
-    async with sending(lambda exchange: exchange.answer(429, {}), accepts) as (server, broadcaster):
-        broadcaster.send("s1", "m1", 1, 0, "sentinel")
+async def test_what_realtime_refuses_goes_out_later_in_one_piece_after_what_is_newer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(broadcast, "REFUSED_SECONDS", 0.2)
+    refusing = Gate(refuses)
+    async with sending(refusing, accepts) as (server, broadcaster):
         with capture_logs() as lines:
-            refused = asyncio.create_task(broadcaster.flush())
+            broadcaster.send("s1", "m1", 1, 0, "sentinel")
             await until(lambda: server.requests, "the request")
+            refusing.open()
+            await until(lambda: lines, "the refusal")
             broadcaster.send("s2", "m2", 1, 0, "other")
             broadcaster.send("s1", "m1", 1, 8, " and more")
-            await refused
-        assert await broadcaster.flush() == 2
+            await until(lambda: len(payloads(server)) == 3, "both of them")
 
     assert [(line["action"], line["count"]) for line in lines] == [("deltas_held_back", 1)]
     assert "sentinel" not in str(lines)
-    assert [(payload["offset"], payload["text"]) for payload in payloads_of(server.requests[-1])] == [
-        (0, "sentinel and more"),
-        (0, "other"),
-    ]
+    assert sorted(pieces(server)[1:]) == [("m1", 0, "sentinel and more"), ("m2", 0, "other")]
 
 
-async def test_a_request_holds_few_messages_and_first_those_that_waited_longest():
+async def test_nothing_of_an_answer_that_is_over_is_sent_after_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broadcast, "REFUSED_SECONDS", 0.2)
+    refusing = Gate(refuses)
+    async with sending(refusing, accepts) as (server, broadcaster):
+        broadcaster.send("s", "live", 1, 0, "a")
+        await until(lambda: server.requests, "the request")
+        with capture_logs() as lines:
+            refusing.open()
+            await until(lambda: lines, "the refusal")
+        for number in range(30):
+            with broadcaster.answering(f"over {number}"):
+                broadcaster.send("s", f"over {number}", 1, 0, "x" * 5000)
+        broadcaster.send("s", "live", 1, 1, "b")
+        await until(lambda: len(server.requests) == 2, "the next request")
+
+    assert pieces(server)[1:] == [("live", 0, "ab")]
+
+
+async def test_a_request_holds_few_messages_and_first_those_that_waited_longest() -> None:
     async with sending() as (server, broadcaster):
         for n in range(15):
             broadcaster.send(f"s{n}", f"m{n}", 1, 0, "x")
-        assert [await broadcaster.flush() for _ in range(3)] == [10, 5, 0]
+        await until(lambda: len(payloads(server)) == 15, "all of them")
 
-    told = [payload["message_id"] for request in server.requests for payload in payloads_of(request)]
-    assert told == [f"m{n}" for n in range(15)]
+    assert [len(payloads_of(request)) for request in server.requests] == [10, 5]
+    assert sorted(pieces(server)) == sorted((f"m{n}", 0, "x") for n in range(15))
 
 
-async def test_the_last_flush_sends_its_own_answer_first_and_takes_others_along():
-    async with sending() as (server, broadcaster):
+async def test_two_requests_are_under_way_and_never_two_with_pieces_of_one_answer() -> None:
+    gate = Gate()
+    async with sending(gate) as (server, broadcaster):
+        broadcaster.send("s1", "m1", 1, 0, "a")
+        await until(lambda: len(server.requests) == 1, "the first request")
+        broadcaster.send("s1", "m1", 1, 1, "b")
+        broadcaster.send("s2", "m2", 1, 0, "x")
+        await until(lambda: len(server.requests) == 2, "the second request")
+        broadcaster.send("s3", "m3", 1, 0, "y")
+        # Were there a third sender, or the piece not held back, this is when it would be there.
+        await asyncio.sleep(2 * broadcast.COALESCE_SECONDS)
+        assert pieces(server) == [("m1", 0, "a"), ("m2", 0, "x")]
+        gate.open()
+        await until(lambda: len(payloads(server)) == 4, "the rest")
+
+    assert sorted(pieces(server)[2:]) == [("m1", 1, "b"), ("m3", 0, "y")]
+
+
+async def test_the_last_piece_goes_out_first_and_at_once() -> None:
+    gates = [Gate(), Gate()]
+    async with sending(*gates, accepts) as (server, broadcaster):
+        for number in (1, 2):
+            broadcaster.send("s", f"busy {number}", 1, 0, "x")
+            await until(lambda at=number: len(server.requests) == at, "a request that lasts")
         for n in range(12):
             broadcaster.send(f"s{n}", f"m{n}", 1, 0, "x")
-        await broadcaster.flush_last("m11", 1)
-        await broadcaster.flush_last("m0", 1)  # went along
+        flushing = asyncio.create_task(broadcaster.flush_last("m11"))
+        await asyncio.sleep(0)
+        for gate in gates:
+            gate.open()
+        await asyncio.wait_for(flushing, BOUND)
+        await until(lambda: len(payloads(server)) == 14, "all of them")
 
-    [request] = server.requests
-    told = [payload["message_id"] for payload in payloads_of(request)]
-    assert told == ["m11", *(f"m{n}" for n in range(9))]
+    assert payloads_of(server.requests[2])[0]["message_id"] == "m11"
 
 
-async def test_nobody_there_is_not_raised():
+async def test_the_last_flush_does_not_wait_for_ever_and_loses_nothing_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(broadcast, "LAST_FLUSH_SECONDS", 0.05)
+    before = dropped()
+    gates = [Gate(), Gate()]
+    async with sending(*gates, accepts) as (server, broadcaster):
+        for number in (1, 2):
+            broadcaster.send("s", f"busy {number}", 1, 0, "x")
+            await until(lambda at=number: len(server.requests) == at, "a request that lasts")
+        for n in range(3):
+            broadcaster.send(f"s{n}", f"m{n}", 1, 0, "x")
+        await asyncio.wait_for(broadcaster.flush_last("m1"), BOUND)
+        for gate in gates:
+            gate.open()
+        await until(lambda: len(payloads(server)) == 4, "the others'")
+
+    assert dropped() - before == 1
+    assert sorted(pieces(server)[2:]) == [("m0", 0, "x"), ("m2", 0, "x")]
+
+
+async def test_nothing_to_say_is_no_request_and_no_wait() -> None:
+    async with sending() as (server, broadcaster):
+        await asyncio.wait_for(broadcaster.flush_last("m1"), 0.5)
+
+    assert server.requests == []
+
+
+async def test_what_the_database_sends_for_a_reply_is_paid_before_any_delta() -> None:
+    before = dropped()
+    async with sending(per_second=0.01) as (server, broadcaster):
+        with broadcaster.answering("m1"):
+            broadcaster.send("s1", "m1", 1, 0, "x")
+            # Its row follows at once, and has all of it: no reason to wait for minutes.
+            await asyncio.wait_for(broadcaster.flush_last("m1"), 0.5)
+
+    assert server.requests == []
+    assert dropped() - before == 1
+
+
+async def test_no_more_deltas_than_the_budget_holds() -> None:
+    async with sending(per_second=10) as (server, broadcaster):
+        for n in range(12):
+            broadcaster.send(f"s{n}", f"m{n}", 1, 0, "x")
+        await until(lambda: server.requests, "the first request")
+        await asyncio.sleep(0)
+        assert len(payloads(server)) == 5  # two messages each
+
+
+async def test_an_answer_that_cannot_be_sent_takes_no_memory_without_end() -> None:
+    before = dropped()
+    gate = Gate()
+    async with sending(gate) as (server, broadcaster):
+        broadcaster.send("s1", "m1", 1, 0, "x")
+        await until(lambda: server.requests, "the request")
+        for number in range(100):
+            broadcaster.send("s1", "m1", 1, 1 + number * 1000, "y" * 1000)
+        gate.open()
+        await until(lambda: len(server.requests) == 2, "the next request")
+
+    [last] = payloads_of(server.requests[1])
+    assert len(last["text"]) <= broadcast.MOST_WAITING + 1000
+    assert last["offset"] + len(last["text"]) == 1 + 100 * 1000
+    assert dropped() - before == 1
+
+
+async def test_nobody_there_is_not_raised() -> None:
     async with sending() as (server, broadcaster):
         await server.__aexit__()
-        broadcaster.send("s1", "m1", 1, 0, "x")
         with capture_logs() as lines:
-            await broadcaster.flush()
+            broadcaster.send("s1", "m1", 1, 0, "x")
+            await until(lambda: lines, "the failure")
 
     assert [line["action"] for line in lines] == ["deltas_dropped"]
 
 
-async def test_the_last_flush_does_not_wait_for_ever(monkeypatch):
-    monkeypatch.setattr(broadcast, "LAST_FLUSH_SECONDS", 0.05)
-    async with sending(lambda exchange: exchange.gone.wait()) as (_, broadcaster):
-        broadcaster.send("s1", "m1", 1, 0, "x")
-        with capture_logs() as lines:
-            await asyncio.wait_for(broadcaster.flush_last("m1", 1), BOUND)
-
-    assert [line["action"] for line in lines] == ["deltas_dropped"]
-
-
-async def test_concurrent_flushes_keep_the_order():
-    first_is_there, go_on = asyncio.Event(), asyncio.Event()
-
-    async def slow(exchange):
-        first_is_there.set()
-        await go_on.wait()
-        await accepts(exchange)
-
-    async with sending(slow, accepts) as (server, broadcaster):
-        broadcaster.send("s1", "m1", 1, 0, "a")
-        flushes = [asyncio.create_task(broadcaster.flush())]
-        await asyncio.wait_for(first_is_there.wait(), BOUND)
-        for offset, text in ((1, "b"), (2, "c")):
-            broadcaster.send("s1", "m1", 1, offset, text)
-            flushes.append(asyncio.create_task(broadcaster.flush()))
-        # Were the second not held back, this is when it would overtake the first.
-        await asyncio.sleep(0.05)
-        assert len(server.requests) == 1
-        go_on.set()
-        await asyncio.wait_for(asyncio.gather(*flushes), BOUND)
-
-    told = [payload for request in server.requests for payload in payloads_of(request)]
-    assert [(payload["offset"], payload["text"]) for payload in told] == [(0, "a"), (1, "bc")]
-
-
-async def test_the_loop_sends_what_comes():
-    arrived = asyncio.Event()
-
-    async def script(exchange):
-        await accepts(exchange)
-        arrived.set()
-
-    async with sending(script) as (server, broadcaster):
-        running = asyncio.create_task(broadcaster.run())
-        broadcaster.send("s1", "m1", 1, 0, "x")
-        await asyncio.wait_for(arrived.wait(), BOUND)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-
-    assert payloads_of(server.requests[0])[0]["text"] == "x"
-
-
-async def test_since_when_nothing_is_taken_is_known_until_something_is(monkeypatch):
-    async def refuses(exchange):
+async def test_since_when_nothing_is_taken_is_known_until_something_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(exchange: Exchange) -> None:
         await exchange.answer(500, {})
 
-    async with sending(refuses, refuses, accepts, refuses) as (_, broadcaster):
+    async with sending(fails, fails, accepts, fails) as (server, broadcaster):
 
-        async def say():
+        async def say(number: int) -> None:
             broadcaster.send("s1", "m1", 1, 0, "piece")
-            await broadcaster.flush()
+            await until(lambda: len(server.requests) == number, "the request")
+            await broadcaster.flush_last("m1")
 
         assert broadcaster.failing_since is None
-        await say()
+        await say(1)
         since = broadcaster.failing_since
         assert since is not None
-        await say()
+        await say(2)
         assert broadcaster.failing_since == since
-        await say()
+        await say(3)
         assert broadcaster.failing_since is None
 
-        await say()
+        await say(4)
         assert broadcaster.failing_since is not None
         monkeypatch.setattr(broadcast, "LATELY_SECONDS", 0.0)
         assert broadcaster.failing_since is None, "what failed long ago tells nothing of now"
 
 
-async def test_what_httpx_should_have_kept_to_itself_ends_nothing(monkeypatch):
+async def test_what_httpx_should_have_kept_to_itself_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """As over TLS, where a connection is lost while something is written."""
 
-    async def lose(*_, **__):
+    async def lose(*_: object, **__: object) -> None:
         raise anyio.EndOfStream
 
     async with sending() as (_, broadcaster):
         monkeypatch.setattr(broadcaster._client, "post", lose)
-        broadcaster.send("s1", "m1", 1, 0, "piece")
         with capture_logs() as lines:
-            await broadcaster.flush()
-    assert [(line["action"], line["error"]) for line in lines] == [("deltas_dropped", "EndOfStream")]
-
-
-async def test_a_last_flush_that_is_given_up_at_any_moment_costs_no_connection():
-    async with sending() as (server, broadcaster):
-        for moment in range(40):  # turns of the loop, more than a request takes here
-            await broadcaster._client.aclose()
-            broadcaster._client = httpx.AsyncClient(limits=httpx.Limits(max_connections=1), timeout=BOUND)
             broadcaster.send("s1", "m1", 1, 0, "piece")
-            flushing = asyncio.create_task(broadcaster.flush_last("m1", 1))
-            for _ in range(moment):
-                await asyncio.sleep(0)
-            flushing.cancel()
-            await asyncio.gather(flushing, return_exceptions=True)
-            assert (await broadcaster._client.post(f"{server.url}/", json={})).is_success, moment
-
-
-async def test_what_becomes_of_a_flush_that_was_given_up_is_nobodys_error(monkeypatch):
-    """The loop's handler tells an error where nobody waits for it: a defect."""
-    monkeypatch.setattr(broadcast, "LAST_FLUSH_SECONDS", 0.01)
-    unheard: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
-    may_end = asyncio.Event()
-
-    async def lose(exchange):
-        await may_end.wait()
-        await exchange.reset()
-
-    async with sending(lose) as (server, broadcaster):
-        broadcaster.send("s1", "m1", 1, 0, "piece")
-        await broadcaster.flush_last("m1", 1)
-        may_end.set()
-        await until(lambda: not api_http._under_way, "the end of the request")
-        gc.collect()
-        await asyncio.sleep(0)
-        assert len(server.requests) == 1
-    assert unheard == []
+            await until(lambda: lines, "the failure")
+    assert [(line["action"], line["error"]) for line in lines] == [("deltas_dropped", "EndOfStream")]

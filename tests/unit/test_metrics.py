@@ -11,6 +11,7 @@ from tests.unit.test_admission import call, fail
 from tests.unit.test_answer import FakeReplies, FakeStream, a_lease, answerer_of, claimed, closed_for, now, told
 from tests.unit.test_broadcast import sending
 from tests.unit.test_limits import Clock
+from tests.waiting import until
 from worker import metrics
 from worker.admission import STATES, Admission
 from worker.errors import ContentBlocked, DatabaseAway, ModelOverloaded, RateLimited
@@ -161,7 +162,7 @@ async def test_deltas(grown, status, counted):
     async with sending(answers) as (_, broadcaster):
         broadcaster.send("s1", "m1", 1, 0, "x")
         broadcaster.send("s2", "m2", 1, 0, "y")
-        await broadcaster.flush()
+        await until(lambda: grown(f"postbro_deltas_{counted}_total") == 2, "both to be counted")
 
     names = ("sent", "held_back", "dropped")
     assert [grown(f"postbro_deltas_{name}_total") for name in names] == [2 * (name == counted) for name in names]
