@@ -36,12 +36,16 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+# Of the make that runs the tests, perhaps: its words and job slots are not this one's.
+OF_MAKE = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")
+
+
 @contextmanager
 def making(folder: Path, **environment: str) -> Iterator["subprocess.Popen[str]"]:
     with subprocess.Popen(
         [shutil.which("make") or "make", "install", "PYTHON=./python"],
         cwd=folder,
-        env={**os.environ, **environment},
+        env={**{name: value for name, value in os.environ.items() if name not in OF_MAKE}, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
