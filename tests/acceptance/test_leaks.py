@@ -16,7 +16,7 @@ import pytest
 from tests.acceptance.faulty_model import FaultyModel
 from tests.people import People
 from tests.waiting import until
-from worker import service
+from worker import api_http, service
 from worker.config import WorkerSettings
 from worker.local.settings import Ports
 from worker.local.stack import Stack
@@ -77,7 +77,7 @@ async def test_tasks_and_files_are_no_more_than_before(
 
     await answer_in_every_way(people, database, faulty_model, EACH)
 
-    await until(lambda: tasks() == before, f"the tasks to be {dict(before)} again", 15)
+    await until(lambda: tasks() <= before, f"the tasks to be {dict(before)} again", 15)
     await until(lambda: files() <= files_before + MORE_FILES, f"the files to be {files_before} again", 15)
 
 
@@ -98,7 +98,8 @@ async def answer_in_every_way(people: People, database: Database, model: FaultyM
 
 def tasks() -> Counter[str]:
     """By name; an answer's is of its message, and the libraries' are numbered."""
-    names = (task.get_name() for task in asyncio.all_tasks())
+    # But for requests under way, which a worker at rest makes as well, each for a moment.
+    names = (task.get_name() for task in asyncio.all_tasks() - api_http._under_way)
     return Counter("Task" if name.startswith("Task-") else name.split(" ")[0] for name in names)
 
 

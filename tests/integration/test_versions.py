@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -407,16 +408,23 @@ class TestReplacing:
         with psycopg.connect(database_url) as first, ThreadPoolExecutor(1) as thread:
             first.execute(statement, [chat.session, "First", question])
 
+            is_tried = Event()
+
             def second() -> str | None:
+                """Asked again for as long as it is too busy: no lock is waited for longer than 300 ms."""
                 with psycopg.connect(database_url, autocommit=True) as late:
-                    try:
-                        late.execute(statement, [chat.session, "Second", question])
-                    except psycopg.Error as refused:
-                        return refused.sqlstate
-                return None
+                    while True:
+                        try:
+                            late.execute(statement, [chat.session, "Second", question])
+                        except psycopg.Error as refused:
+                            if refused.sqlstate != "PT429":
+                                return refused.sqlstate
+                        else:
+                            return None
+                        is_tried.set()
 
             waiting = thread.submit(second)
-            time.sleep(0.3)
+            assert is_tried.wait(10)
             assert not waiting.done()
             first.commit()
             assert waiting.result() == "PT409"
