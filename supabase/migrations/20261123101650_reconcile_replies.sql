@@ -89,15 +89,18 @@ exception when others then
 end
 $$;
 
+-- What was answered in a minute is what can be answered in one only if there was always something to answer: a crowd
+-- that comes to a project at rest is not refused.
 create function private.refuse_questions(max_wait_seconds double precision) returns void
 language sql
 set search_path = ''
 begin atomic
   update private.reconciler c
   set refuses_questions = queue.waiting > 20 and queue.waiting * 60.0 > max_wait_seconds * answered.last_minute
-    and answered.last_minute > 0
+    and answered.last_minute > 0 and coalesce(queue.due_and_waiting_since < now() - interval '1 min', false)
   from
-    (select count(*) as waiting from private.reply_queue q where q.worker_id is null) as queue,
+    (select count(*) as waiting, min(q.waiting_since) filter (where q.due_at <= now()) as due_and_waiting_since
+      from private.reply_queue q where q.worker_id is null) as queue,
     (select count(*) as last_minute from public.external_api_call_logs l
       where l.started_at > now() - interval '10 min' and l.finished_at > now() - interval '1 min'
         and l.outcome in ('ok', 'cancelled')) as answered;

@@ -1,7 +1,7 @@
 """Every unfinished reply has its place in the queue, whatever happens at once; what has none is found and mended."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -37,8 +37,11 @@ ASK = "insert into public.chat_messages (session_id, content) values (%s, 'The n
 
 
 @pytest.fixture(autouse=True)
-def reconciler_at_rest(database: Any) -> None:
-    database.execute("update private.reconciler set last_run_at = '-infinity', refuses_questions = false, mended = 0")
+def reconciler_at_rest(database: Any) -> Iterator[None]:
+    at_rest = "update private.reconciler set last_run_at = '-infinity', refuses_questions = false, mended = 0"
+    database.execute(at_rest)
+    yield
+    database.execute(at_rest)
 
 
 @pytest.fixture
@@ -492,6 +495,11 @@ def answered(database: Any) -> Callable[[int], None]:
     return answered_in_the_last_minute
 
 
+def busy_for_a_minute(database: Any) -> None:
+    """The queue was never empty in the last minute."""
+    database.execute("update private.reply_queue set waiting_since = waiting_since - interval '61 s'")
+
+
 def ask_rest(people: People, chat: Chat) -> tuple[int, str | None]:
     sent = people.signed_in(chat.user).post(
         "/chat_messages", json={"session_id": str(chat.session), "content": "Why?"}
@@ -505,6 +513,7 @@ def test_new_questions_are_refused_while_their_turn_would_come_too_late(
     waiting = [people.ask(people.make_chat()) for _ in range(30)]
     worker = make_holder()
     answered(2)  # a minute: the last of thirty comes in fifteen
+    busy_for_a_minute(database)
     worker.reconcile(max_wait=600)
     assert ask_rest(people, chat) == (429, "too_many_pending")
     answered(30)
@@ -514,18 +523,30 @@ def test_new_questions_are_refused_while_their_turn_would_come_too_late(
 
 
 def test_a_short_queue_is_never_too_long_and_no_pace_is_known_when_nothing_was_answered(
-    people: People, make_holder: MakeHolder, answered: Callable[[int], None], chat: Chat
+    people: People, database: Any, make_holder: MakeHolder, answered: Callable[[int], None], chat: Chat
 ) -> None:
     for _ in range(20):
         people.ask(people.make_chat())
     worker = make_holder()
     answered(1)
+    busy_for_a_minute(database)
     worker.reconcile(max_wait=600)
     assert ask_rest(people, chat)[0] == 201
     people.ask(people.make_chat())
+    busy_for_a_minute(database)
     answered(0)
     worker.reconcile(max_wait=600)
     assert ask_rest(people, people.make_chat())[0] == 201
+
+
+def test_a_crowd_that_comes_after_a_quiet_minute_is_not_refused(
+    people: People, make_holder: MakeHolder, answered: Callable[[int], None], chat: Chat
+) -> None:
+    for _ in range(30):
+        people.ask(people.make_chat())
+    answered(1)
+    make_holder().reconcile(max_wait=600)
+    assert ask_rest(people, chat)[0] == 201
 
 
 def test_a_refusal_ends_when_nobody_looks_any_more(
