@@ -133,7 +133,8 @@ begin
   for old in
     select q.* from private.reply_queue q
     where q.worker_id is null and q.waiting_since < now() - make_interval(secs => max_wait_seconds)
-    limit most for update skip locked
+    -- The last in line first: what a worker claims meanwhile is still what is due to it, each user's in turn.
+    order by q.place desc limit most for update skip locked
   loop
     looked := looked + 1;
     ended := ended + private.end_what_is_too_old(old)::integer;

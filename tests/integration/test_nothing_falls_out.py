@@ -464,6 +464,15 @@ def test_more_than_twenty_old_ones_are_ended_by_asking_again_at_once(
     assert {status_of(database, question) for question in questions} == {"failed"}
 
 
+def test_the_last_in_line_are_ended_first(people: People, database: Any, make_holder: MakeHolder) -> None:
+    user = people.make_user()
+    questions = [people.ask(people.make_chat(user)) for _ in range(25)]
+    database.execute("update private.reply_queue set waiting_since = waiting_since - interval '601 s'")
+    # Rows that were written last are read last: without an order, the first in line would be the first to go.
+    make_holder().reconcile(max_wait=600, every=60)
+    assert [status_of(database, question) for question in questions] == ["pending"] * 5 + ["failed"] * 20
+
+
 def test_what_is_old_and_being_settled_is_left_alone(
     people: People, database: Any, database_url: str, make_holder: MakeHolder, chat: Chat
 ) -> None:
