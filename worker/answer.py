@@ -161,7 +161,7 @@ class Answerer:
                 finally:
                     watched.sign_of_life = stream.sign_of_life
                     _note(call, stream)
-                    self._budget.learn(prompt.estimated_tokens, call.prompt_tokens or 0)
+                    self._budget.learn(claim.reply.session_id, prompt.estimated_tokens, call.prompt_tokens or 0)
         return stream.finish_reason or "stop"
 
     def _show(self, claim: Claim, watched: Watched, text: str) -> None:

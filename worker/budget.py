@@ -1,37 +1,39 @@
 """How long a prompt may be, in tokens: estimated beforehand, and corrected by what the provider counts."""
 
-BYTES_PER_TOKEN = 4
-"""Of UTF-8: four letters of English, and a little more than one character of Chinese or Japanese."""
-CAPTION_SHARE = 0.25
-"""What the captions of a prompt may take of it."""
-NEWS_WEIGHT = 0.2
+from collections import OrderedDict
+
+POSTS_SHARE, ANALYSES_SHARE = 0.3, 0.15
+"""What they may take at most of the room beside the persona. The question has the rest, and then the history."""
+NEWS_WEIGHT = 0.5
 LEAST_RATIO, GREATEST_RATIO = 0.5, 3.0
 """Whatever a provider counts: one strange figure must neither empty the history nor let everything through."""
-
-
-def estimate(text: str) -> int:
-    """Tokens, before any correction."""
-    return -(-len(text.encode("utf-8", "surrogatepass")) // BYTES_PER_TOKEN)
+CHATS = 1_000
+"""Of so many, the last that were answered, it is known how their tokens are counted."""
 
 
 class Budget:
-    """One for the process: what it learns from one chat holds for the next."""
+    """One for the process. What it learns from a chat holds for that chat alone: its texts are of their own kind.
+
+    `tokens` is the longest prompt.
+    """
 
     def __init__(self, tokens: int) -> None:
-        self._tokens = tokens
-        self.ratio = 1.0
+        self.tokens = tokens
+        self._ratios: OrderedDict[str, float] = OrderedDict()
+
+    def ratio(self, session_id: str) -> float:
         """Tokens counted for each one estimated, as a running mean."""
+        return self._ratios.get(session_id, 1.0)
 
-    @property
-    def caption_tokens(self) -> int:
-        """Uncorrected: a chat's post reads the same in each of its prompts, or no cache could hold it."""
-        return int(self._tokens * CAPTION_SHARE)
+    def allows(self, estimated: int, session_id: str) -> bool:
+        return estimated * self.ratio(session_id) <= self.tokens
 
-    def allows(self, estimated: int) -> bool:
-        return estimated * self.ratio <= self._tokens
-
-    def learn(self, estimated: int, counted: int) -> None:
+    def learn(self, session_id: str, estimated: int, counted: int) -> None:
         if estimated <= 0 or counted <= 0:
             return
         news = min(GREATEST_RATIO, max(LEAST_RATIO, counted / estimated))
-        self.ratio += NEWS_WEIGHT * (news - self.ratio)
+        known = self.ratio(session_id)
+        self._ratios[session_id] = known + NEWS_WEIGHT * (news - known)
+        self._ratios.move_to_end(session_id)
+        if len(self._ratios) > CHATS:
+            self._ratios.popitem(last=False)

@@ -6,17 +6,21 @@ cache can hold it.
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Any
 
-from worker import budget
-from worker.budget import Budget
+from worker import parts, tokens
+from worker.budget import ANALYSES_SHARE, POSTS_SHARE, Budget
 from worker.models import Message, Reply
+from worker.parts import Part
 
 SUMMARY_WORDS = 300
 HISTORY_MESSAGES = 20
+DEEPEST = 16
+"""Levels of a value that are shown."""
 
 _TEMPLATE = (Path(__file__).parent / "prompts" / "chat.txt").read_text()
 PROMPT_VERSION = "chat-" + hashlib.sha256(_TEMPLATE.encode()).hexdigest()[:8]
@@ -34,50 +38,38 @@ class Prompt:
 
 
 def build_chat_prompt(reply: Reply, within: Budget) -> Prompt:
-    """Everything that one call to the model needs. What is over the budget costs the oldest turns, and no more."""
-    caption_tokens = within.caption_tokens // max(1, len(reply.posts))
-    posts = "\n\n".join(_render_post(build_post_context(post, caption_tokens)) for post in reply.posts)
-    analyses = "\n\n".join(build_analysis_summary(analysis) for analysis in reply.analyses)
-    instruction = Template(_TEMPLATE).substitute(fence=_fence(reply), post=posts, analysis=analyses)
-    estimated = budget.estimate(instruction) + budget.estimate(reply.question)
-    history, estimated = _newest_turns(reply.history[-HISTORY_MESSAGES:], estimated, within)
+    """Everything that one call to the model needs, in no more tokens than the budget, as estimated.
+
+    The instruction depends on post and analysis alone. The question has what it leaves, and then the newest turns.
+    """
+    fence = _fence(reply)
+    room = within.tokens - tokens.estimate(_instruction(fence, "", ""))
+    instruction = _instruction(
+        fence,
+        parts.fit_groups([_parts_of_post(post) for post in reply.posts], int(room * POSTS_SHARE)),
+        parts.fit_groups([_parts_of_analysis(analysis) for analysis in reply.analyses], int(room * ANALYSES_SHARE)),
+    )
+    estimated = tokens.estimate(instruction)
+    question = _question(reply.question, within.tokens - estimated)
+    estimated += tokens.estimate(question)
+    history, estimated = _newest_turns(reply.history[-HISTORY_MESSAGES:], estimated, reply.session_id, within)
     return Prompt(
         system_instruction=instruction,
-        contents=[*build_chat_history(history), _turn("user", reply.question)],
+        contents=[*build_chat_history(history), _turn("user", question)],
         estimated_tokens=estimated,
     )
 
 
 def build_analysis_summary(analysis: dict[str, Any]) -> str:
-    """The named fields of an analysis as readable text, at most 300 words; the tail is cut, with a mark."""
-    sections = [
-        _listed("Quick takeaways", analysis.get("quick_takeaways")),
-        _labelled("Creator context", analysis.get("creator_context")),
-        _labelled("Viral status", analysis.get("viral_status")),
-        _listed("Frameworks", analysis.get("frameworks")),
-        _listed("Key insights", analysis.get("key_insights")),
-    ]
-    return _first_words("\n".join(section for section in sections if section), SUMMARY_WORDS)
+    """The named fields of an analysis as readable text, at most 300 words; what is cut says so."""
+    return parts.render(
+        {label: value for part in _parts_of_analysis(analysis) for label, value in part.fields.items()}
+    )
 
 
-def build_post_context(post: dict[str, Any], caption_tokens: int | None = None) -> dict[str, str]:
-    """Label → value, in the order in which the model reads them; what the post lacks is left out.
-
-    A caption of more than `caption_tokens` is shortened, and a field of its own says so.
-    """
-    caption, notice = _shortened(str(post.get("caption") or ""), caption_tokens)
-    fields = {
-        "Platform": post.get("platform"),
-        "Creator": post.get("creator"),
-        "URL": post.get("url"),
-        "Posted": post.get("posted_at"),
-        "Caption": caption,
-        "Caption shortened": notice,
-        "Metrics": "; ".join(f"{name}: {as_line(value)}" for name, value in (post.get("metrics") or {}).items()),
-        "Media": "; ".join(as_line(item) for item in post.get("media") or []),
-    }
-    # A caption of several lines is indented: none of its lines can pass for a field of its own.
-    return {label: "\n    ".join(str(value).strip().splitlines()) for label, value in fields.items() if value}
+def build_post_context(post: dict[str, Any]) -> dict[str, str]:
+    """Label → value, in the order in which the model reads them; what the post lacks is left out."""
+    return {label: value for part in _parts_of_post(post) for label, value in part.fields.items()}
 
 
 def build_chat_history(messages: list[Message]) -> list[dict[str, Any]]:
@@ -85,69 +77,125 @@ def build_chat_history(messages: list[Message]) -> list[dict[str, Any]]:
     return [_turn(_ROLES[message.role], message.content) for message in messages[-HISTORY_MESSAGES:]]
 
 
-def _newest_turns(messages: list[Message], estimated: int, within: Budget) -> tuple[list[Message], int]:
+def _instruction(fence: str, post: str, analysis: str) -> str:
+    return _sendable(Template(_TEMPLATE).substitute(fence=fence, post=post, analysis=analysis))
+
+
+def _question(question: str, room: int) -> str:
+    """The question; its beginning, and a notice, where it is longer than the room."""
+    if tokens.estimate(question) <= room:
+        return question
+    notice = " …\n\n(The question was shortened: these are the first {:,} of its {:,} characters.)"
+    longest = notice.format(len(question), len(question))
+    kept = tokens.beginning(question, room - tokens.estimate(longest))
+    return kept + notice.format(len(kept), len(question))
+
+
+def _turn(role: str, text: str) -> dict[str, Any]:
+    return {"role": role, "parts": [{"text": _sendable(text)}]}
+
+
+def _sendable(text: str) -> str:
+    """Without halves of surrogate pairs, which no request can hold."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _newest_turns(
+    messages: list[Message], estimated: int, session_id: str, within: Budget
+) -> tuple[list[Message], int]:
     """What of the history the budget allows beside `estimated`, and the estimate with it. A turn stays whole."""
     kept: list[Message] = []
     turn: list[Message] = []
     for message in reversed(messages):
         turn.insert(0, message)
         if message.role == "user":
-            with_turn = estimated + sum(budget.estimate(each.content) for each in turn)
-            if not within.allows(with_turn):
+            with_turn = estimated + sum(tokens.estimate(each.content) for each in turn)
+            if not within.allows(with_turn, session_id):
                 break
             kept, estimated, turn = [*turn, *kept], with_turn, []
     return kept, estimated
 
 
-def _shortened(caption: str, tokens: int | None) -> tuple[str, str]:
-    """The caption within its share, and the notice for the model if that is not all of it."""
-    if tokens is None or budget.estimate(caption) <= tokens:
-        return caption, ""
-    # A cut within a character leaves half of it, which goes.
-    kept = caption.encode()[: tokens * budget.BYTES_PER_TOKEN].decode(errors="ignore")
-    return f"{kept} …", f"these are the first {len(kept):,} of its {len(caption):,} characters"
+def _parts_of_post(post: dict[str, Any]) -> list[Part]:
+    return _parts(post, _POST)
 
 
-def _turn(role: str, text: str) -> dict[str, Any]:
-    return {"role": role, "parts": [{"text": text}]}
+def _parts_of_analysis(analysis: dict[str, Any]) -> list[Part]:
+    """At most 300 words in all; no section takes another's."""
+    sections = _parts(analysis, _ANALYSIS)
+    shares = parts.fair([section.word_count for section in sections], SUMMARY_WORDS)
+    return [section.within_words(share) for section, share in zip(sections, shares, strict=True)]
 
 
-def _render_post(context: dict[str, str]) -> str:
-    return "\n".join(f"{label}: {value}" for label, value in context.items())
+def _parts(row: dict[str, Any], read_as: dict[str, tuple[str, Callable[[Any], str]]]) -> list[Part]:
+    """What is not empty. `wholes` has what the database knows of values that it may have cut: see reply_context."""
+    wholes = row.get("wholes") or {}
+    found = []
+    for name, (label, read) in read_as.items():
+        value = row.get(name)
+        text = read(value) if value else ""
+        size = len(value) if isinstance(value, str | list | dict) else 0
+        whole = wholes.get(name, size)
+        if isinstance(value, list | dict):
+            entries = f"{size:,} of its {whole:,} entries" if whole != size else ""
+            part = Part(label, text, len(text), entries)
+        else:
+            part = Part(label, text, max(whole, len(text)), is_cut=whole != size)
+        if text or whole != size:
+            found.append(part)
+    return found
 
 
-def _labelled(label: str, value: Any) -> str:
-    return f"{label}: {as_line(value)}" if value else ""
-
-
-def _listed(label: str, values: Any) -> str:
-    items = values if isinstance(values, list) else [values] if values else []
-    return "\n".join([f"{label}:", *(f"- {as_line(item)}" for item in items)]) if items else ""
-
-
-def as_line(value: Any) -> str:
+def as_line(value: Any, levels: int = DEEPEST) -> str:
     """One line for a value of any shape; {"name", "explanation"} reads as a definition."""
     if isinstance(value, str):
         return " ".join(value.split())
+    if isinstance(value, dict | list) and not levels:
+        return "…"
     if isinstance(value, dict) and set(value) == {"name", "explanation"}:
-        return f"{as_line(value['name'])}: {as_line(value['explanation'])}"
+        return f"{as_line(value['name'], levels - 1)}: {as_line(value['explanation'], levels - 1)}"
     if isinstance(value, dict):
-        return ", ".join(f"{as_line(name)} {as_line(part)}" for name, part in value.items())
-    return json.dumps(value, ensure_ascii=False)
+        return ", ".join(f"{as_line(name)} {as_line(part, levels - 1)}" for name, part in value.items())
+    if isinstance(value, list):
+        return f"[{', '.join(as_line(item, levels - 1) for item in value)}]"
+    return json.dumps(value)
 
 
-def _first_words(text: str, limit: int) -> str:
-    """Keeps the lines, and cuts after `limit` words."""
-    left = limit
-    lines = []
-    for line in text.splitlines():
-        words = line.split(" ")
-        if len(words) > left:
-            lines.append(" ".join([*words[:left], "…"]) if left else "…")
-            break
-        lines.append(line)
-        left -= len(words)
-    return "\n".join(lines)
+def _as_field(value: Any) -> str:
+    """Further lines are indented: none of them can pass for a field of its own."""
+    return "\n    ".join(str(value).strip().splitlines())
+
+
+def _in_a_row(values: Any) -> str:
+    if isinstance(values, dict):
+        return "; ".join(f"{as_line(name)}: {as_line(value)}" for name, value in values.items())
+    return "; ".join(map(as_line, _items(values)))
+
+
+def _as_list(values: Any) -> str:
+    return "".join(f"\n- {as_line(item)}" for item in _items(values))
+
+
+def _items(values: Any) -> list[Any]:
+    return values if isinstance(values, list) else [values]
+
+
+_POST: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "platform": ("Platform", _as_field),
+    "creator": ("Creator", _as_field),
+    "url": ("URL", _as_field),
+    "posted_at": ("Posted", _as_field),
+    "caption": ("Caption", _as_field),
+    "metrics": ("Metrics", _in_a_row),
+    "media": ("Media", _in_a_row),
+}
+_ANALYSIS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "quick_takeaways": ("Quick takeaways", _as_list),
+    "creator_context": ("Creator context", as_line),
+    "viral_status": ("Viral status", as_line),
+    "frameworks": ("Frameworks", _as_list),
+    "key_insights": ("Key insights", _as_list),
+}
 
 
 def _fence(reply: Reply) -> str:

@@ -5,6 +5,9 @@ from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
+LONGEST_INTEGER = 4_000
+"""Digits; a longer one is read as text."""
+
 
 @dataclass(frozen=True)
 class Message:
@@ -37,7 +40,7 @@ class Reply:
 
         Raises ValueError, KeyError, TypeError or RecursionError where the row or its context cannot be read.
         """
-        context = json.loads(row["context"])
+        context = json.loads(row["context"], parse_int=_integer)
         return cls(
             message_id=row["message_id"],
             session_id=row["session_id"],
@@ -51,6 +54,11 @@ class Reply:
             analyses=context["analyses"],
             waiting_ms=row["waiting_ms"],
         )
+
+
+def _integer(digits: str) -> int | str:
+    """Postgres knows integers of 131,072 digits; Python reads 4,300, and raises beyond that."""
+    return int(digits) if len(digits) <= LONGEST_INTEGER else digits
 
 
 @dataclass(frozen=True)

@@ -459,7 +459,7 @@ def levels(count: int) -> str:
 
 
 DEEP_OR_LARGE = {
-    "16 levels": levels(16),
+    "17 levels": levels(17),
     "2,000 levels": levels(2000),
     "5,000 levels": levels(5000),
     "5 MB": '{"a": "' + "x" * 5_000_000 + '"}',
@@ -480,6 +480,7 @@ def test_a_post_that_is_too_deep_or_too_large_is_answered_without_that_part(
     assert replies.keys() == questions
     (post,) = next(reply["posts"] for reply in replies.values() if reply["session_id"] == str(chat.session))
     assert (post["metrics"], post["media"]) == ({}, [])
+    assert (post["wholes"]["metrics"], post["wholes"]["media"]) == (1, 1)
 
 
 def test_an_analysis_of_many_megabytes_makes_no_large_claim(

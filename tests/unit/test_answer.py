@@ -507,7 +507,7 @@ async def test_the_estimate_learns_from_what_the_provider_counts():
     gemini, _, _ = await told(FakeStream("x", usage=Usage(prompt=100_000)), budget=budget)
 
     assert gemini.asked[0][1].estimated_tokens > 100
-    assert budget.ratio > 1
+    assert budget.ratio("s1") > 1
 
 
 async def test_a_prompt_that_cannot_be_built_is_our_fault():

@@ -1,55 +1,57 @@
-"""What a prompt costs in tokens, roughly, and how the estimate learns."""
+"""How the estimate of a prompt learns, for each chat by itself."""
 
 import pytest
 
-from worker.budget import GREATEST_RATIO, LEAST_RATIO, Budget, estimate
+from worker.budget import CHATS, GREATEST_RATIO, LEAST_RATIO, Budget
 
 
-@pytest.mark.parametrize(
-    ("text", "least", "most"),
-    [
-        ("", 0, 0),
-        ("a", 1, 1),
-        ("How can I improve this post?" * 100, 600, 800),
-        ("这个帖子为什么这么成功" * 100, 700, 1100),
-        ("Почему это сработало" * 100, 500, 1100),
-        ("\ud83d", 1, 1),
-    ],
-)
-def test_an_estimate_is_near_in_every_script(text, least, most):
-    assert least <= estimate(text) <= most
+def learned(estimated: int, counted: int, times: int = 1) -> Budget:
+    budget = Budget(1000)
+    for _ in range(times):
+        budget.learn("chat", estimated, counted)
+    return budget
 
 
 def test_the_limit_itself_is_allowed():
-    assert Budget(1000).allows(1000)
-    assert not Budget(1000).allows(1001)
+    assert Budget(1000).allows(1000, "chat")
+    assert not Budget(1000).allows(1001, "chat")
 
 
-def test_it_learns_slowly_what_the_provider_counts():
-    budget = Budget(1000)
+def test_it_learns_by_and_by_what_the_provider_counts():
+    assert 1 < learned(100, 200).ratio("chat") < 2
 
-    budget.learn(100, 200)
-    assert 1 < budget.ratio < 1.5
-    for _ in range(50):
-        budget.learn(100, 200)
+    budget = learned(100, 200, times=20)
 
-    assert budget.ratio == pytest.approx(2, abs=0.01)
-    assert budget.allows(499)
-    assert not budget.allows(501)
+    assert budget.ratio("chat") == pytest.approx(2, abs=0.01)
+    assert budget.allows(499, "chat")
+    assert not budget.allows(501, "chat")
+
+
+def test_what_one_chat_teaches_holds_for_no_other():
+    budget = learned(100, 300, times=20)
+
+    assert not budget.allows(500, "chat")
+    assert budget.ratio("other") == 1
+    assert budget.allows(1000, "other")
+
+
+def test_it_knows_the_chats_that_were_answered_last():
+    budget = learned(100, 200)
+    for number in range(CHATS - 1):
+        budget.learn(f"chat {number}", 100, 200)
+    budget.learn("chat", 100, 200)
+    budget.learn("one more", 100, 200)
+
+    assert budget.ratio("chat 0") == 1
+    assert all(budget.ratio(f"chat {number}") == 1.5 for number in range(1, CHATS - 1))
+    assert budget.ratio("chat") == 1.75
 
 
 @pytest.mark.parametrize(("counted", "bound"), [(1, LEAST_RATIO), (1_000_000, GREATEST_RATIO)])
 def test_strange_figures_have_bounds(counted, bound):
-    budget = Budget(1000)
-    for _ in range(100):
-        budget.learn(100, counted)
-
-    assert budget.ratio == pytest.approx(bound, abs=0.01)
+    assert learned(100, counted, times=100).ratio("chat") == pytest.approx(bound, abs=0.01)
 
 
 @pytest.mark.parametrize(("estimated", "counted"), [(0, 5), (5, 0)])
 def test_no_figure_is_no_news(estimated, counted):
-    budget = Budget(1000)
-    budget.learn(estimated, counted)
-
-    assert budget.ratio == 1
+    assert learned(estimated, counted).ratio("chat") == 1

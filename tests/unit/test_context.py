@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from worker import context
-from worker.budget import Budget, estimate
+from worker.budget import ANALYSES_SHARE, POSTS_SHARE, Budget
 from worker.context import (
     PROMPT_VERSION,
     build_analysis_summary,
@@ -14,6 +14,7 @@ from worker.context import (
     build_post_context,
 )
 from worker.models import Message, Reply
+from worker.tokens import estimate
 
 POST = {
     "platform": "instagram",
@@ -58,12 +59,17 @@ def reply(posts=(POST,), analyses=(ANALYSIS,), history=(), question="Why?") -> R
 
 def build_chat_prompt(claimed: Reply, tokens: int = 32_000, ratio: float = 1.0) -> context.Prompt:
     budget = Budget(tokens)
-    budget.ratio = ratio
+    for _ in range(20):
+        budget.learn(claimed.session_id, 1_000, int(1_000 * ratio))
     return context.build_chat_prompt(claimed, budget)
 
 
 def instruction(**changes) -> str:
     return build_chat_prompt(reply(**changes)).system_instruction
+
+
+def instruction_within(tokens: int, **changes) -> str:
+    return build_chat_prompt(reply(**changes), tokens).system_instruction
 
 
 FENCE = "043a718774c572bd"  # of the chat "s"
@@ -123,7 +129,7 @@ def test_the_last_twenty_messages_are_the_history():
 
 def turns(*lengths: int) -> list[Message]:
     """Turns whose questions and answers have this many tokens each."""
-    texts = [(f"{n:04}" * length) for n, length in enumerate(lengths)]
+    texts = [str(n % 10) * length for n, length in enumerate(lengths)]
     return [Message(role, text) for text in texts for role in ("user", "assistant")]
 
 
@@ -139,11 +145,12 @@ def test_the_estimate_is_of_everything_that_is_sent():
 
 def test_the_oldest_turns_go_first_and_whole():
     history = turns(100, 300, 100, 100)
-    bare = build_chat_prompt(reply()).estimated_tokens
+    question = "Why? " * 700  # so long a prompt that post and analysis are whole
+    bare = build_chat_prompt(reply(question=question)).estimated_tokens
 
     def kept(tokens: int) -> int:
-        contents = contents_of(build_chat_prompt(reply(history=history), bare + tokens))
-        assert contents[-1] == "Why?"
+        contents = contents_of(build_chat_prompt(reply(history=history, question=question), bare + tokens))
+        assert contents[-1] == question
         assert contents[:-1] == [message.content for message in history[len(history) - len(contents) + 1 :]]
         return len(contents) - 1
 
@@ -158,50 +165,159 @@ def test_the_provider_s_own_count_corrects_the_budget():
     assert len(build_chat_prompt(reply(history=history), tokens, ratio=1.1).contents) == 3
 
 
-def test_post_analysis_and_question_stay_whatever_they_cost():
-    prompt = build_chat_prompt(reply(history=turns(10), question="Why? " * 800), tokens=10)
+def test_a_question_beyond_what_post_and_analysis_leave_is_shortened_and_the_model_is_told():
+    question = "Why? " * 800
 
-    assert prompt.system_instruction.count("918273") == 1
-    assert SUMMARY in prompt.system_instruction
-    assert contents_of(prompt) == ["Why? " * 800]
+    prompt = build_chat_prompt(reply(history=turns(10), question=question), tokens=1_000)
+
+    [shown] = contents_of(prompt)
+    kept, notice = shown.split(" …\n\n")
+    assert question.startswith(kept)
+    assert notice == f"(The question was shortened: these are the first {len(kept):,} of its 4,000 characters.)"
+    assert 950 <= prompt.estimated_tokens <= 1_000
+
+
+def test_every_question_that_can_be_asked_is_whole_by_default():
+    """4,000 characters of the dearest kind, beside a post and an analysis that want all that there is."""
+    most = [{"caption": "\U00013000" * 50_000}]
+    analysis = {name: ["\U00013000" * 20_000] for name in ("quick_takeaways", "frameworks", "key_insights")}
+
+    prompt = build_chat_prompt(reply(most, [analysis], turns(10), "\U00013000" * 4_000))
+
+    assert contents_of(prompt)[-1] == "\U00013000" * 4_000
+    assert prompt.estimated_tokens <= 32_000
+
+
+def post_room(tokens: int) -> int:
+    """What posts may take."""
+    return int((tokens - estimate(instruction(posts=[], analyses=[]))) * POSTS_SHARE)
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "语", "🧑"])
 def test_a_caption_beyond_its_share_is_shortened_and_the_model_is_told(letter):
-    caption = letter * 20_000
+    caption = letter * 40_000
     post = body_of(build_chat_prompt(reply(posts=[{**POST, "caption": caption}]), 8_000).system_instruction, "post")
 
     lines = dict(line.split(": ", 1) for line in post.splitlines())
     kept = len(lines["Caption"].removesuffix(" …"))
     assert lines["Caption"] == letter * kept + " …"
-    assert 1_990 <= estimate(letter * kept) <= 2_000
-    assert lines["Caption shortened"] == f"these are the first {kept:,} of its 20,000 characters"
+    assert post_room(8_000) - 30 <= estimate(post) <= post_room(8_000)
+    assert lines["Caption shortened"] == f"these are the first {kept:,} of its 40,000 characters"
     assert lines["Metrics"] == "likes: 918273; engagement_rate: 13.2%"
+    assert lines.keys() == {*build_post_context(POST), "Caption shortened"}
 
 
 def test_a_caption_within_its_share_is_whole():
-    caption = "x" * 8_000  # 2,000 tokens
+    caption = "x" * 4 * (post_room(8_000) - 10)
 
     post = body_of(build_chat_prompt(reply(posts=[{"caption": caption}]), 8_000).system_instruction, "post")
 
     assert post == f"Caption: {caption}"
 
 
-def test_several_captions_share_the_share():
+def test_several_posts_share_the_share():
     posts = [{"caption": "x" * 8_000}] * 2
 
     post = body_of(build_chat_prompt(reply(posts=posts), 8_000).system_instruction, "post")
 
     assert post.count("Caption shortened") == 2
+    assert estimate(post) <= post_room(8_000)
 
 
-def test_a_caption_is_cut_alike_whatever_was_learned():
+def test_a_short_post_leaves_its_share_to_a_long_one():
+    posts = [{"caption": "short"}, {"caption": "x" * 6_000}]
+
+    post = body_of(build_chat_prompt(reply(posts=posts), 8_000).system_instruction, "post")
+
+    assert post == f"Caption: short\n\nCaption: {'x' * 6_000}"
+
+
+def test_of_more_posts_than_there_is_room_for_the_number_is_told():
+    posts = [{"caption": "x" * 8_000}] * 500
+
+    post = body_of(build_chat_prompt(reply(posts=posts), 8_000).system_instruction, "post")
+
+    assert post == "Left out: 500 of 500, too large"
+
+
+PARTS_OF_A_POST = {
+    "platform": "Platform",
+    "creator": "Creator",
+    "url": "URL",
+    "posted_at": "Posted",
+    "caption": "Caption",
+    "metrics": "Metrics",
+    "media": "Media",
+}
+
+
+@pytest.mark.parametrize("name", PARTS_OF_A_POST)
+def test_no_part_of_a_post_takes_the_place_of_another(name):
+    huge = {"metrics": {"n" * 100_000: 1}, "media": ["n" * 100_000]}.get(name, "n" * 100_000)
+
+    post = body_of(build_chat_prompt(reply(posts=[{**POST, name: huge}]), 8_000).system_instruction, "post")
+
+    label = PARTS_OF_A_POST[name]
+    lines = dict(line.split(": ", 1) for line in post.splitlines())
+    assert lines.keys() == {*build_post_context(POST), f"{label} shortened"}
+    assert {key: value for key, value in lines.items() if label not in key} == {
+        key: value for key, value in build_post_context(POST).items() if key != label
+    }
+
+
+def test_what_has_no_room_at_all_is_said_to_be_left_out():
+    huge = dict.fromkeys(PARTS_OF_A_POST, "n" * 100000)
+    huge |= {"metrics": {"n" * 100_000: 1}, "media": ["n" * 100_000]}
+
+    post = body_of(build_chat_prompt(reply(posts=[huge]), 1_000).system_instruction, "post")
+
+    for label in PARTS_OF_A_POST.values():
+        assert f"{label} shortened: " in post or f"{label} left out: too large" in post
+
+
+@pytest.mark.parametrize(
+    ("post", "shown"),
+    [
+        (
+            {"caption": "abc", "wholes": {"caption": 70_000}},
+            {"Caption": "abc …", "Caption shortened": "these are the first 3 of its 70,000 characters"},
+        ),
+        (
+            {"media": ["a", "b"], "wholes": {"media": 10_000}},
+            {"Media": "a; b", "Media shortened": "these are 2 of its 10,000 entries"},
+        ),
+        ({"metrics": {}, "wholes": {"metrics": 3}}, {"Metrics left out": "too large"}),
+        ({"media": [], "wholes": {"media": -1}}, {"Media left out": "too large"}),
+        ({"caption": "abc", "media": [], "wholes": {"caption": 3}}, {"Caption": "abc"}),
+    ],
+)
+def test_what_the_database_has_cut_is_told(post, shown):
+    assert build_post_context(post) == shown
+
+
+def test_what_the_database_has_cut_and_is_still_too_long_is_told_once():
+    post = {"caption": "x" * 50_000, "media": ["y" * 9] * 5_000, "wholes": {"caption": 70_000, "media": 10_000}}
+
+    lines = body_of(build_chat_prompt(reply(posts=[post]), 8_000).system_instruction, "post").splitlines()
+
+    assert [line.split(":")[0] for line in lines] == ["Caption", "Caption shortened", "Media", "Media shortened"]
+    assert lines[1].endswith(" of its 70,000 characters")
+    assert lines[3].startswith("Media shortened: these are 5,000 of its 10,000 entries, the first ")
+
+
+def test_a_caption_is_cut_alike_whatever_was_learned_and_asked():
     """Or the provider's cache could not hold the beginning of a chat's prompts."""
-    long = [{"caption": "x" * 20_000}]
+    long = {"posts": [{"caption": "x" * 20_000}], "analyses": [{"viral_status": "y" * 20_000}]}
 
-    learned = build_chat_prompt(reply(posts=long), 8_000, ratio=2.0)
+    first = build_chat_prompt(reply(**long), 8_000)
 
-    assert learned.system_instruction == build_chat_prompt(reply(posts=long), 8_000).system_instruction
+    assert "Caption shortened" in first.system_instruction
+    for others in (
+        build_chat_prompt(reply(**long), 8_000, ratio=2.0),
+        build_chat_prompt(reply(**long, question="How? " * 800), 8_000),
+        build_chat_prompt(reply(**long, history=turns(500, 500)), 8_000),
+    ):
+        assert others.system_instruction == first.system_instruction
 
 
 def test_summary_of_an_analysis():
@@ -223,7 +339,9 @@ def test_an_empty_analysis_is_an_empty_summary():
 
 
 def words_of(summary: str) -> list[str]:
-    return [word for word in summary.split() if word != "…"]
+    """Without the notices."""
+    lines = [line for line in summary.splitlines() if " shortened: " not in line]
+    return [word for line in lines for word in line.split() if word != "…"]
 
 
 @pytest.mark.parametrize("length", [299, 300, 301, 5_000])
@@ -232,24 +350,53 @@ def test_a_summary_has_at_most_300_words(length):
     summary = build_analysis_summary({"viral_status": " ".join(["word"] * (length - 2))})
 
     assert len(words_of(summary)) == min(length, 300)
-    assert summary.endswith("…") == (length > 300)
+    assert (" …\nViral status shortened: these are the first 1,489 of its " in summary) == (length > 300)
 
 
 def test_a_long_summary_keeps_its_lines():
     takeaways = [f"number {n} of many" for n in range(200)]
 
-    lines = build_analysis_summary({"quick_takeaways": takeaways}).splitlines()
+    *lines, notice = build_analysis_summary({"quick_takeaways": takeaways}).splitlines()
 
     assert lines[:3] == ["Quick takeaways:", "- number 0 of many", "- number 1 of many"]
     assert lines[:-1] == ["Quick takeaways:", *(f"- number {n} of many" for n in range(len(lines) - 2))]
     assert lines[-1].endswith("…")
+    assert notice.startswith("Quick takeaways shortened: these are the first ")
     assert len(words_of("\n".join(lines))) == 300
 
 
-def test_a_cut_between_lines_has_its_mark():
-    exact = {"viral_status": " ".join(["word"] * 298), "key_insights": ["more"]}
+def test_no_section_of_an_analysis_takes_the_words_of_another():
+    long = {**ANALYSIS, "quick_takeaways": ["word " * 5_000], "frameworks": ["word " * 5_000]}
 
-    assert build_analysis_summary(exact).splitlines()[1:] == ["…"]
+    summary = build_analysis_summary(long)
+
+    for short in ("Creator context: A baker who bakes.", "Viral status: Viral.", "- The hook held 83.21%."):
+        assert short in summary.splitlines()
+    assert len(words_of(summary)) == 300
+
+
+@pytest.mark.parametrize(
+    ("letters", "most"),
+    [("知識は力である。", 600), ("ความรู้คืออำนาจ", 1_500), ("ចំណេះដឹងជាអំណាច", 1_500), ("x", 6_000)],
+    ids=["japanese", "thai", "khmer", "one word"],
+)
+def test_a_summary_without_blanks_has_300_words_too(letters, most):
+    """At two, five and twenty characters a word."""
+    text = (letters * 20_000)[:20_000]
+
+    shown, notice = build_analysis_summary({"viral_status": text}).splitlines()
+
+    assert most - 50 <= len(shown) <= most + 20
+    assert notice.endswith(" of its 20,000 characters")
+
+
+def test_analyses_stay_within_their_share_of_tokens():
+    """Words of dear characters: 300 are more than that."""
+    text = instruction_within(8_000, analyses=[{"viral_status": "\U00013000" * 20_000}] * 2)
+
+    body = body_of(text, "analysis")
+    assert body.count("Viral status shortened: these are the first ") == 2
+    assert estimate(body) <= int((8_000 - estimate(instruction(posts=[], analyses=[]))) * ANALYSES_SHARE)
 
 
 def test_a_post_in_the_order_of_reading():
