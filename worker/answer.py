@@ -13,13 +13,14 @@ from worker.broadcast import Broadcaster
 from worker.budget import Budget
 from worker.claim import Claim
 from worker.context import Prompt
-from worker.errors import DatabaseError, DatabaseRefused, InternalError, ModelError, NoModel, TimedOut
+from worker.errors import DatabaseError, DatabaseRefused, EmptyReply, InternalError, ModelError, NoModel, TimedOut
 from worker.gemini import Gemini, ModelStream
 from worker.lease import Lease
 from worker.models import Call
+from worker.repetition import Repetition
 from worker.replies import Replies
 from worker.route import Route
-from worker.text import Cleaner, utf16_length
+from worker.text import Cleaner, is_blank, utf16_length
 from worker.traces import Traces
 
 log = structlog.get_logger()
@@ -83,7 +84,7 @@ class Answerer:
                 return outcome
 
     async def _attempt(self, claim: Claim, lease: Lease, call: Call, route: Route, deadline: float) -> str:
-        """One call to the model; answers stop, max_tokens or cancelled. Raises NoModel where none may be asked."""
+        """One call to the model; answers a finish reason. Raises NoModel where none may be asked."""
         try:
             prompt = context.build_chat_prompt(claim.reply, self._budget)
         except Exception as error:
@@ -151,12 +152,17 @@ class Answerer:
             await asyncio.gather(stopped, streaming, return_exceptions=True)
 
     async def _stream(self, claim: Claim, call: Call, prompt: Prompt) -> str:
-        cleaner, model = Cleaner(), str(call.model_requested)
+        cleaner, repetition, model = Cleaner(), Repetition(), str(call.model_requested)
         with self._admission.watch(model, claim.message_id, claim.reply.user_id) as watched:
             async with self._gemini.stream(model, prompt) as stream:
                 try:
                     async for piece in stream:
                         self._show(claim, watched, cleaner.clean(piece))
+                        if repetition.is_in(claim.text):
+                            # Leaving the stream ends the call: what it would say again is neither shown nor paid.
+                            if is_blank(claim.text):
+                                raise EmptyReply("repeating")
+                            return "repeating"
                     self._show(claim, watched, cleaner.rest())
                 finally:
                     watched.sign_of_life = stream.sign_of_life

@@ -12,7 +12,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from worker import parts, tokens
+from worker import parts, repetition, tokens
 from worker.budget import ANALYSES_SHARE, POSTS_SHARE, Budget
 from worker.models import Message, Reply
 from worker.parts import Part
@@ -52,7 +52,7 @@ def build_chat_prompt(reply: Reply, within: Budget) -> Prompt:
     estimated = tokens.estimate(instruction)
     question = _question(reply.question, within.tokens - estimated)
     estimated += tokens.estimate(question)
-    history, estimated = _newest_turns(reply.history[-HISTORY_MESSAGES:], estimated, reply.session_id, within)
+    history, estimated = _newest_turns(_said_once(reply.history[-HISTORY_MESSAGES:]), estimated, reply.session_id, within)
     return Prompt(
         system_instruction=instruction,
         contents=[*build_chat_history(history), _turn("user", question)],
@@ -98,6 +98,14 @@ def _turn(role: str, text: str) -> dict[str, Any]:
 def _sendable(text: str) -> str:
     """Without halves of surrogate pairs, which no request can hold."""
     return text.encode("utf-8", "replace").decode()
+
+
+def _said_once(messages: list[Message]) -> list[Message]:
+    """Without what answers repeat at their ends: a model that reads it begins to repeat itself, too."""
+    return [
+        Message(message.role, repetition.said_once(message.content)) if message.role == "assistant" else message
+        for message in messages
+    ]
 
 
 def _newest_turns(

@@ -86,7 +86,10 @@ DELTAS_HELD_BACK = _counter("postbro_deltas_held_back_total", "Deltas that Realt
 
 # The models, by the name that was asked
 MODEL_CALLS = _counter(
-    "postbro_model_calls_total", "Calls: stop, max_tokens, cancelled, lost, or an error code.", "model", "outcome"
+    "postbro_model_calls_total",
+    "Calls: stop, max_tokens, repeating, cancelled, lost, or an error code.",
+    "model",
+    "outcome",
 )
 FIRST_TOKEN = _histogram("postbro_model_first_token_seconds", "From a call to its first text.", _FAST, "model")
 CALL_DURATION = _histogram("postbro_model_call_duration_seconds", "Calls, from begin to end.", _SLOW, "model")

@@ -24,7 +24,7 @@ from worker.traces import Span, Traces
 EXPORT_SECONDS = 5.0
 CLOSE_SECONDS = 3.0
 """What has not been sent by then is given up."""
-WELL = {"stop", "max_tokens", "cancelled", "completed"}
+WELL = {"stop", "max_tokens", "repeating", "cancelled", "completed"}
 
 _trace_id: ContextVar[int] = ContextVar("trace id")
 

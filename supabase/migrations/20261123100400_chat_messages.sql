@@ -54,7 +54,7 @@ comment on column public.chat_messages.version is 'Answers only: 1, then one mor
 comment on column public.chat_messages.tokens_used is 'Answers only: all tokens of the call: prompt, answer and thoughts.';
 comment on column public.chat_messages.model is 'Answers only: the model version that answered.';
 comment on column public.chat_messages.finish_reason is
-  'Answers only: stop; max_tokens: cut by the limit; cancelled: what was shown when the user stopped it.';
+  'Answers only: stop; max_tokens: cut by the limit; repeating: ended because it said the same again and again; cancelled: what was shown when the user stopped it.';
 comment on column public.chat_messages.replaces is
   'Questions only: the question before it, when this one takes its place. Only the newest can be replaced; both rows stay.';
 

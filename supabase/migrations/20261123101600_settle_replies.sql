@@ -223,7 +223,7 @@ begin atomic
 end;
 
 comment on function public.complete_reply(uuid, uuid, integer, text, text, jsonb) is
-  'For the worker. Stores the answer and queues the session''s next reply. finish_reason: stop, max_tokens, or cancelled, which may come without content. call: the ledger''s columns. False: the claim was lost, nothing was stored.';
+  'For the worker. Stores the answer and queues the session''s next reply. finish_reason: stop, max_tokens, repeating, or cancelled, which may come without content. call: the ledger''s columns. False: the claim was lost, nothing was stored.';
 comment on function public.fail_reply(uuid, uuid, integer, text, double precision, jsonb) is
   'For the worker. retry_in: seconds until it is due again; null, or its calls are used up: failed for good. False: the claim was lost.';
 comment on function public.next_attempt(uuid, uuid, integer, text, jsonb) is

@@ -6,9 +6,11 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+import supabase
 
 from tests.acceptance.faulty_model import FaultyModel
-from tests.people import People
+from tests.acceptance.listener import Listener
+from tests.people import Chat, People
 from tests.waiting import wait_for
 from worker.local.stack import Stack
 
@@ -122,3 +124,31 @@ def test_a_whole_answer_is_kept_whatever_comes_with_it(
 
     assert outcomes(database, question) == ["ok"]
     wait_for(lambda: len(calls_with(marker, calls)) == 1, "the call in the model's log")
+
+
+async def test_an_answer_that_repeats_itself_is_ended_long_before_the_limit(
+    worker: Stack,
+    client: supabase.AsyncClient,
+    chat: Chat,
+    listener: Listener,
+    people: People,
+    database: Database,
+    faulty_model: FaultyModel,
+    calls: Calls,
+) -> None:
+    marker = uuid4().hex
+    faulty_model.add("say", question=marker, text="Then it asks a question and waits. " * 2_000, pace_ms=2)
+    question = people.ask(chat, f"What makes the hook work? {marker}")
+    answer = await listener.stored_answer(question, database, seconds=60)
+
+    assert answer["finish_reason"] == "repeating"
+    assert len(answer["content"]) < 4_000
+    assert listener.streamed(question) == answer["content"]
+    assert reply(database, question)["status"] == "completed"
+    assert outcomes(database, question) == ["ok"]
+    # The connection was closed: what the model would have said again was never made.
+    wait_for(lambda: len(calls_with(marker, calls)) == 1, "the call in the model's log")
+    [call] = calls_with(marker, calls)
+    assert call["outcome"] == "aborted"
+    assert call["pieces"] < 1_500
+    assert answer["tokens_used"] < 3_000

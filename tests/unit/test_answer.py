@@ -195,6 +195,28 @@ async def test_the_finish_reason_is_that_of_the_stream():
     assert replies.settled == [("complete", "long", "max_tokens")]
 
 
+async def test_an_answer_that_repeats_itself_is_ended_and_kept_as_it_was_shown():
+    sentence = "It asks a question, and holds back the answer. "
+    heard = []
+    pieces = [piece for _ in range(2_000) for piece in (sentence, lambda: heard.append(sentence))]
+    claim = claimed()
+
+    _, replies, broadcaster = await told(FakeStream("In short: ", *pieces, finish="max_tokens"), claim=claim)
+
+    assert replies.settled == [("complete", claim.text, "repeating")]
+    assert broadcaster.sent.pop() == "flush"
+    assert "".join(text for _, _, text in broadcaster.sent) == claim.text
+    assert len(heard) < 90, "what it would say again is not waited for"
+
+
+async def test_blank_lines_without_an_end_are_no_answer():
+    _, replies, _ = await told(FakeStream(*["\n"] * 8_000), FakeStream("Because."))
+
+    assert [settled[0] for settled in replies.settled] == ["next", "complete"]
+    assert replies.settled[0][2] == "empty_reply"
+    assert len(replies.settled[0][1]) < 4_000
+
+
 async def test_the_ledger_knows_what_the_call_used():
     usage = Usage(prompt=10, cached=4, candidates=5, thoughts=3)
 

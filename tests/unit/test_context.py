@@ -117,6 +117,19 @@ def test_the_question_comes_last():
     ]
 
 
+def test_an_answer_that_repeated_itself_is_said_once():
+    sentence = "It asks a question, and holds back the answer. "
+    history = [Message("user", sentence * 80), Message("assistant", "In short: " + sentence * 700)]
+
+    prompt = build_chat_prompt(reply(history=history))
+
+    question, answer = contents_of(prompt)[:-1]
+    assert question == sentence * 80
+    assert answer.startswith("In short: It asks")
+    assert len(answer) < len("In short: ") + len(sentence) + 2
+    assert prompt.estimated_tokens < build_chat_prompt(reply(history=history[:1])).estimated_tokens + 1_200
+
+
 def test_the_last_twenty_messages_are_the_history():
     messages = [Message("user" if n % 2 == 0 else "assistant", f"m{n}") for n in range(30)]
 

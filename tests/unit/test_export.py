@@ -160,7 +160,9 @@ def test_where_the_next_version_is_not_there_the_one_before_counts(status: str):
     assert (turn.answer, turn.note, turn.state, turn.error_code) == ("because", None, "completed", None)
 
 
-@pytest.mark.parametrize(("reason", "word"), [("max_tokens", "cut"), ("cancelled", "stopped")])
+@pytest.mark.parametrize(
+    ("reason", "word"), [("max_tokens", "cut"), ("repeating", "repeat itself"), ("cancelled", "stopped")]
+)
 def test_an_answer_that_is_not_whole_says_so(reason: str, word: str):
     row = message(1, "why", "because")
     row["reply"]["question"]["answers"][0]["finish_reason"] = reason

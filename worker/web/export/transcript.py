@@ -16,7 +16,11 @@ _ANSWERS = (
     "question:chat_messages!message_id(answers:chat_messages!reply_to(content,version,finish_reason,created_at))"
 )
 _TURN = f"turn,content,created_at,reply:chat_replies(*,{_ANSWERS})"
-_ENDS = {"cancelled": "The answer was stopped.", "max_tokens": "The answer was cut at its greatest length."}
+_ENDS = {
+    "cancelled": "The answer was stopped.",
+    "max_tokens": "The answer was cut at its greatest length.",
+    "repeating": "The answer began to repeat itself, and was ended there.",
+}
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Turn:
     """A question, and its newest answer if it has one.
 
     `state` is the reply's status; it is completed where another version of the answer failed or is still to come.
-    `finish_reason` is the answer's: stop, max_tokens or cancelled.
+    `finish_reason` is the answer's: stop, max_tokens, repeating or cancelled.
     """
 
     number: int

@@ -1070,6 +1070,7 @@ function wordsFor({ state, errorCode, answer }: Turn): { sentence: string; canRe
 /** What is to be known of a stored answer beside its text. */
 function wordsAfter({ finish_reason }: ChatMessage): string | null {
   if (finish_reason === "max_tokens") return "The answer was cut at its greatest length.";
+  if (finish_reason === "repeating") return "The answer began to repeat itself, and was ended here.";
   return finish_reason === "cancelled" ? "You stopped this answer." : null;
 }
 

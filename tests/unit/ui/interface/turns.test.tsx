@@ -67,6 +67,7 @@ test.each([
 
 test.each([
   ["max_tokens", "The answer was cut at its greatest length."],
+  ["repeating", "The answer began to repeat itself, and was ended here."],
   ["cancelled", "You stopped this answer."],
   ["stop", undefined],
 ])("a stored answer that ended by %s says: %s", async (finish_reason, words) => {
