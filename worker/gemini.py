@@ -103,6 +103,8 @@ class ModelStream:
         """The model's own reason to end; with it the answer is whole, whatever the connection does after."""
         self._blocked: str | None = None
         self._has_words = False
+        self._has_thoughts = False
+        """It thinks, and shows it: from then on silence is the limit, and no more the first word."""
         self._unrepeated = Unrepeated()
         self._first_token_seconds = first_token_seconds
         self._started = time.monotonic()
@@ -150,7 +152,8 @@ class ModelStream:
         try:
             async for chunk in chunks:
                 text = self._take(chunk)
-                if text or self._raw_finish is not None:  # then also without text: the reader waits for less
+                # Also without text: the reader waits for longer once it thinks, and for less once it has ended.
+                if text or self._has_thoughts or self._raw_finish is not None:
                     self._pieces.put_nowait(text)
         except Exception as error:  # every kind: it is the reader who must hear of it
             self._pieces.put_nowait(error)
@@ -165,6 +168,7 @@ class ModelStream:
         self.model_version = chunk.model_version or self.model_version
         text = self._take_text(chunk.candidates[0]) if chunk.candidates else ""
         if (told := chunk.usage_metadata) is not None:
+            thought = (self.usage.thoughts if self.usage else None) or 0
             self.usage = usage.updated(
                 self.usage,
                 told.prompt_token_count,
@@ -173,6 +177,7 @@ class ModelStream:
                 told.thoughts_token_count,
                 has_text=self.first_token_ms is not None,
             )
+            self._has_thoughts |= (self.usage.thoughts or 0) > thought
         if chunk.prompt_feedback and chunk.prompt_feedback.block_reason:
             self._blocked = chunk.prompt_feedback.block_reason.value
         return text
@@ -183,6 +188,7 @@ class ModelStream:
             if self._raw_finish in outcomes.BLOCKED:
                 self._blocked = self._raw_finish  # a STOP that follows takes nothing back
         parts = (candidate.content.parts if candidate.content else None) or []
+        self._has_thoughts |= any(part.thought and not is_blank(part.text or "") for part in parts)
         text = self._unrepeated.rest("".join(part.text or "" for part in parts if not part.thought))
         if text and self.first_token_ms is None:
             self.first_token_ms = round((time.monotonic() - self._started) * 1000)

@@ -473,6 +473,37 @@ async def test_the_first_word_ends_that_limit():
     assert (pieces, stream.finish_reason, error) == (["slow", " but steady"], "stop", None)
 
 
+THOUGHT = chunk("")
+THOUGHT["candidates"][0]["content"]["parts"] = [{"text": "hmm", "thought": True}]
+
+
+@pytest.mark.parametrize(
+    "thought", [THOUGHT, {**chunk(""), **usage(10, thoughtsTokenCount=7)}], ids=["said", "counted"]
+)
+async def test_so_does_a_thought(thought):
+    """Said, or only counted: a model that thinks is at work."""
+
+    async def script(exchange):
+        await exchange.event(thought)
+        await asyncio.sleep(1.2)
+        await exchange.event(chunk("So.", "STOP"))
+
+    pieces, stream, error = await heard(script, first_token_seconds=1.0)
+
+    assert (pieces, stream.finish_reason, error) == (["So."], "stop", None)
+
+
+async def test_after_a_thought_silence_is_the_limit():
+    async def script(exchange):
+        await exchange.event(THOUGHT)
+        await exchange.gone.wait()
+
+    pieces, stream, error = await asyncio.wait_for(heard(script, idle_seconds=0.2), BOUND)
+
+    assert (pieces, stream.first_token_ms) == ([], None)
+    assert isinstance(error, TimedOut)
+
+
 def endless(gone: asyncio.Event):
     """Speaks for as long as anybody holds the connection."""
 
