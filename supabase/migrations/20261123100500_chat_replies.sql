@@ -15,6 +15,15 @@ comment on function private.is_error_code(text) is 'The codes with which a reply
 
 revoke all on function private.is_error_code(text) from public, anon, authenticated, service_role;
 
+create function private.max_versions() returns integer
+language sql immutable
+set search_path = ''
+return 20;
+
+comment on function private.max_versions() is 'How many versions an answer may have: all of them are stored, and sent to each page.';
+
+revoke all on function private.max_versions() from public, anon, authenticated, service_role;
+
 create table public.chat_replies (
   message_id uuid primary key references public.chat_messages (id) on delete cascade,
   session_id uuid not null,
@@ -32,7 +41,8 @@ create table public.chat_replies (
     check (status in ('pending', 'answering', 'completed', 'failed', 'cancelled')),
   constraint error_code_is_known check (private.is_error_code(error_code)),
   constraint only_failures_have_an_error_code check ((status = 'failed') = (error_code is not null)),
-  constraint attempt_is_not_negative check (attempt >= 0)
+  constraint attempt_is_not_negative check (attempt >= 0),
+  constraint version_is_within_bounds check (version between 1 and private.max_versions())
 );
 
 -- What is unfinished is counted at every question (the flood guard) and searched at every settle (the next one).

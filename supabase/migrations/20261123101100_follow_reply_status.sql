@@ -38,6 +38,11 @@ begin
       using message = 'A version is only followed by the next one, once it has its answer, and by becoming pending.',
         hint = 'reply_state';
   end if;
+  if is_next_version and new.version > private.max_versions() then
+    raise sqlstate 'PT409'
+      using message = format('This answer has %s versions already, and gets no more.', old.version),
+        hint = 'too_many_versions';
+  end if;
   if not is_next_version and not legal -> old.status ? new.status then
     raise sqlstate 'PT409'
       using message = format('A reply that is %s cannot become %s.', old.status, new.status),

@@ -50,7 +50,7 @@ begin atomic
 end;
 
 comment on function public.regenerate_reply(uuid) is
-  'For users. Asks for the next version of the answer of the newest question; earlier ones stay; answers the row of chat_replies. 404 not_found, 409 reply_state or session_archived, 429 too_many_pending or busy.';
+  'For users. Asks for the next version of the answer of the newest question; earlier ones stay; answers the row of chat_replies. 404 not_found, 409 reply_state, session_archived or too_many_versions, 429 too_many_pending or busy.';
 
 revoke all on function private.regenerate_reply(uuid) from public, anon, authenticated, service_role;
 revoke all on function public.regenerate_reply(uuid) from public, anon, authenticated, service_role;

@@ -215,6 +215,40 @@ class TestRegenerating:
         assert is_refused(regenerate(stranger, question), 404, "not_found")
         assert regenerate(stranger, question).text == regenerate(stranger, uuid4()).text
 
+    @pytest.mark.parametrize("by_hand", [False, True])
+    def test_the_twentieth_version_is_the_last(
+        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client, by_hand: bool
+    ) -> None:
+        question = answered(people, chat, worker)
+        for _ in range(19):
+            regenerate(owner, question).raise_for_status()
+            assert worker.complete(worker.claim()[0], "Better.")
+        assert len(answers(database, question)) == 20
+
+        if by_hand:
+            with pytest.raises(psycopg.Error, match="This answer has 20 versions already") as refused:
+                database.execute(
+                    "update public.chat_replies set status = 'pending', version = 21 where message_id = %s",
+                    [question],
+                )
+            assert refused.value.sqlstate == "PT409"
+        else:
+            refusal = regenerate(owner, question)
+            assert is_refused(refusal, 409, "too_many_versions")
+            assert refusal.json()["message"] == "This answer has 20 versions already, and gets no more."
+        assert state(database, question) == ("completed", 20)
+
+    def test_the_twentieth_may_fail_and_be_tried_again(
+        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+    ) -> None:
+        question = answered(people, chat, worker)
+        for _ in range(18):
+            regenerate(owner, question).raise_for_status()
+            assert worker.complete(worker.claim()[0], "Better.")
+        regenerate(owner, question).raise_for_status()
+        worker.fail(worker.claim()[0], "content_blocked")
+        assert regenerate(owner, question).json()["version"] == 20
+
     def test_twice_at_once_is_one_version(
         self, people: People, database: Database, chat: Chat, worker: Holder
     ) -> None:

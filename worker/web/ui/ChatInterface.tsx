@@ -629,11 +629,15 @@ function Versions({ shown, of, onShow }: { shown: number; of: number; onShow: (v
 function Next({ turn, onRetry, onRegenerate }: NextProps) {
   const words = wordsFor(turn);
   if (!words && !onRegenerate) return null;
+  const isFull = (turn.versions.at(-1)?.version ?? 0) >= MOST_VERSIONS;
   return (
     <footer data-failed={turn.state === "failed" || undefined}>
       {words && <span>{words.sentence}</span>}
       {onRetry && <Again turn={turn} onRetry={onRetry} />}
-      {!words?.canRetry && onRegenerate && (
+      {!words?.canRetry && onRegenerate && isFull && (
+        <span>This answer has {MOST_VERSIONS} versions, and gets no more.</span>
+      )}
+      {!words?.canRetry && onRegenerate && !isFull && (
         <button type="button" onClick={onRegenerate}>
           Regenerate
         </button>
@@ -1227,6 +1231,7 @@ const LOOK_AGAIN = [3_000, 10_000, 60_000]; // milliseconds between two looks th
 const REFUSED_FOR = 20_000; // milliseconds that are time to read why
 const SEND_AGAIN = [3_000, 10_000, 30_000]; // milliseconds between two tries, more or less
 const LONGEST = 4_000; // characters, as the database counts them
+const MOST_VERSIONS = 20; // of an answer: the database makes no more
 const NEARLY = 3_500;
 const VISIBLE = /[^\p{Z}\p{C}]/u; // anything that is more than blanks and marks without a shape
 const AROUND = /^(?:[^\S\n]*\n)+|\s+$/g; // empty lines at the beginning, blanks at the end

@@ -55,6 +55,15 @@ test("a refused regeneration says why", async () => {
   expect(screen.getByRole("alert").textContent).toBe(REFUSED.message);
 });
 
+test("an answer with as many versions as there may be says so in the place of the button", async () => {
+  const versions = versionsOf(1, ...Array.from({ length: 20 }, (_, n) => `Answer ${n + 1}`)).versions!;
+  const { chat } = await drawn(turnOf(1, "completed", { versions: versions.slice(0, 19) }));
+  expect(button("Regenerate")).toBeTruthy();
+  await chat.shows(turnOf(1, "completed", { versions }));
+  expect(screen.queryByRole("button", { name: "Regenerate" })).toBeNull();
+  expect(within(answer()).getByText("This answer has 20 versions, and gets no more.")).toBeTruthy();
+});
+
 test("a single answer is not counted", async () => {
   await drawn(turnOf(1, "completed"));
   expect(count()).toBeUndefined();
