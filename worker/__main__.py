@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import threading
 
 import click
 
@@ -28,6 +29,7 @@ def web() -> None:
     """Serve the chat page and the HTTP endpoints on WEB_PORT."""
     from worker.web.page import create_page_app, serve, tell_of_address
 
+    stopping = threading.Event()
     settings = config.load(config.WebSettings)
     tell_of_address(settings.supabase_url, settings.web_host)
     serve(
@@ -36,10 +38,12 @@ def web() -> None:
             settings.supabase_publishable_key,
             threads=settings.web_threads,
             wait_seconds=settings.web_wait_seconds,
+            stopping=stopping,
         ),
         settings.web_host,
         settings.web_port,
         settings.web_threads,
+        stopping,
     )
 
 

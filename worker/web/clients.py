@@ -8,6 +8,7 @@ import contextlib
 import socket
 from typing import Any
 
+from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 
@@ -83,6 +84,16 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         super().maintenance(now)
         for channel in list(self.active_channels.values()):
             if channel.is_late(now):
+                channel.hang_up()
+
+    def refuse_more(self) -> None:
+        """New connections; those that are open are still served."""
+        wasyncore.dispatcher.close(self)
+
+    def hang_up_idle(self) -> None:
+        """On those that nothing is asked on and nothing is owed to."""
+        for channel in list(self.active_channels.values()):
+            if not channel.requests and channel.request is None and not channel.total_outbufs_len:
                 channel.hang_up()
 
     def _make_room(self, count: int) -> None:

@@ -1,5 +1,6 @@
 """The chat page: a browser's own Supabase client does the work, this app only hands out files."""
 
+import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,11 +27,17 @@ log = structlog.get_logger()
 
 
 def create_page_app(
-    supabase_url: str, publishable_key: str, built: Path = BUILT, *, threads: int = 32, wait_seconds: float = 30.0
+    supabase_url: str,
+    publishable_key: str,
+    built: Path = BUILT,
+    *,
+    threads: int = 32,
+    wait_seconds: float = 30.0,
+    stopping: threading.Event | None = None,
 ) -> Flask:
     """The app of `/` and `/api`, for the project at `supabase_url`.
 
-    `threads` and `wait_seconds` are those of `create_api`.
+    `threads`, `wait_seconds` and `stopping` are those of `create_api`.
 
     Raises ValueError for a URL that is not http(s), and for a key that must never reach a browser.
     """
@@ -43,7 +50,8 @@ def create_page_app(
     app.url_map.strict_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    app.register_blueprint(create_api(supabase_url, publishable_key, threads, wait_seconds))
+    stopping = stopping or threading.Event()
+    app.register_blueprint(create_api(supabase_url, publishable_key, threads, wait_seconds, stopping))
     policy = _content_security_policy(origin)
 
     @app.get("/")

@@ -1,8 +1,10 @@
 """Waitress around an app: in the foreground for the page, in a thread beside the worker for health."""
 
 import logging
+import signal
 import socket
 import threading
+import time
 from typing import Any
 
 import structlog
@@ -15,6 +17,8 @@ from worker.web.clients import ADJUSTMENTS, Listener
 BACKLOG = 128  # connections that wait to be accepted
 STOP_CHECK = 0.2  # seconds: the longest that closing waits for the loop to look up
 HEALTH_THREADS = 2
+CLOSE_SECONDS = 12.0  # after SIGTERM, in which what is under way may end; longer than the project may take
+THREADS_SECONDS = 1.0  # at the end: one that still waits for something is left behind
 
 log = structlog.get_logger()
 # It warns of each request that waits for a thread: a line for whoever likes to send one.
@@ -41,8 +45,8 @@ class Server:
     def _loop(self) -> None:
         # Not the server's own run(): only closing its sockets under its feet would end that from outside.
         while not self._stopping.is_set():
-            wasyncore.loop(timeout=STOP_CHECK, use_poll=True, map=self._map, count=1)
-        self._server.task_dispatcher.shutdown()
+            _turn(self._map)
+        self._server.task_dispatcher.shutdown(timeout=THREADS_SECONDS)
         wasyncore.close_all(self._map)
 
 
@@ -51,15 +55,36 @@ def serve_in_thread(app: Flask, host: str, port: int) -> Server:
     return Server(app, listen(host, port))
 
 
-def serve(app: Flask, host: str, port: int, threads: int) -> None:
-    """Serve `app` until SIGINT. Raises OSError if the port is not to be had."""
+def serve(app: Flask, host: str, port: int, threads: int, stopping: threading.Event) -> None:
+    """Serve `app` until SIGTERM or SIGINT, and then what is under way for twelve seconds; a second signal ends that.
+
+    `stopping` is set at the first: whatever in `app` waits longer has to end then. For the main thread.
+    Raises OSError if the port is not to be had.
+    """
+    # A handler sets no event: whoever holds that one's lock could be the thread that it interrupts.
+    signals: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: signals.append(number))
     listener = listen(host, port)
     log.info("Serving the page.", action="serving", host=host, port=listener.getsockname()[1])
     sockets: dict[int, object] = {}
     # Looking ahead, it notices a client that has gone: nobody waits for an answer for it.
     server = _create(app, listener, sockets, threads, channel_request_lookahead=1)
-    server.run()
+    while not signals:
+        _turn(sockets)
+    stopping.set()
+    server.refuse_more()
+    deadline = time.monotonic() + CLOSE_SECONDS
+    while server.active_channels and len(signals) < 2 and time.monotonic() < deadline:
+        _turn(sockets)
+        server.hang_up_idle()
+    log.info("The page is not served any more.", action="served", cut_off=len(server.active_channels))
+    server.task_dispatcher.shutdown(timeout=THREADS_SECONDS)
     wasyncore.close_all(sockets)
+
+
+def _turn(sockets: dict[int, object]) -> None:
+    wasyncore.loop(timeout=STOP_CHECK, use_poll=True, map=sockets, count=1)
 
 
 def _create(app: Flask, listener: socket.socket, sockets: dict[int, object], threads: int, **more: int) -> Any:

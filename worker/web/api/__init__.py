@@ -2,7 +2,8 @@
 caller's access token on to PostgREST."""
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,8 +19,13 @@ LARGEST_BODY = 64 * 1024  # bytes
 OPENAPI = json.loads((Path(__file__).parent / "openapi.json").read_text())
 
 
-def create_api(supabase_url: str, publishable_key: str, threads: int, wait_seconds: float) -> Blueprint:
-    """`threads` is how many the server has, more than 8; `wait_seconds` the longest wait for an answer."""
+def create_api(
+    supabase_url: str, publishable_key: str, threads: int, wait_seconds: float, stopping: threading.Event
+) -> Blueprint:
+    """`threads` is how many the server has, more than 8; `wait_seconds` the longest wait for an answer.
+
+    Once `stopping` is set, nothing waits any more: what waits is answered as if its time were over.
+    """
     api = Blueprint("api", __name__, url_prefix="/api")
     project = Project(supabase_url, publishable_key, connections=threads)
     places, requests_at_once = Places.for_waiting(threads), Places.for_asking(threads)
@@ -37,6 +43,10 @@ def create_api(supabase_url: str, publishable_key: str, threads: int, wait_secon
             response.call_on_close(requests_at_once.give_back)
         response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+    def look(asked: Caller, question: Row, seconds: float) -> Iterator[Row]:
+        is_gone = request.environ.get("waitress.client_disconnected", lambda: False)
+        return looks(asked, question, seconds, is_gone, stopping)
 
     def caller() -> Caller:
         return project.as_caller(requests.token(request))
@@ -93,10 +103,9 @@ def create_api(supabase_url: str, publishable_key: str, threads: int, wait_secon
         text, message_id = requests.message(request), requests.message_id(request)
         seconds = requests.longest_wait(request, wait_seconds)
         wants_events = request.accept_mimetypes.best == "text/event-stream"
-        is_gone = request.environ.get("waitress.client_disconnected", lambda: False)
         if not seconds and not wants_events:
             question = _store(asked, str(session_id), message_id, text)
-            return _answer(asked, question, 0.0, is_gone)
+            return _answer(look(asked, question, 0.0), 0.0)
         places.take()
         with ExitStack() as held:
             held.callback(places.give_back)
@@ -107,10 +116,10 @@ def create_api(supabase_url: str, publishable_key: str, threads: int, wait_secon
             else:
                 seconds = 0.0
             if wants_events:
-                stream = events.stream(looks(asked, question, seconds, is_gone))
+                stream = events.stream(look(asked, question, seconds))
                 response = Response(stream, mimetype="text/event-stream")
             else:
-                response = _answer(asked, question, seconds, is_gone)
+                response = _answer(look(asked, question, seconds), seconds)
             # Also where not one event was sent: the server closes what it was given.
             response.call_on_close(held.pop_all().close)
         return response
@@ -150,8 +159,8 @@ def _store(caller: Caller, session_id: str, message_id: str, text: str) -> Row:
     return stored
 
 
-def _answer(caller: Caller, question: Row, seconds: float, is_gone: Callable[[], bool]) -> Response:
-    *_, last = looks(caller, question, seconds, is_gone)
+def _answer(looks: Iterator[Row], seconds: float) -> Response:
+    *_, last = looks
     status, body = outcome.of(last)
     response = jsonify(body)
     response.status_code = status

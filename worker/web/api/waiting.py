@@ -73,8 +73,11 @@ class Shares:
                 del self._held[user_id]
 
 
-def looks(caller: Caller, question: Row, seconds: float, is_gone: Callable[[], bool]) -> Iterator[Row]:
-    """The turn as it is now, and again and again until its reply is over, time is up, or the client has gone.
+def looks(
+    caller: Caller, question: Row, seconds: float, is_gone: Callable[[], bool], stopping: threading.Event
+) -> Iterator[Row]:
+    """The turn as it is now, and again and again until its reply is over, time is up, the client has gone, or the
+    server stops.
 
     Raises Problem if it was deleted meanwhile.
     """
@@ -84,9 +87,9 @@ def looks(caller: Caller, question: Row, seconds: float, is_gone: Callable[[], b
     while True:
         yield row
         left = deadline - time.monotonic()
-        if not conversation.is_under_way(row) or left <= 0 or is_gone():
+        if not conversation.is_under_way(row) or left <= 0 or is_gone() or stopping.is_set():
             return
-        time.sleep(min(pause, left))
+        stopping.wait(min(pause, left))
         pause = min(pause * 1.5, LONGEST_PAUSE)
         row = _look(caller, row)
 
