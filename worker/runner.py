@@ -97,13 +97,16 @@ class Runner:
             )
         ]
         claiming = asyncio.create_task(self._claim_until_stopped(), name="claims")
+        # A claim under way is not waited for: the API may hang. What it brings all the same goes back with a beat.
+        stopped = asyncio.create_task(self._stop.wait(), name="stop")
         try:
-            done, _ = await asyncio.wait({claiming, *upkeep}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({claiming, stopped, *upkeep}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()  # one that ended by an error ends the worker
         finally:
             claiming.cancel()
-            await asyncio.gather(claiming, return_exceptions=True)
+            stopped.cancel()
+            await asyncio.gather(claiming, stopped, return_exceptions=True)
             try:
                 await self._answering.drain(self._settings.shutdown_grace_seconds if self._stop.is_set() else 0.0)
             finally:

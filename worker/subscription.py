@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 from realtime import AsyncRealtimeChannel, AsyncRealtimeClient, RealtimeSubscribeStates
 from realtime.types import PHOENIX_CHANNEL, RealtimeChannelOptions
+from websockets.asyncio.client import ClientConnection
 
 log = structlog.get_logger()
 
@@ -20,6 +21,8 @@ SILENT_SECONDS = 2.0 * HEARTBEAT_SECONDS
 """Without the answer to a heartbeat for as long, nothing else arrives either."""
 REPLICATION_SECONDS = 65.0
 """A server that knows the question says within 60 s that it reads the database, or closes the channel."""
+CLOSE_SECONDS = 1.0
+"""A peer that hangs does not answer a close; the library would wait ten seconds for it."""
 _REASON = re.compile(r'"reason": "([A-Za-z]+)')
 
 
@@ -62,7 +65,7 @@ async def listen(url: str, key: str, listener: Listener, ended: asyncio.Event) -
         while client.is_connected and channel.is_joined and not ended.is_set():
             if heart.silent_seconds > SILENT_SECONDS:
                 log.warning("Realtime answers no heartbeat: its socket is given up.", action="wakeup_silent")
-                _cut(client)
+                _cut(client._ws_connection)
                 break
             if time.monotonic() - joined_at > REPLICATION_SECONDS:
                 listener.flow()  # it does not know the question
@@ -106,16 +109,18 @@ class _Heart(AsyncRealtimeChannel):
         self._beaten_at = time.monotonic()
 
 
-def _cut(client: AsyncRealtimeClient) -> None:
+def _cut(connection: ClientConnection | None) -> None:
     """A peer that is silent does not answer a close either."""
-    if client._ws_connection is not None:
-        client._ws_connection.transport.abort()
+    if connection is not None:
+        connection.transport.abort()
 
 
 async def _close(client: AsyncRealtimeClient) -> None:
-    listening = client._listen_task
+    listening, connection = client._listen_task, client._ws_connection
     with contextlib.suppress(Exception):
-        await client.close()
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await client.close()
+    _cut(connection)
     if listening is not None:
         # Its exception is known already; left alone, Python would complain that nobody asked for it.
         await asyncio.gather(listening, return_exceptions=True)

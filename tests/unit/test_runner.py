@@ -790,6 +790,28 @@ async def test_what_outlives_the_grace_period_is_cancelled_and_released():
     assert replies.released == 1
 
 
+async def test_a_claim_that_hangs_does_not_keep_it_from_stopping():
+    replies, answerer = FakeReplies(claim_of("m1")), FakeAnswerer()
+    async with running(replies, answerer) as worker:
+        await answerer.until(lambda: answerer.begun)
+        hangs = asyncio.Event()
+
+        async def hang():
+            hangs.set()
+            await asyncio.Event().wait()
+
+        replies.on_claim = hang
+        replies.waiting.append(claim_of("m2"))
+        worker.wakeup.hear()
+        await asyncio.wait_for(hangs.wait(), BOUND)
+        worker.runner.stop()
+        answerer.may_end.set()
+        await asyncio.wait_for(asyncio.shield(worker.task), BOUND)
+
+    # What it may have brought goes back: the last beats know of this claim, and hold nothing of it.
+    assert (answerer.ended, replies.released) == (["m1"], 1)
+
+
 async def test_leases_are_kept_while_it_drains():
     lost = claim_of("m1")
     replies, answerer = FakeReplies(lost), FakeAnswerer()
