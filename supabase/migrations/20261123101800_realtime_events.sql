@@ -53,8 +53,12 @@ language plpgsql security definer
 set search_path = ''
 as $$
 begin
+  -- Three for each question lie in Realtime's table for days: only what a page follows a reply by.
   perform realtime.send(
-    jsonb_build_object('record', to_jsonb(new)), 'reply', 'chat:' || new.session_id::text, true);
+    jsonb_build_object('record', jsonb_build_object(
+      'message_id', new.message_id, 'status', new.status, 'attempt', new.attempt, 'version', new.version,
+      'error_code', new.error_code)),
+    'reply', 'chat:' || new.session_id::text, true);
   return null;
 end
 $$;
@@ -68,7 +72,7 @@ create trigger broadcast_reply after update of status, attempt on public.chat_re
 
 comment on function private.send_wake_up() is 'Wakes the workers, without content, when a reply becomes due.';
 comment on function private.broadcast_message() is 'Event message, {"record": the row}, to the session''s channel.';
-comment on function private.broadcast_reply() is 'Event reply, {"record": the row}, to the session''s channel.';
+comment on function private.broadcast_reply() is 'Event reply, {"record": what of the row tells how it is}, to the session''s channel.';
 
 revoke all on function private.send_wake_up() from public, anon, authenticated, service_role;
 revoke all on function private.broadcast_message() from public, anon, authenticated, service_role;

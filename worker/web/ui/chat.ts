@@ -11,6 +11,8 @@ export type ChatSession = Tables<"chat_sessions">;
 export type ChatMessage = Tables<"chat_messages">;
 /** Without the draft, which is computed: it comes only where it is asked for. */
 export type ChatReply = Omit<Tables<"chat_replies">, "chat_reply_drafts">;
+/** What the channel tells of a reply. */
+type ReplyNews = Pick<ChatReply, "message_id" | "status" | "attempt" | "version" | "error_code">;
 /** A chat for a list: with the post that it is about and the number of its messages. */
 export type ChatSessionSummary = Present<Tables<"chat_session_summaries">> & {
   post_analyses: { posts: Pick<Tables<"posts">, "platform" | "creator" | "caption"> };
@@ -599,7 +601,7 @@ class Draft {
 class Thread {
   readonly id: string;
   question: ChatMessage | null = null;
-  #reply: ChatReply | null = null;
+  #reply: ReplyNews | null = null;
   #versions: ChatMessage[] = []; // the stored answers, oldest first
   #draft = new Draft();
   #waitsFor: WaitsFor | null = null;
@@ -629,7 +631,7 @@ class Thread {
     this.#versions = [...others, row].sort((one, other) => version(one) - version(other));
   }
 
-  takeReply(row: ChatReply): void {
+  takeReply(row: ReplyNews): void {
     if (this.#reply && (row.attempt < this.#reply.attempt || row.version < this.#reply.version)) return;
     this.#reply = row;
     // The text of a completed answer stays until its row is there, or it would blink.
@@ -944,7 +946,7 @@ class Room {
   }
 
   /** The answer to a command of this page. */
-  takeReply(record: ChatReply): void {
+  takeReply(record: ReplyNews): void {
     this.#hearReply(record);
     this.#show();
   }
@@ -1050,7 +1052,7 @@ class Room {
     else this.#conversation.thread(record.reply_to ?? record.id).takeMessage(record);
   }
 
-  #hearReply(record: ChatReply): void {
+  #hearReply(record: ReplyNews): void {
     this.#heardMeanwhile.add(record.message_id);
     this.#conversation.thread(record.message_id).takeReply(record);
     // A cancelled reply has a stored text or none: only the rows tell.
