@@ -33,6 +33,8 @@ class Answering:
         self._held: dict[asyncio.Task[None], Claim] = {}
         self._lost: set[Claim] = set()
         """Given up, and not at its end yet."""
+        self._cut_off: list[Claim] = []
+        """By the end of the worker."""
         self._closing: set[asyncio.Task[None]] = set()
 
     def claims(self) -> list[Claim]:
@@ -78,12 +80,15 @@ class Answering:
         self._when_free()
         if claim in self._lost:
             self._lost.discard(claim)
-            if claim.call is not None and claim.call.model_requested is not None:
-                closing = asyncio.create_task(self._close_call(claim, claim.call), name=f"close {claim.message_id}")
-                self._closing.add(closing)
-                closing.add_done_callback(self._closing.discard)
+            self._close_call(claim)
 
-    async def _close_call(self, claim: Claim, call: Call) -> None:
+    def _close_call(self, claim: Claim) -> None:
+        if claim.call is not None and claim.call.model_requested is not None:
+            closing = asyncio.create_task(self._tell_spent(claim, claim.call), name=f"close {claim.message_id}")
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+    async def _tell_spent(self, claim: Claim, call: Call) -> None:
         """A call that was given up is spent, too. If it was lost before a beat had named its model, the ledger has no
         row of it. Should the claim hold all the same, its question is asked again."""
         with contextlib.suppress(DatabaseError, TimeoutError):
@@ -100,15 +105,21 @@ class Answering:
                 task.cancel()
 
     async def drain(self, grace_seconds: float) -> None:
-        """What is under way may finish within so many seconds; the rest is cut off, and its calls are closed."""
+        """What is under way may finish within so many seconds; the rest is cut off."""
         log.info("Stopping.", action="drain", under_way=len(self._held))
         if self._held and grace_seconds:
             await asyncio.wait(self._held, timeout=grace_seconds)
-        unfinished = list(self._held)
+        unfinished, self._cut_off = list(self._held), self.claims()
+        self._lost.clear()  # these are among them
         for task in unfinished:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
-        await asyncio.sleep(0)  # so that what was given up begins to close its call
+
+    async def close_calls(self) -> None:
+        """What the calls that were cut off have spent, for the ledger. To be called when their claims are released:
+        of a claim that holds, a call that is closed counts as one that failed."""
+        for claim in self._cut_off:
+            self._close_call(claim)
         if self._closing:
             await asyncio.wait(self._closing, timeout=CLOSE_SECONDS)
             for closing in self._closing:

@@ -115,6 +115,7 @@ class Runner:
                     task.cancel()
                 await asyncio.gather(*upkeep, return_exceptions=True)
                 await self._release()
+                await self._answering.close_calls()
 
     async def _claim_until_stopped(self) -> None:
         cause = "start"

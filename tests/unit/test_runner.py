@@ -13,6 +13,7 @@ from tests.unit.test_limits import Clock
 from worker import lease as lease_module
 from worker import metrics
 from worker import runner as runner_module
+from worker.answering import Answering
 from worker.claim import Claim
 from worker.config import WorkerSettings
 from worker.errors import DatabaseAway, DatabaseRefused
@@ -90,6 +91,7 @@ class FakeReplies:
 
     async def fail(self, claim, error_code, retry_in, call):
         self.failed.append((claim.message_id, error_code, retry_in, call))
+        await self._note("fail")
         return True
 
     async def reconcile(self, max_wait_seconds, every_seconds):
@@ -810,6 +812,35 @@ async def test_a_claim_that_hangs_does_not_keep_it_from_stopping():
 
     # What it may have brought goes back: the last beats know of this claim, and hold nothing of it.
     assert (answerer.ended, replies.released) == (["m1"], 1)
+
+
+async def test_the_calls_of_what_is_cut_off_are_closed_when_their_claims_are_released():
+    """Before, they would count as failed calls of questions that are asked again."""
+    asked, unasked = claim_of("asked"), claim_of("unasked")
+    asked.call, unasked.call = Call("v1", "a-model"), Call("v1")
+    replies, answerer = FakeReplies(asked, unasked), FakeAnswerer()
+    async with running(replies, answerer, shutdown_grace_seconds=0.01) as worker:
+        await answerer.until(lambda: len(answerer.begun) == 2)
+        worker.runner.stop()
+        await asyncio.wait_for(asyncio.shield(worker.task), BOUND)
+
+    assert [(name, call) for name, _, _, call in replies.failed] == [("asked", asked.call)]
+    assert replies.events.index("release") < replies.events.index("fail")
+
+
+async def test_the_call_of_a_claim_that_was_lost_and_cut_off_is_closed_once():
+    claim = claim_of("m1")
+    claim.call = Call("v1", "a-model")
+    replies, answerer = FakeReplies(), FakeAnswerer()
+    answering = Answering(replies, answerer, BOUND, lambda: None)
+    answering.start(claim, None)
+    await answerer.until(lambda: answerer.begun)
+
+    answering.give_up([claim])
+    await answering.drain(0.0)
+    await answering.close_calls()
+
+    assert [(name, call) for name, _, _, call in replies.failed] == [("m1", claim.call)]
 
 
 async def test_leases_are_kept_while_it_drains():
