@@ -6,7 +6,7 @@ import time
 
 import structlog
 
-from worker import context, metrics, pricing, retry
+from worker import context, metrics, retry, spending
 from worker.admission import Admission, Watched
 from worker.breakers import jittered
 from worker.broadcast import Broadcaster
@@ -17,6 +17,7 @@ from worker.errors import DatabaseError, DatabaseRefused, EmptyReply, InternalEr
 from worker.gemini import Gemini, ModelStream
 from worker.lease import Lease
 from worker.models import Call
+from worker.pricing import Prices
 from worker.repetition import Repetition
 from worker.replies import Replies
 from worker.route import Route
@@ -40,6 +41,7 @@ class Answerer:
         admission: Admission,
         budget: Budget,
         traces: Traces,
+        prices: Prices,
         deadline_seconds: float,
     ) -> None:
         self._replies = replies
@@ -48,6 +50,7 @@ class Answerer:
         self._admission = admission
         self._budget = budget
         self._traces = traces
+        self._prices = prices
         self._deadline_seconds = deadline_seconds
 
     async def answer(self, claim: Claim, lease: Lease) -> None:
@@ -152,22 +155,31 @@ class Answerer:
             await asyncio.gather(stopped, streaming, return_exceptions=True)
 
     async def _stream(self, claim: Claim, call: Call, prompt: Prompt) -> str:
-        cleaner, repetition, model = Cleaner(), Repetition(), str(call.model_requested)
+        model, session_id = str(call.model_requested), claim.reply.session_id
+        prompt_tokens, failed = round(prompt.estimated_tokens * self._budget.ratio(session_id)), None
         with self._admission.watch(model, claim.message_id, claim.reply.user_id) as watched:
             async with self._gemini.stream(model, prompt) as stream:
                 try:
-                    async for piece in stream:
-                        self._show(claim, watched, cleaner.clean(piece))
-                        if repetition.is_in(claim.text):
-                            # Leaving the stream ends the call: what it would say again is neither shown nor paid.
-                            if is_blank(claim.text):
-                                raise EmptyReply("repeating")
-                            return "repeating"
-                    self._show(claim, watched, cleaner.rest())
+                    return await self._read(stream, claim, watched)
+                except ModelError as error:
+                    failed = error
+                    raise
                 finally:
                     watched.sign_of_life = stream.sign_of_life
-                    _note(call, stream)
-                    self._budget.learn(claim.reply.session_id, prompt.estimated_tokens, call.prompt_tokens or 0)
+                    spending.note(call, stream, self._prices, prompt_tokens, claim.text, failed)
+                    self._budget.learn(session_id, prompt.estimated_tokens, call.prompt_tokens or 0)
+
+    async def _read(self, stream: ModelStream, claim: Claim, watched: Watched) -> str:
+        """Shows the text as it comes; answers the finish reason."""
+        cleaner, repetition = Cleaner(), Repetition()
+        async for piece in stream:
+            self._show(claim, watched, cleaner.clean(piece))
+            if repetition.is_in(claim.text):
+                # Leaving the stream ends the call: what it would say again is neither shown nor paid.
+                if is_blank(claim.text):
+                    raise EmptyReply("repeating")
+                return "repeating"
+        self._show(claim, watched, cleaner.rest())
         return stream.finish_reason or "stop"
 
     def _show(self, claim: Claim, watched: Watched, text: str) -> None:
@@ -241,14 +253,3 @@ class Answerer:
     async def _fail(self, claim: Claim, error_code: str, retry_in: float | None, call: Call) -> bool:
         with self._traces.settle("fail_reply"):
             return await self._replies.fail(claim, error_code, retry_in, call)
-
-
-def _note(call: Call, stream: ModelStream) -> None:
-    """What the call used so far, for the ledger."""
-    call.model_version = stream.model_version
-    call.first_token_ms = stream.first_token_ms
-    call.latency_ms = stream.latency_ms
-    if (usage := stream.usage) is not None:
-        call.prompt_tokens, call.cached_tokens = usage.prompt, usage.cached
-        call.candidate_tokens, call.thought_tokens = usage.candidates, usage.thoughts
-        call.cost_usd = pricing.cost(stream.model_version, usage)

@@ -1,6 +1,7 @@
 """Settings, from the environment and `.env`: frozen, every problem reported at once, no secret printed."""
 
 import ipaddress
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -8,10 +9,11 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from worker import proxies
+from worker import price_list, proxies
 from worker.errors import ConfigError
 from worker.keys import claims_of
 from worker.limits import RateLimit
+from worker.pricing import Prices
 
 _CONFIG = SettingsConfigDict(
     env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
@@ -45,6 +47,9 @@ class WorkerSettings(BaseSettings):
     )
     gemini_models: str = Field(
         "gemini-3.5-flash-lite,gemini-3.8-flash", pattern=_SOMETHING, description="Models, the first is asked first."
+    )
+    gemini_prices_file: Path | None = Field(
+        None, description="Prices of models, a TOML file that goes over those that are shipped."
     )
     gemini_rate_limit: str | None = Field(
         None,
@@ -110,6 +115,13 @@ class WorkerSettings(BaseSettings):
             )
         return seconds
 
+    @field_validator("gemini_prices_file")
+    @classmethod
+    def _has_prices(cls, file: Path | None) -> Path | None:
+        if file is not None:
+            price_list.read(file)
+        return file
+
     @field_validator("gemini_rate_limit")
     @classmethod
     def _is_a_rate(cls, rate: str | None) -> str | None:
@@ -120,6 +132,10 @@ class WorkerSettings(BaseSettings):
     @property
     def rate_limit(self) -> RateLimit | None:
         return RateLimit.parse(self.gemini_rate_limit) if self.gemini_rate_limit else None
+
+    @property
+    def prices(self) -> Prices:
+        return Prices.load(self.gemini_prices_file)
 
     @property
     def models(self) -> list[str]:

@@ -21,6 +21,8 @@ PostBroError
     └── InternalError         final
 """
 
+from typing import Self
+
 
 class PostBroError(Exception):
     """The root."""
@@ -80,9 +82,16 @@ class ModelError(PostBroError):
     """It is one of the question's calls. What closes the model is not: the provider did nothing for it, and it says
     nothing of the question, which waits until the limit, the key or the name is right again, or is too old."""
 
+    is_unbilled = False
+    """Nothing was generated, so nothing is billed: the call did not get through, or was refused as a whole."""
+
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+
+    def unbilled(self) -> Self:
+        self.is_unbilled = True
+        return self
 
 
 class ModelOverloaded(ModelError):
@@ -98,6 +107,7 @@ class RateLimited(ModelError):
     error_code = "rate_limited"
     closes_the_model = True
     is_counted = False
+    is_unbilled = True
 
     def __init__(self, reason: str, retry_after: float | None = None, limit: int | None = None) -> None:
         super().__init__(reason, retry_after)
@@ -110,6 +120,7 @@ class QuotaSpent(ModelError):
     error_code = "rate_limited"
     closes_the_model = True
     is_counted = False
+    is_unbilled = True
 
 
 class TimedOut(ModelError):
@@ -144,6 +155,7 @@ class ModelGone(ModelError):
     error_code = "model_unavailable"
     closes_the_model = True
     is_counted = False
+    is_unbilled = True
 
 
 class ModelUnavailable(ModelError):
@@ -152,6 +164,7 @@ class ModelUnavailable(ModelError):
     error_code = "model_unavailable"
     closes_the_model = True
     is_counted = False
+    is_unbilled = True
 
 
 class ContentBlocked(ModelError):
@@ -166,6 +179,7 @@ class PromptTooLong(ModelError):
 
     error_code = "prompt_too_long"
     is_of_the_question = True
+    is_unbilled = True
 
 
 class InternalError(ModelError):

@@ -31,7 +31,7 @@ _BLOCKS = {reason.value for reason in types.BlockedReason}
 async def read_answer(response: httpx2.Response) -> None:
     """An event hook of httpx2. Raises a ModelError for all but 200."""
     if response.status_code != 200:
-        raise outcomes.refusal(response.status_code, await _body(response), response.headers)
+        raise outcomes.refusal_of_all(response.status_code, await _body(response), response.headers)
     response.__class__ = EventStream
 
 

@@ -93,6 +93,8 @@ class ModelStream:
 
     def __init__(self, chunks: AsyncIterator[types.GenerateContentResponse], first_token_seconds: float) -> None:
         self.usage: Usage | None = None
+        self.usage_is_final = False
+        """It was told with the model's end or after it: there is nothing to come on top."""
         self.model_version: str | None = None
         self.finish_reason: str | None = None
         """stop or max_tokens, once the text has come to its end."""
@@ -180,6 +182,8 @@ class ModelStream:
             self._has_thoughts |= (self.usage.thoughts or 0) > thought
         if chunk.prompt_feedback and chunk.prompt_feedback.block_reason:
             self._blocked = chunk.prompt_feedback.block_reason.value
+        has_ended = self._raw_finish is not None or self._blocked is not None
+        self.usage_is_final = self.usage_is_final or (has_ended and told is not None)
         return text
 
     def _take_text(self, candidate: types.Candidate) -> str:

@@ -85,6 +85,9 @@ class Call:
     candidate_tokens: int | None = None
     thought_tokens: int | None = None
     cost_usd: Decimal | None = None
+    """US dollars; None: no price is known."""
+    cost_is_estimated: bool = False
+    """Not all that it is counted from was told."""
     first_token_ms: int | None = None
     latency_ms: int | None = None
 

@@ -111,14 +111,23 @@ def translate(error: Exception) -> ModelError:
     match error:
         case ModelError():
             return error
+        case httpx2.ConnectTimeout() | httpx2.PoolTimeout():
+            return TimedOut(name).unbilled()
         case httpx2.TimeoutException() | TimeoutError():
             return TimedOut(name)
         case httpx2.ConnectError() | httpx2.ProxyError():
-            return ModelOverloaded(name)
+            return ModelOverloaded(name).unbilled()
         case httpx2.HTTPError():
             return Disconnected(name)
         case _:
             return InternalError(name)
+
+
+def refusal_of_all(status: int, body: Any, headers: Mapping[str, str]) -> ModelError:
+    """An answer other than 200. Gemini bills none. But where it says that time was up, a gateway may have said so
+    while the model went on; and what answers with another 2xx is not known."""
+    error = refusal(status, body, headers)
+    return error if isinstance(error, TimedOut | Truncated) else error.unbilled()
 
 
 def refusal(status: object, body: Any, headers: Mapping[str, str]) -> ModelError:

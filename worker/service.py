@@ -41,8 +41,11 @@ async def run(settings: WorkerSettings) -> None:
     broadcaster = Broadcaster(settings)
     wakeup = WakeUp(settings)
     traces = traces_to(settings.otel_exporter_otlp_endpoint, replies.worker_id)
+    prices = settings.prices
     admission, budget = Admission(settings.models, settings.rate_limit), Budget(settings.prompt_token_budget)
-    answerer = Answerer(replies, gemini, broadcaster, admission, budget, traces, settings.reply_deadline_seconds)
+    answerer = Answerer(
+        replies, gemini, broadcaster, admission, budget, traces, prices, settings.reply_deadline_seconds
+    )
     runner = Runner(settings, replies, wakeup, answerer, admission)
 
     def problems() -> dict[str, str]:

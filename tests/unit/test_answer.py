@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+from datetime import date
 from types import SimpleNamespace
 
 import pytest
@@ -20,10 +21,12 @@ from worker.broadcast import Broadcaster
 from worker.budget import Budget
 from worker.claim import Claim
 from worker.config import WorkerSettings
+from worker.context import build_chat_prompt
 from worker.errors import (
     ContentBlocked,
     DatabaseAway,
     DatabaseRefused,
+    Disconnected,
     EmptyReply,
     InternalError,
     ModelGone,
@@ -37,6 +40,8 @@ from worker.errors import (
 )
 from worker.gemini import Gemini
 from worker.models import Message, Reply, Usage
+from worker.price_list import Price
+from worker.pricing import Prices
 from worker.traces import Traces
 
 BOUND = 5  # seconds; what takes as long has failed
@@ -53,6 +58,7 @@ class FakeStream:
         self.model_version = "offline-extractive"
         self.first_token_ms, self.latency_ms = 1, 2
         self.sign_of_life = False
+        self.usage_is_final = False
 
     async def __aiter__(self):
         for piece in self.pieces:
@@ -63,8 +69,9 @@ class FakeStream:
             elif callable(piece):
                 piece()
             else:
+                self.sign_of_life = True
                 yield piece
-        self.finish_reason = self.finish
+        self.finish_reason, self.usage_is_final = self.finish, True
 
 
 class FakeGemini:
@@ -161,9 +168,11 @@ def answerer_of(
     deadline=60.0,
     models=("first", "second"),
     traces=None,
+    prices=None,
 ):
-    admission = admission or Admission(list(models))
-    return Answerer(replies, gemini, broadcaster, admission, budget or Budget(32_000), traces or Traces(), deadline)
+    admission, budget = admission or Admission(list(models)), budget or Budget(32_000)
+    prices, traces = prices or Prices.load(), traces or Traces()
+    return Answerer(replies, gemini, broadcaster, admission, budget, traces, prices, deadline)
 
 
 async def told(*streams, claim=None, replies=None, lease=None, **others):
@@ -178,6 +187,11 @@ async def told(*streams, claim=None, replies=None, lease=None, **others):
 def now(kind):
     """An error to be retried without a wait."""
     return kind("x", retry_after=0.0)
+
+
+def unbilled(kind):
+    """An error of a call that was refused as a whole."""
+    return lambda reason: kind(reason).unbilled()
 
 
 async def test_an_answer_is_shown_and_stored():
@@ -233,6 +247,7 @@ async def test_the_ledger_knows_what_the_call_used():
         "candidate_tokens": 5,
         "thought_tokens": 3,
         "cost_usd": 0.0,
+        "cost_is_estimated": False,
         "first_token_ms": 1,
         "latency_ms": 2,
     }
@@ -604,11 +619,151 @@ async def test_an_answer_refused_for_a_figure_is_offered_once_more_without_any()
     assert (call.model_requested, call.prompt_tokens, call.latency_ms) == ("first", None, None)
 
 
-async def test_what_a_call_told_only_in_part_has_no_cost():
-    _, replies, _ = await told(FakeStream("x", usage=Usage(prompt=10)))
+def at_a_dollar_a_token(*models):
+    """For prompt and answer alike, by the million: a cost reads as a count of tokens."""
+    each = {"prompt": 1, "cached": 1, "output": 1, "as_of": date(2026, 11, 1), "source": "a test"}
+    return Prices(Price(model=model, **each) for model in (*models, "offline-extractive"))
+
+
+def cost_of(call):
+    """In millionths of a dollar, and whether it is an estimate."""
+    return None if call.cost_usd is None else round(call.cost_usd * 1_000_000), call.cost_is_estimated
+
+
+def estimated_prompt(claim=None, budget=None):
+    budget = budget or Budget(32_000)
+    return build_chat_prompt((claim or claimed()).reply, budget).estimated_tokens
+
+
+async def test_what_was_told_to_the_end_is_no_estimate():
+    _, replies, _ = await told(FakeStream("x" * 400, usage=USED), prices=at_a_dollar_a_token())
+
+    assert cost_of(replies.calls[0]) == (12, False)
+
+
+@pytest.mark.parametrize(
+    ("usage", "prompt", "answer"),
+    [(None, None, 3), (Usage(prompt=10), 10, 3), (Usage(candidates=7), None, 7), (Usage(10, 0, 7, 5), 10, 12)],
+)
+@pytest.mark.parametrize("error", [Truncated, Disconnected, TimedOut, ModelOverloaded, ContentBlocked])
+async def test_a_call_that_breaks_off_costs_what_is_estimated_of_it(usage, prompt, answer, error):
+    """What was told stays as it was told; the rest is counted from the prompt and from the text so far."""
+    stream = FakeStream("twelve bytes", error("x"), usage=usage)
+
+    _, replies, _ = await told(stream, claim=claimed(calls_left=1), prices=at_a_dollar_a_token())
 
     [call] = replies.calls
-    assert (call.prompt_tokens, call.cached_tokens, call.candidate_tokens, call.cost_usd) == (10, None, None, None)
+    prompt = estimated_prompt() if prompt is None else prompt
+    assert prompt > 0
+    assert cost_of(call) == (prompt + answer, True)
+    figures = (call.prompt_tokens, call.cached_tokens, call.candidate_tokens, call.thought_tokens)
+    assert figures == ((usage.prompt, usage.cached, usage.candidates, usage.thoughts) if usage else (None,) * 4)
+
+
+async def test_an_answer_whose_figures_come_only_in_part_costs_what_is_estimated():
+    _, replies, _ = await told(FakeStream("x" * 40, usage=Usage(prompt=10)), prices=at_a_dollar_a_token())
+
+    assert cost_of(replies.calls[0]) == (20, True)
+
+
+async def test_the_estimate_of_a_prompt_is_corrected_by_what_the_provider_counts():
+    budget = Budget(32_000)
+    budget.ratio = 2.0
+
+    _, replies, _ = await told(
+        FakeStream(Truncated("x")), claim=claimed(calls_left=1), budget=budget, prices=at_a_dollar_a_token()
+    )
+
+    assert cost_of(replies.calls[0]) == (2 * estimated_prompt(), True)
+
+
+async def test_a_stopped_answer_costs_what_is_estimated_of_it():
+    claim = claimed()
+
+    _, replies, _ = await told(
+        FakeStream("twelve bytes", claim.cancel_requested.set, asyncio.Event()),
+        claim=claim,
+        prices=at_a_dollar_a_token(),
+    )
+
+    assert replies.settled == [("complete", "twelve bytes", "cancelled")]
+    assert cost_of(replies.calls[0]) == (estimated_prompt() + 3, True)
+
+
+async def test_past_the_deadline_it_costs_what_is_estimated_of_it():
+    _, replies, _ = await told(
+        FakeStream("twelve bytes", asyncio.Event()),
+        deadline=0.1,
+        claim=claimed(calls_left=1),
+        prices=at_a_dollar_a_token(),
+    )
+
+    assert replies.settled == [("fail", "timed_out", None)]
+    assert cost_of(replies.calls[0]) == (estimated_prompt() + 3, True)
+
+
+async def test_what_a_lost_claim_has_spent_is_known_for_the_ledger():
+    claim, broadcaster = claimed(), FakeBroadcaster()
+    gemini = FakeGemini(FakeStream("twelve bytes", asyncio.Event()))
+    answerer = answerer_of(FakeReplies(), gemini, broadcaster, prices=at_a_dollar_a_token())
+    answering = asyncio.create_task(answerer.answer(claim, a_lease()))
+    await asyncio.wait_for(broadcaster.something.wait(), BOUND)
+
+    answering.cancel()
+    await asyncio.gather(answering, return_exceptions=True)
+
+    assert claim.call.model_requested == "first"
+    assert cost_of(claim.call) == (estimated_prompt() + 3, True)
+
+
+REFUSED = [
+    RateLimited,
+    QuotaSpent,
+    ModelGone,
+    ModelUnavailable,
+    PromptTooLong,
+    unbilled(InternalError),
+    unbilled(ModelOverloaded),
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSED)
+@pytest.mark.parametrize("models", [(), ("first",)], ids=["without a price", "with one"])
+async def test_a_call_that_is_refused_costs_nothing(refusal, models):
+    _, replies, _ = await told(
+        FakeStream(refusal("x")), claim=claimed(calls_left=1), models=["first"], prices=at_a_dollar_a_token(*models)
+    )
+
+    assert cost_of(replies.calls[0]) == (0, False)
+
+
+async def test_a_limit_that_is_told_in_mid_stream_comes_too_late_to_cost_nothing():
+    _, replies, _ = await told(
+        FakeStream("twelve bytes", RateLimited("x")),
+        claim=claimed(calls_left=1),
+        models=["first"],
+        prices=at_a_dollar_a_token(),
+    )
+
+    assert cost_of(replies.calls[0]) == (estimated_prompt() + 3, True)
+
+
+async def test_without_a_price_there_is_no_cost_and_no_estimate():
+    stream = FakeStream("x", usage=USED)
+    stream.model_version = "somebody-elses"
+
+    _, replies, _ = await told(stream, prices=at_a_dollar_a_token("first"))
+
+    assert cost_of(replies.calls[0]) == (None, False)
+
+
+async def test_where_no_version_is_told_the_price_of_the_model_that_was_asked_makes_an_estimate():
+    stream = FakeStream("x", usage=USED)
+    stream.model_version = None
+
+    _, replies, _ = await told(stream, prices=at_a_dollar_a_token("first"))
+
+    assert cost_of(replies.calls[0]) == (12, True)
 
 
 async def test_an_answer_refused_twice_for_its_content_fails():

@@ -565,3 +565,21 @@ async def test_one_client_for_many_streams():
 
         assert await asyncio.gather(*(ask() for _ in range(20))) == [["x"]] * 20
         assert len(server.requests) == 20
+
+
+@pytest.mark.parametrize(
+    ("events", "is_final"),
+    [
+        ([chunk("a", **usage(10, 1)), chunk("b", "STOP", **usage(10, 5))], True),
+        ([chunk("a", "STOP"), {**chunk(), **usage(10, 5)}], True),
+        ([{"promptFeedback": {"blockReason": "SAFETY"}, **usage(10)}], True),
+        ([chunk(finish="MAX_TOKENS", **usage(10, thoughtsTokenCount=77))], True),
+        ([chunk("a", **usage(10, 1)), chunk("b", "STOP")], False),
+        ([chunk("a", **usage(10, 1))], False),
+        ([chunk("a", "STOP")], False),
+    ],
+)
+async def test_figures_are_final_when_they_come_with_the_end_or_after_it(events, is_final):
+    _, stream, _ = await heard(says(*events))
+
+    assert stream.usage_is_final is is_final

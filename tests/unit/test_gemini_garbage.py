@@ -26,11 +26,12 @@ from hypothesis import strategies as st
 
 from tests.scripted_model import chunk
 from tests.unit.test_gemini import PROMPT
-from worker import answer, gemini, metrics, outcomes
+from worker import gemini, metrics, outcomes, spending
 from worker.config import WorkerSettings
 from worker.errors import ModelError, TimedOut
 from worker.gemini import Gemini, ModelStream
 from worker.models import Call
+from worker.pricing import Prices
 from worker.text import Cleaner
 
 EXAMPLES = int(os.environ.get("GARBAGE_EXAMPLES", "200"))
@@ -174,10 +175,13 @@ class House:
         assert (text, stream.finish_reason, error) == ("good", "stop", None), "the client lives"
 
 
+PRICES = Prices.load()
+
+
 def noted(stream: ModelStream) -> dict[str, Any]:
     """The row of the ledger, as the worker makes it and as its metrics count it."""
     call = Call("chat-1", model_requested="m")
-    answer._note(call, stream)
+    spending.note(call, stream, PRICES, 100, "good", None)
     metrics.call_ended(call, "stop")
     return call.as_row()
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.scripted_model import Exchange, Script
+from tests.scripted_model import Exchange, Script, says
 from tests.unit.test_gemini import PROMPT, talking
 from worker import outcomes
 from worker.errors import (
@@ -106,6 +106,44 @@ async def test_what_each_answer_means() -> None:
         assert type(error) is wanted, (status, body, error)
         assert str(error).split()[0] == str(status)
         assert "entinel" not in str(error), "no word of the provider's but those that are known"
+
+
+async def test_only_a_refusal_that_cannot_have_come_after_the_model_began_is_not_billed() -> None:
+    """All but an answer that says that time was up, which a gateway may give, and one of another 2xx."""
+    async with talking(*(answers(status, body) for status, body, _ in ANSWERS)) as (_, gemini):
+        errors = [await error_of(gemini) for _ in ANSWERS]
+
+    for (status, _, _), error in zip(ANSWERS, errors, strict=True):
+        assert isinstance(error, ModelError)
+        assert error.is_unbilled is (status not in (201, 204, 408, 504, 524)), status
+
+
+@pytest.mark.parametrize("status", ["UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "INVALID_ARGUMENT"])
+async def test_an_error_within_the_stream_may_come_after_the_model_began(status: str) -> None:
+    async with talking(says(google(status))) as (_, gemini):
+        error = await error_of(gemini)
+
+    assert isinstance(error, ModelError)
+    assert not error.is_unbilled
+
+
+@pytest.mark.parametrize(
+    ("error", "is_unbilled"),
+    [
+        (httpx2.ConnectError("x"), True),
+        (httpx2.ConnectTimeout("x"), True),
+        (httpx2.PoolTimeout("x"), True),
+        (httpx2.ProxyError("x"), True),
+        (httpx2.ReadTimeout("x"), False),
+        (httpx2.WriteTimeout("x"), False),
+        (httpx2.ReadError("x"), False),
+        (httpx2.RemoteProtocolError("x"), False),
+        (TimeoutError(), False),
+        (ValueError("x"), False),
+    ],
+)
+def test_a_call_that_did_not_get_through_is_not_billed(error: Exception, is_unbilled: bool) -> None:
+    assert outcomes.translate(error).is_unbilled is is_unbilled
 
 
 def test_no_row_of_the_table_is_left_out() -> None:

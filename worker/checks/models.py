@@ -1,8 +1,8 @@
-"""Each of GEMINI_MODELS, asked for a word: whether it is there, and which version answers."""
+"""Each of GEMINI_MODELS, asked for a word: whether it is there, which version answers, and what that costs."""
 
 import asyncio
 
-from worker import pricing
+from worker.checks import prices
 from worker.checks.findings import Finding
 from worker.config import WorkerSettings
 from worker.context import Prompt
@@ -17,7 +17,7 @@ from worker.errors import (
     TimedOut,
 )
 from worker.gemini import Gemini
-from worker.models import Usage
+from worker.pricing import Prices
 
 SECONDS = 30.0
 TOKENS = 16
@@ -27,12 +27,13 @@ PROMPT = Prompt("This is a connection test.", [{"role": "user", "parts": [{"text
 async def ask(settings: WorkerSettings) -> list[Finding]:
     gemini = Gemini(settings.model_copy(update={"max_output_tokens": TOKENS}))
     try:
-        return list(await asyncio.gather(*(_ask(gemini, model) for model in settings.models)))
+        answers = await asyncio.gather(*(_ask(gemini, settings.prices, model) for model in settings.models))
+        return list(dict.fromkeys(finding for found in answers for finding in found))
     finally:
         await gemini.close()
 
 
-async def _ask(gemini: Gemini, model: str) -> Finding:
+async def _ask(gemini: Gemini, known: Prices, model: str) -> list[Finding]:
     try:
         async with asyncio.timeout(SECONDS), gemini.stream(model, PROMPT) as stream:
             try:
@@ -41,18 +42,12 @@ async def _ask(gemini: Gemini, model: str) -> Finding:
             except EmptyReply:
                 pass  # so few tokens may all go into its thoughts: it is there, and it answered
     except ModelError as error:
-        return _failed(model, error)
+        return [_failed(model, error), prices.judge(known, model)]
     except TimeoutError:
-        return _failed(model, TimedOut("TimeoutError"))
-    return _answered(model, stream.model_version)
-
-
-def _answered(model: str, version: str | None) -> Finding:
+        return [_failed(model, TimedOut("TimeoutError")), prices.judge(known, model)]
+    version = stream.model_version
     words = f"{model} answers, as {version or 'a version that it does not tell'}."
-    if pricing.cost(version, Usage(prompt=0, candidates=0)) is None:
-        words += " No price is known for it: its cost stays empty in the ledger."
-        return Finding("warning", "model", words, "Add it to worker/pricing.py.")
-    return Finding("ok", "model", words)
+    return [Finding("ok", "model", words), prices.judge(known, version or model)]
 
 
 def _failed(model: str, error: ModelError) -> Finding:

@@ -1,0 +1,44 @@
+"""What a call to the model used and cost, for the ledger: as the provider tells it, or else estimated and marked."""
+
+from decimal import Decimal
+
+from worker import budget
+from worker.errors import ModelError
+from worker.gemini import ModelStream
+from worker.models import Call, Usage
+from worker.pricing import Cost, Prices
+
+
+def note(
+    call: Call, stream: ModelStream, prices: Prices, prompt_tokens: int, text: str, error: ModelError | None
+) -> None:
+    """Of a call that has ended, in whatever way. `prompt_tokens`: as estimated; `text`: as far as it came.
+
+    Tokens are noted as they were told; only the cost is ever estimated. It stays empty where no price is known.
+    """
+    usage = stream.usage or Usage()
+    call.model_version = stream.model_version
+    call.first_token_ms, call.latency_ms = stream.first_token_ms, stream.latency_ms
+    call.prompt_tokens, call.cached_tokens = usage.prompt, usage.cached
+    call.candidate_tokens, call.thought_tokens = usage.candidates, usage.thoughts
+    cost = _cost(call, stream, prices, usage, _at_least(usage, prompt_tokens, text), error)
+    call.cost_usd, call.cost_is_estimated = cost or (None, False)
+
+
+def _cost(
+    call: Call, stream: ModelStream, prices: Prices, told: Usage, at_least: Usage, error: ModelError | None
+) -> Cost | None:
+    if error is not None and error.is_unbilled and not stream.sign_of_life:
+        return Cost(Decimal(0), is_estimated=False)
+    is_told = stream.usage_is_final and None not in (told.prompt, told.candidates)
+    cost = prices.cost(stream.model_version or call.model_requested, told if is_told else at_least)
+    if cost is None or (is_told and stream.model_version):
+        return cost
+    return Cost(cost.usd, is_estimated=True)
+
+
+def _at_least(told: Usage, prompt_tokens: int, text: str) -> Usage:
+    """What was told, and the estimate where nothing was. Of an answer that was broken off, the count that was told
+    may be older than the text. What it thought unseen is in no estimate."""
+    prompt = prompt_tokens if told.prompt is None else told.prompt
+    return Usage(prompt, told.cached, max(told.candidates or 0, budget.estimate(text)), told.thoughts)
