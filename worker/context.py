@@ -52,7 +52,9 @@ def build_chat_prompt(reply: Reply, within: Budget) -> Prompt:
     estimated = tokens.estimate(instruction)
     question = _question(reply.question, within.tokens - estimated)
     estimated += tokens.estimate(question)
-    history, estimated = _newest_turns(_said_once(reply.history[-HISTORY_MESSAGES:]), estimated, reply.session_id, within)
+    history, estimated = _newest_turns(
+        _said_once(reply.history[-HISTORY_MESSAGES:]), estimated, reply.session_id, within
+    )
     return Prompt(
         system_instruction=instruction,
         contents=[*build_chat_history(history), _turn("user", question)],

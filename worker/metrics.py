@@ -100,6 +100,14 @@ TOKENS = _counter(
     "kind",
 )
 COST = _counter("postbro_model_cost_usd_total", "US dollars, where the price is known.", "model")
+COST_ESTIMATED = _counter(
+    "postbro_model_cost_estimated_usd_total", "Those of them that are estimated: not all figures were told.", "model"
+)
+CALLS_WITHOUT_PRICE = _counter(
+    "postbro_model_calls_without_price_total",
+    "Calls whose cost is in no sum, since no price is known for the model that answered.",
+    "model",
+)
 BREAKER = _gauge(
     "postbro_model_breaker_state",
     "1 for the state in which the model is: closed (it is asked), open (it is left alone), half_open (one call tries "
@@ -142,5 +150,10 @@ def call_ended(call: Call, outcome: str) -> None:
     }
     for kind, count in tokens.items():
         TOKENS.labels(model, kind).inc(max(0, count))
-    if call.cost_usd is not None:
-        COST.labels(model).inc(max(0.0, float(call.cost_usd)))
+    if call.cost_usd is None:
+        CALLS_WITHOUT_PRICE.labels(model).inc()
+        return
+    cost = max(0.0, float(call.cost_usd))
+    COST.labels(model).inc(cost)
+    if call.cost_is_estimated:
+        COST_ESTIMATED.labels(model).inc(cost)

@@ -5,7 +5,7 @@ import signal
 
 import structlog
 
-from worker import logs, readiness
+from worker import logs, metrics, readiness
 from worker.admission import Admission
 from worker.answer import Answerer
 from worker.broadcast import Broadcaster
@@ -65,6 +65,8 @@ async def run(settings: WorkerSettings) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
+    for model in settings.models:
+        metrics.CALLS_WITHOUT_PRICE.labels(model)  # 0 from the start: an alert on growth would miss the first
     log.info("The worker runs.", action="started", models=settings.models)
     running = asyncio.create_task(runner.run(), name="runner")
     side_tasks = {

@@ -4,6 +4,7 @@ import asyncio
 import re
 import subprocess
 import sys
+from decimal import Decimal
 
 import pytest
 
@@ -73,6 +74,25 @@ def test_what_a_call_cost(grown):
 
     assert grown("postbro_model_cost_usd_total", model="first") == 0.25
     assert grown("postbro_model_calls_total", model="None", outcome="model_overloaded") == 0
+
+
+def test_what_of_it_is_estimated(grown):
+    metrics.call_ended(Call("chat-1", model_requested="first", cost_usd=Decimal("0.25")), "stop")
+    metrics.call_ended(Call("chat-1", model_requested="first", cost_usd=Decimal("0.5"), cost_is_estimated=True), "x")
+
+    assert grown("postbro_model_cost_usd_total", model="first") == 0.75
+    assert grown("postbro_model_cost_estimated_usd_total", model="first") == 0.5
+    assert grown("postbro_model_calls_without_price_total", model="first") == 0
+
+
+async def test_a_call_without_a_price_is_counted(grown):
+    stream = FakeStream("x", usage=Usage(1, 0, 1, 0))
+    stream.model_version = "somebody-elses"
+
+    await told(stream)
+
+    assert grown("postbro_model_calls_without_price_total", model="first") == 1
+    assert grown("postbro_model_cost_usd_total", model="first") == 0
 
 
 @pytest.mark.parametrize(
