@@ -89,6 +89,12 @@ def test_sigterm_under_load(
     for question in everything:
         assert outcomes[question] in (["ok"], ["lost", "ok"])
         assert outcomes[question] == ["lost", "ok"] or question not in first[:LATE]
+    spent = database.execute(
+        "select distinct on (message_id) latency_ms, cost_usd from public.external_api_call_logs"
+        " where message_id = any (%s) order by message_id, attempt",
+        [first[:LATE]],
+    ).fetchall()
+    assert all(row["latency_ms"] > 0 and row["cost_usd"] == 0 for row in spent), "the offline model's price, not unknown"
     made = sum(len(calls_with(marker, calls)) for marker in markers)
     assert made == sum(len(each) for each in outcomes.values()), "the ledger knows every call"
 
