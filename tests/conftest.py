@@ -62,6 +62,15 @@ def quiet(database: Connection) -> None:
 
 
 @pytest.fixture
+def no_figures(database: Connection) -> None:
+    """Nothing was ever asked or called: for tests that read what is summed over all users."""
+    database.execute(
+        """truncate public.external_api_call_logs, private.uncounted_calls, private.uncounted_replies,
+        private.call_counts, private.reply_counts, private.user_day_counts"""
+    )
+
+
+@pytest.fixture
 def make_holder(database_url: str) -> Iterator[Callable[[], Holder]]:
     """Workers, as many as a test wants."""
     with ExitStack() as holders:

@@ -108,9 +108,15 @@ class Holder:
         saved = self._call("save_drafts(%s, %s)", self.id, pieces)
         return saved[0]["stored"] if saved else None
 
-    def complete(self, reply: Reply, content: str = "Because.", finish_reason: str = "stop") -> bool:
+    def complete(
+        self,
+        reply: Reply,
+        content: str = "Because.",
+        finish_reason: str = "stop",
+        call: dict[str, Any] = CALL,
+    ) -> bool:
         return self._call(
-            "complete_reply(%s, %s, %s, %s, %s, %s)", *self._fence(reply), content, finish_reason, Jsonb(CALL)
+            "complete_reply(%s, %s, %s, %s, %s, %s)", *self._fence(reply), content, finish_reason, Jsonb(call)
         )
 
     def fail(
@@ -118,8 +124,8 @@ class Holder:
     ) -> bool:
         return self._call("fail_reply(%s, %s, %s, %s, %s, %s)", *self._fence(reply), code, retry_in, Jsonb(call))
 
-    def next_attempt(self, reply: Reply, code: str = "model_overloaded") -> int | None:
-        return self._call("next_attempt(%s, %s, %s, %s, %s)", *self._fence(reply), code, Jsonb(CALL))
+    def next_attempt(self, reply: Reply, code: str = "model_overloaded", call: dict[str, Any] = CALL) -> int | None:
+        return self._call("next_attempt(%s, %s, %s, %s, %s)", *self._fence(reply), code, Jsonb(call))
 
     def release(self) -> int:
         return self._call("release_replies(%s)", self.id)["released"]

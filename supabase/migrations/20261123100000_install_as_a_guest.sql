@@ -27,22 +27,24 @@ begin
         'erase_broadcasts', 'fail_reply', 'give_back', 'next_attempt', 'open_chat_session', 'ops_queue', 'ops_report',
         'reconcile_replies', 'regenerate_reply', 'register_worker', 'release_replies', 'retry_reply', 'save_drafts'))
       or (n.nspname = 'private' and p.proname in (
-        'applied_migrations', 'beat', 'broadcast_message', 'broadcast_reply', 'broadcast_session', 'bury_workers',
-        'cancel_reply', 'chat_service', 'check_installation', 'claim_replies', 'close_call', 'complete_reply',
-        'contradictions', 'count_entries', 'count_set_aside', 'draft_text', 'end_what_is_too_old',
-        'enqueue_next_reply', 'enter_command', 'enter_command_of_statement', 'erase_broadcasts',
-        'facts_of_broadcasts', 'facts_of_function', 'facts_of_relation', 'fail_reply', 'first_entries',
-        'follow_deleted_reply', 'follow_reply_status', 'free_claim', 'give_back', 'guard_claim', 'guard_reply_status',
-        'insert_answer', 'is_counted', 'is_error_code', 'is_passing', 'is_sent_again', 'leave_queue', 'leave_session',
-        'living_workers', 'lock_claim', 'lock_own_reply', 'lock_reply_at_once', 'lock_session',
-        'lock_session_at_once', 'lose_call', 'max_calls', 'max_deaths', 'max_versions', 'mend', 'name_models',
-        'next_attempt', 'next_due_in_ms', 'next_place', 'note_erased_messages', 'note_erased_session', 'note_place',
-        'open_call', 'open_reply', 'ops_days', 'ops_period', 'ops_queue', 'ops_report', 'ops_workers', 'order_answer',
-        'order_message', 'order_question', 'own_drafts', 'reconcile_replies', 'refuse_busy', 'refuse_flood',
-        'refuse_questions', 'refuse_used_id', 'regenerate_reply', 'register_worker', 'release_replies',
-        'replace_question', 'reply_context', 'retry_reply', 'save_drafts', 'send_wake_up', 'set_aside',
-        'settle_cancelled', 'settle_stopped', 'settle_what_raises', 'stop_reply', 'take_reply', 'try_broadcast',
-        'try_to_free', 'usable_part', 'use_up_id', 'was_settled'))
+        'add_counts', 'applied_migrations', 'beat', 'broadcast_message', 'broadcast_reply', 'broadcast_session',
+        'bury_workers', 'cancel_reply', 'chat_service', 'check_installation', 'claim_replies', 'close_call',
+        'complete_reply', 'contradictions', 'cost_is_unknown', 'count_call', 'count_entries', 'count_reply',
+        'count_set_aside', 'count_up', 'count_up_calls', 'count_up_replies', 'counts_by_bucket', 'draft_text',
+        'duration_bucket', 'end_what_is_too_old', 'enqueue_next_reply', 'enter_command', 'enter_command_of_statement',
+        'erase_broadcasts', 'facts_of_broadcasts', 'facts_of_function', 'facts_of_relation', 'fail_reply',
+        'first_entries', 'follow_deleted_reply', 'follow_reply_status', 'free_claim', 'give_back', 'guard_claim',
+        'guard_reply_status', 'insert_answer', 'is_counted', 'is_error_code', 'is_passing', 'is_sent_again',
+        'leave_queue', 'leave_session', 'living_workers', 'lock_claim', 'lock_own_reply', 'lock_reply_at_once',
+        'lock_session', 'lock_session_at_once', 'lose_call', 'max_calls', 'max_deaths', 'max_versions', 'mend',
+        'name_models', 'next_attempt', 'next_due_in_ms', 'next_place', 'note_call', 'note_erased_messages',
+        'note_erased_session', 'note_place', 'open_call', 'open_reply', 'ops_days', 'ops_models', 'ops_period',
+        'ops_queue', 'ops_report', 'ops_workers', 'order_answer', 'order_message', 'order_question', 'own_drafts',
+        'percentiles', 'reconcile_replies', 'refuse_busy', 'refuse_flood', 'refuse_questions', 'refuse_used_id',
+        'regenerate_reply', 'register_worker', 'release_replies', 'replace_question', 'reply_context', 'retry_number',
+        'retry_reply', 'save_drafts', 'send_wake_up', 'set_aside', 'settle_cancelled', 'settle_stopped',
+        'settle_what_raises', 'stop_reply', 'take_reply', 'try_broadcast', 'try_to_free', 'usable_part', 'use_up_id',
+        'was_settled'))
   ) as found;
 
   if taken is not null then

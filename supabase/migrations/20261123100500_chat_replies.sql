@@ -33,6 +33,7 @@ create table public.chat_replies (
   version integer not null default 1,
   error_code text,
   created_at timestamptz not null default now(),
+  pending_since timestamptz not null default now(),
   started_at timestamptz,
   finished_at timestamptz,
   constraint session_belongs_to_user foreign key (session_id, user_id)
@@ -61,7 +62,9 @@ comment on column public.chat_replies.status is
 comment on column public.chat_replies.attempt is 'Grows with each claim and each further call, and never goes back; numbers may be missing. It fences off a worker that lost its claim.';
 comment on column public.chat_replies.version is 'The version of the answer that is asked for. Where it has no answer, the newest one stored stays current.';
 comment on column public.chat_replies.error_code is 'Why it failed, one of a fixed list; never the provider''s own text.';
-comment on column public.chat_replies.started_at is 'When the present attempt was claimed.';
+comment on column public.chat_replies.pending_since is
+  'When this answer was asked for: by the question, a retry, or the next version. What waiting is counted from.';
+comment on column public.chat_replies.started_at is 'When the present attempt began.';
 
 revoke all on table public.chat_replies from public, anon, authenticated, service_role;
 grant select on table public.chat_replies to authenticated, service_role;

@@ -72,6 +72,9 @@ begin
   end if;
 
   new.error_code := case when new.status = 'failed' then coalesce(new.error_code, 'internal') end;
+  if new.status = 'pending' and old.status <> 'answering' then
+    new.pending_since := now();
+  end if;
   new.started_at := case when new.status <> 'pending' then new.started_at end;
   new.finished_at := case when new.status not in ('pending', 'answering') then now() end;
   return new;

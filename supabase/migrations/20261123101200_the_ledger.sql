@@ -1,12 +1,30 @@
 -- How rows of the ledger are opened and closed: never by hand, never twice.
 
+-- By what is known when the call is opened, and never changed afterwards: it is a retry after one that failed or was
+-- lost. Another version of an answer, or a question that was stopped and asked again, is none.
+create function private.retry_number(of_message uuid, before_attempt integer) returns integer
+language plpgsql stable
+set search_path = ''
+as $$
+begin
+  return coalesce((
+    select case when l.outcome in ('ok', 'cancelled') then 0 else l.retry + 1 end
+    from public.external_api_call_logs l
+    where l.message_id = of_message and l.attempt < before_attempt and l.outcome <> 'claimed'
+    order by l.attempt desc
+    limit 1), 0);
+end
+$$;
+
 create function private.open_call(of_reply public.chat_replies, for_worker uuid) returns void
 language plpgsql
 set search_path = ''
 as $$
 begin
-  insert into public.external_api_call_logs (message_id, attempt, session_id, user_id, worker_id)
-  values (of_reply.message_id, of_reply.attempt, of_reply.session_id, of_reply.user_id, for_worker);
+  insert into public.external_api_call_logs (message_id, attempt, session_id, user_id, worker_id, retry)
+  values (
+    of_reply.message_id, of_reply.attempt, of_reply.session_id, of_reply.user_id, for_worker,
+    private.retry_number(of_reply.message_id, of_reply.attempt));
 end
 $$;
 
@@ -19,6 +37,7 @@ as $$
 declare
   call public.external_api_call_logs :=
     jsonb_populate_record(null::public.external_api_call_logs, coalesce(with_call, '{}'));
+  cost_is_told constant boolean := call.cost_usd is not null and call.cost_is_estimated is not true;
 begin
   if call.model_requested is null then
     -- No model was asked: there is nothing to account for.
@@ -27,23 +46,29 @@ begin
   end if;
   -- Taken away before its worker could name the model, with the chat perhaps: the tokens were spent all the same.
   if with_outcome = 'lost' and call.session_id is not null and call.user_id is not null then
-    insert into public.external_api_call_logs (message_id, attempt, session_id, user_id, worker_id, outcome)
-    values (of_message, of_attempt, call.session_id, call.user_id, of_worker, 'lost')
+    insert into public.external_api_call_logs (message_id, attempt, session_id, user_id, worker_id, retry)
+    values (
+      of_message, of_attempt, call.session_id, call.user_id, of_worker, private.retry_number(of_message, of_attempt))
     on conflict (message_id, attempt) do nothing;
   end if;
   update public.external_api_call_logs l
   set
     model_requested = coalesce(call.model_requested, l.model_requested),
-    model_version = call.model_version,
-    endpoint = call.endpoint,
-    prompt_version = call.prompt_version,
-    prompt_tokens = call.prompt_tokens,
-    cached_tokens = call.cached_tokens,
-    candidate_tokens = call.candidate_tokens,
-    thought_tokens = call.thought_tokens,
-    cost_usd = call.cost_usd,
-    first_token_ms = call.first_token_ms,
-    latency_ms = call.latency_ms,
+    model_version = coalesce(call.model_version, l.model_version),
+    endpoint = coalesce(call.endpoint, l.endpoint),
+    prompt_version = coalesce(call.prompt_version, l.prompt_version),
+    prompt_tokens = coalesce(call.prompt_tokens, l.prompt_tokens),
+    cached_tokens = coalesce(call.cached_tokens, l.cached_tokens),
+    candidate_tokens = coalesce(call.candidate_tokens, l.candidate_tokens),
+    thought_tokens = coalesce(call.thought_tokens, l.thought_tokens),
+    -- An estimate fills a gap, and never takes the place of what was told.
+    cost_usd = case when cost_is_told then call.cost_usd else coalesce(l.cost_usd, call.cost_usd) end,
+    cost_is_estimated = case
+      when cost_is_told then false
+      when l.cost_usd is not null then l.cost_is_estimated
+      else call.cost_usd is not null end,
+    first_token_ms = coalesce(call.first_token_ms, l.first_token_ms),
+    latency_ms = coalesce(call.latency_ms, l.latency_ms),
     -- A lost call stays lost: its tokens were spent, its answer was not used.
     outcome = case l.outcome when 'lost' then 'lost' else with_outcome end,
     finished_at = now()
@@ -64,13 +89,16 @@ begin
 end
 $$;
 
+comment on function private.retry_number(uuid, integer) is
+  '0, or how many calls of this question in a row before this attempt have failed or were lost.';
 comment on function private.open_call(public.chat_replies, uuid) is
   'Opens the row of the reply''s present attempt, as claimed: it is no call until its worker names a model.';
 comment on function private.close_call(uuid, integer, uuid, text, jsonb) is
-  'Closes the row of one attempt of one worker with what the call used, or takes it away if none was made; a row closed before is left alone.';
+  'Closes the row of one attempt of one worker with what the call used, or takes it away if none was made. A row closed before is left alone, but for a lost one: what its worker tells later is added.';
 comment on function private.lose_call(uuid) is
   'Closes the open row of a claim that is over: a call becomes lost, what was no call is taken away. True: there was a call.';
 
+revoke all on function private.retry_number(uuid, integer) from public, anon, authenticated, service_role;
 revoke all on function private.open_call(public.chat_replies, uuid) from public, anon, authenticated, service_role;
 revoke all on function private.close_call(uuid, integer, uuid, text, jsonb)
   from public, anon, authenticated, service_role;

@@ -147,7 +147,7 @@ begin
   update private.reply_queue q set attempt = q.attempt + 1, calls = calls_made
   where q.session_id = claim.session_id;
   delete from private.draft_pieces d where d.message_id = claim.message_id;
-  update public.chat_replies r set attempt = claim.attempt + 1
+  update public.chat_replies r set attempt = claim.attempt + 1, started_at = now()
   where r.message_id = claim.message_id
   returning * into reply;
   perform private.open_call(reply, claim.worker_id);

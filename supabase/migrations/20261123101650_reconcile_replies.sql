@@ -1,6 +1,6 @@
 -- Nothing falls out of the queue. Once a minute for the project, rows that contradict each other are looked for and
 -- mended, both ways, each under its session's lock and after a second look: without it, every settle under way would
--- be counted. What is mended is a defect somewhere else: the count must stay 0. It also ends what is too old.
+-- be counted. What is mended is a defect somewhere else: the count must stay 0. It also ends what is too old, and adds up the figures.
 
 -- A session with something unfinished has a row in the queue, for a reply that is unfinished, with a worker that is
 -- known if and only if the reply is being answered.
@@ -141,6 +141,7 @@ begin
   end loop;
 
   perform private.refuse_questions(max_wait_seconds);
+  perform private.count_up();
   -- A full hand: there is more of it, and the next call goes on at once.
   if looked < most or ended = 0 then
     update private.reconciler c set last_run_at = now();
@@ -164,7 +165,7 @@ comment on function private.end_what_is_too_old(private.reply_queue) is 'Settles
 comment on function private.refuse_questions(double precision) is
   'Notes whether the queue is longer than what can be answered within the greatest age, at the pace of the last minute.';
 comment on function public.reconcile_replies(double precision, double precision) is
-  'For the worker. Mends the queue and ends what has waited for more than max_wait_seconds, unless somebody has done so within every_seconds: null then. {"mended", "ended", "more": call again at once}.';
+  'For the worker. Mends the queue, ends what has waited for more than max_wait_seconds and adds up the figures, unless somebody has done so within every_seconds: null then. {"mended", "ended", "more": call again at once}.';
 
 revoke all on function private.contradictions(uuid) from public, anon, authenticated, service_role;
 revoke all on function private.mend(uuid) from public, anon, authenticated, service_role;

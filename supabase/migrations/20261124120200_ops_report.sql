@@ -1,8 +1,5 @@
 -- The operator's page in one call: figures, no content, nobody's address.
 
--- The report looks at the last days; the ledger has an index for that, and this is all that the replies need.
-create index chat_replies_created_at_idx on public.chat_replies using brin (created_at);
-
 create function private.ops_queue() returns jsonb
 language sql stable security definer
 set search_path = ''
@@ -35,42 +32,61 @@ begin atomic
   where w.alive_until > '-infinity';
 end;
 
+create function private.ops_models(since timestamptz) returns jsonb
+language sql stable
+set search_path = ''
+begin atomic
+  select coalesce(jsonb_agg(
+    to_jsonb(used) || jsonb_build_object('first_token_ms', took.first_token_ms, 'latency_ms', took.latency_ms)
+    order by used.calls desc, used.model), '[]')
+  from (
+    select c.model, sum(c.calls) as calls, sum(c.tokens) as tokens, sum(c.cost_usd) as cost_usd,
+      sum(c.calls_with_estimated_cost) as calls_with_estimated_cost,
+      sum(c.calls_without_price) as calls_without_price
+    from private.calls_by_span c
+    where c.span = 'hour' and c.starts_at > since
+    group by c.model
+    having sum(c.calls) > 0
+  ) as used
+  left join (
+    select b.model,
+      private.percentiles(array_agg(b.bucket), array_agg(b.first_token_calls)) as first_token_ms,
+      private.percentiles(array_agg(b.bucket), array_agg(b.latency_calls)) as latency_ms
+    from (
+      select l.model, l.bucket,
+        sum(l.first_token_calls)::bigint as first_token_calls, sum(l.latency_calls)::bigint as latency_calls
+      from private.latencies_by_span l
+      where l.span = 'hour' and l.starts_at > since
+      group by l.model, l.bucket
+    ) as b
+    group by b.model
+  ) as took on took.model = used.model;
+end;
+
 create function private.ops_period(span interval) returns jsonb
 language sql stable
 set search_path = ''
 begin atomic
   with calls as (
-    select l.*, coalesce(l.model_version, l.model_requested, 'unknown') as model
-    from public.external_api_call_logs l
-    where l.started_at > now() - span and l.outcome <> 'claimed'
+    select c.outcome, sum(c.calls) as count, sum(c.retries) as retries
+    from private.calls_by_span c
+    where c.span = 'hour' and c.starts_at > now() - ops_period.span
+    group by c.outcome
+    having sum(c.calls) > 0
   ), replies as (
-    select r.status, r.error_code from public.chat_replies r where r.created_at > now() - span
+    select r.what, r.error_code, sum(r.replies) as count
+    from private.replies_by_span r
+    where r.span = 'hour' and r.starts_at > now() - ops_period.span
+    group by r.what, r.error_code
   )
   select jsonb_build_object(
-    'hours', extract(epoch from span)::integer / 3600,
-    'replies', (select coalesce(jsonb_object_agg(s.status, s.count), '{}')
-      from (select status, count(*) from replies group by status) as s),
-    'failures', (select coalesce(jsonb_object_agg(f.error_code, f.count), '{}')
-      from (select error_code, count(*) from replies where error_code is not null group by error_code) as f),
-    'calls', (select coalesce(jsonb_object_agg(o.outcome, o.count), '{}')
-      from (select outcome, count(*) from calls group by outcome) as o),
-    'retries', (select count(*)
-      from calls c
-      cross join lateral (
-        select b.outcome from public.external_api_call_logs b
-        where b.message_id = c.message_id and b.attempt < c.attempt and b.outcome <> 'claimed'
-        order by b.attempt desc limit 1) as before
-      where before.outcome not in ('ok', 'cancelled')),
-    'models', (select coalesce(jsonb_agg(to_jsonb(m) order by m.calls desc), '[]') from (
-      select model, count(*) as calls,
-        sum(coalesce(prompt_tokens, 0) + coalesce(candidate_tokens, 0) + coalesce(thought_tokens, 0)) as tokens,
-        coalesce(sum(cost_usd), 0) as cost_usd,
-        count(*) filter (where prompt_tokens is not null and cost_usd is null) as calls_without_price,
-        percentile_disc(array[0.5, 0.95, 0.99]) within group (order by first_token_ms)
-          filter (where outcome = 'ok') as first_token_ms,
-        percentile_disc(array[0.5, 0.95, 0.99]) within group (order by latency_ms)
-          filter (where outcome = 'ok') as latency_ms
-      from calls group by model) as m));
+    'hours', extract(epoch from ops_period.span)::integer / 3600,
+    'replies', (select coalesce(jsonb_object_agg(r.what, r.count), '{}')
+      from (select what, sum(count) as count from replies group by what) as r),
+    'failures', (select coalesce(jsonb_object_agg(r.error_code, r.count), '{}') from replies r where r.what = 'failed'),
+    'calls', (select coalesce(jsonb_object_agg(c.outcome, c.count), '{}') from calls c),
+    'retries', (select coalesce(sum(c.retries), 0) from calls c),
+    'models', private.ops_models(now() - ops_period.span));
 end;
 
 create function private.ops_days(days integer) returns jsonb
@@ -79,16 +95,14 @@ set search_path = ''
 begin atomic
   select coalesce(jsonb_agg(to_jsonb(d) order by d.day, d.model), '[]')
   from (
-    select (l.started_at at time zone 'UTC')::date as day,
-      coalesce(l.model_version, l.model_requested, 'unknown') as model,
-      count(*) as calls,
-      sum(coalesce(l.prompt_tokens, 0) + coalesce(l.candidate_tokens, 0) + coalesce(l.thought_tokens, 0)) as tokens,
-      coalesce(sum(l.cost_usd), 0) as cost_usd,
-      count(*) filter (where l.prompt_tokens is not null and l.cost_usd is null) as calls_without_price
-    from public.external_api_call_logs l
-    where l.started_at >= (date_trunc('day', now() at time zone 'UTC') - make_interval(days => days - 1))
-      at time zone 'UTC' and l.outcome <> 'claimed'
+    select (c.starts_at at time zone 'UTC')::date as day, c.model,
+      sum(c.calls) as calls, sum(c.tokens) as tokens, sum(c.cost_usd) as cost_usd,
+      sum(c.calls_with_estimated_cost) as calls_with_estimated_cost,
+      sum(c.calls_without_price) as calls_without_price
+    from private.calls_by_span c
+    where c.span = 'day' and c.starts_at > now() - make_interval(days => ops_days.days)
     group by 1, 2
+    having sum(c.calls) > 0
   ) as d;
 end;
 
@@ -122,8 +136,11 @@ end;
 comment on function private.ops_queue() is
   'The queue as it is now. Overdue: due, and no worker has claimed it yet. Oldest: since it became its chat''s next.';
 comment on function private.ops_workers() is 'The workers that live, or were heard of lately.';
-comment on function private.ops_period(interval) is 'Replies asked for and calls begun within the last span; latencies as [p50, p95, p99].';
-comment on function private.ops_days(integer) is 'Calls, tokens and cost of each day of UTC and model, today included.';
+comment on function private.ops_models(timestamptz) is
+  'What each model was used for since then; latencies as [p50, p95, p99], to within 10 %.';
+comment on function private.ops_period(interval) is
+  'Replies asked for, and ended calls begun, in the hours (by the clock) that began within the last span. What is deleted stays counted.';
+comment on function private.ops_days(integer) is 'Calls that have ended, tokens and cost of each day of UTC and model, today included.';
 comment on function public.ops_report() is
   'For the operator''s page: {"at", "queue", "workers", "periods": the last 24 hours and 7 days, "days": 14 of them}. Figures only.';
 
@@ -134,6 +151,7 @@ revoke all on function private.ops_workers() from public, anon, authenticated, s
 revoke all on function public.ops_queue() from public, anon, authenticated, service_role;
 grant execute on function public.ops_queue() to service_role;
 revoke all on function private.ops_queue() from public, anon, authenticated, service_role;
+revoke all on function private.ops_models(timestamptz) from public, anon, authenticated, service_role;
 revoke all on function private.ops_period(interval) from public, anon, authenticated, service_role;
 revoke all on function private.ops_days(integer) from public, anon, authenticated, service_role;
 revoke all on function private.ops_report() from public, anon, authenticated, service_role;

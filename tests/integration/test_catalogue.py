@@ -6,6 +6,7 @@ import pytest
 
 ANALYTICS = (
     "calls",
+    "recent_sessions",
     "messages_per_session",
     "session_duration",
     "session_averages",
@@ -18,6 +19,7 @@ ANALYTICS = (
     "failure_causes",
     "retries",
 )
+SUMS = ("calls_by_span", "latencies_by_span", "replies_by_span", "use_by_user_and_day")
 # Table → role → rights, as letters: select, insert, update, delete. Rights on columns name the columns.
 TABLE_RIGHTS = {
     "public.posts": {"authenticated": "s", "service_role": "siud"},
@@ -35,6 +37,12 @@ TABLE_RIGHTS = {
     "private.erasures": {},
     "private.served_places": {},
     "private.reconciler": {},
+    "private.uncounted_calls": {},
+    "private.uncounted_replies": {},
+    "private.call_counts": {},
+    "private.reply_counts": {},
+    "private.user_day_counts": {},
+    **{f"private.{name}": {} for name in SUMS},
     "public.chat_session_summaries": {"authenticated": "s"},
     "public.current_chat_messages": {"authenticated": "s", "service_role": "s"},
     **{f"analytics.{name}": {} for name in ANALYTICS},
@@ -44,6 +52,7 @@ VIEWS = {
     "public.chat_service",
     "public.chat_session_summaries",
     "public.current_chat_messages",
+    *(f"private.{name}" for name in SUMS),
     *(f"analytics.{name}" for name in ANALYTICS),
 }
 COLUMN_RIGHTS = {

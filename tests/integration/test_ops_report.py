@@ -14,8 +14,7 @@ ANSWER = "A bird of rivers."
 
 
 @pytest.fixture(autouse=True)
-def empty(quiet: None, database: Any) -> None:
-    database.execute("truncate public.external_api_call_logs")
+def empty(quiet: None, no_figures: None, database: Any) -> None:
     database.execute("update private.reconciler set mended = 0, set_aside = 0, refuses_questions = false")
 
 
@@ -118,9 +117,10 @@ def test_the_workers(
     assert report()["workers"] == []
 
 
-def test_a_claim_that_is_no_call_yet_is_in_no_figure(
+def test_a_call_is_counted_when_it_has_ended(
     report: Callable[[], dict[str, Any]], people: People, chat: Chat, worker: Holder, database: Any
 ) -> None:
+    """And a claim that is no call yet, never."""
     people.ask(chat)
     (claimed,) = worker.claim()
     found = report()
@@ -129,9 +129,14 @@ def test_a_claim_that_is_no_call_yet_is_in_no_figure(
 
     worker.beat({**claimed, "model": "gemini-test"})
     found = report()
-    assert [period["calls"] for period in found["periods"]] == [{"started": 1}, {"started": 1}]
-    assert [(day["model"], day["calls"]) for day in found["days"]] == [("gemini-test", 1)]
+    assert (found["days"], [period["calls"] for period in found["periods"]]) == ([], [{}, {}])
+    assert found["queue"]["in_flight"] == 1
     assert len(database.execute("select from analytics.calls").fetchall()) == 1
+
+    assert worker.complete(claimed)
+    found = report()
+    assert [period["calls"] for period in found["periods"]] == [{"ok": 1}, {"ok": 1}]
+    assert [(day["model"], day["calls"]) for day in found["days"]] == [("gemini-test-001", 1)]
 
 
 def test_replies_calls_and_causes(
@@ -146,7 +151,7 @@ def test_replies_calls_and_causes(
     assert worker.fail(reply, "content_blocked")
 
     day, week = report()["periods"]
-    assert day["replies"] == {"completed": 1, "failed": 1}
+    assert day["replies"] == {"asked": 2, "completed": 1, "failed": 1}
     assert day["failures"] == {"content_blocked": 1}
     assert day["calls"] == {"ok": 1, "model_overloaded": 1, "content_blocked": 1}
     assert day["retries"] == 1
@@ -165,7 +170,8 @@ def test_the_periods_end_where_they_say(
         [reply] = worker.claim()
         assert worker.complete(reply)
         database.execute(
-            f"update public.chat_replies set created_at = now() - interval '{age}' where message_id = %s", [message]
+            f"""update private.uncounted_replies set pending_since = now() - interval '{age}'
+            where pending_since > now() - interval '1 minute'"""
         )
         database.execute(
             f"update public.external_api_call_logs set started_at = now() - interval '{age}' where message_id = %s",
@@ -173,9 +179,42 @@ def test_the_periods_end_where_they_say(
         )
 
     found = report()
-    assert [period["replies"] for period in found["periods"]] == [{"completed": 1}, {"completed": 2}]
+    assert [period["replies"] for period in found["periods"]] == [
+        {"asked": 1, "completed": 1},
+        {"asked": 2, "completed": 2},
+    ]
     assert [period["calls"] for period in found["periods"]] == [{"ok": 1}, {"ok": 2}]
     assert [day["calls"] for day in found["days"]] == [1, 1, 1]
+
+
+def test_figures_are_the_same_before_and_after_they_are_added_up(
+    report: Callable[[], dict[str, Any]], people: People, chat: Chat, worker: Holder
+) -> None:
+    people.ask(chat)
+    [reply] = worker.claim()
+    reply["attempt"] = worker.next_attempt(reply, "model_overloaded")
+    assert worker.complete(reply, call={**CALL, "first_token_ms": 321, "latency_ms": 4321})
+    before = report()
+    worker.reconcile()
+    after = report()
+    for name in ("periods", "days"):
+        assert after[name] == before[name]
+    people.ask(chat)
+    [reply] = worker.claim()
+    assert worker.complete(reply)
+    assert report()["periods"][0]["calls"] == {"ok": 2, "model_overloaded": 1}
+
+
+def test_an_estimated_cost_is_in_the_sum_and_said_to_be_one(
+    report: Callable[[], dict[str, Any]], people: People, chat: Chat, worker: Holder
+) -> None:
+    people.ask(chat)
+    [reply] = worker.claim()
+    assert worker.fail(reply, "timed_out", call={**CALL, "cost_is_estimated": True})
+    found = report()
+    for use in (found["periods"][0]["models"][0], found["days"][0]):
+        assert (use["calls_with_estimated_cost"], use["calls_without_price"]) == (1, 0)
+        assert use["cost_usd"] == pytest.approx(0.0001)
 
 
 def test_latency_is_of_calls_that_answered(
@@ -196,8 +235,8 @@ def test_latency_is_of_calls_that_answered(
     database.execute("update public.external_api_call_logs set latency_ms = 99999 where outcome = 'timed_out'")
 
     [model] = report()["periods"][0]["models"]
-    assert model["first_token_ms"] == [200, 900, 900]
-    assert model["latency_ms"] == [2000, 9000, 9000]
+    assert model["first_token_ms"] == pytest.approx([200, 900, 900], rel=0.1)
+    assert model["latency_ms"] == pytest.approx([2000, 9000, 9000], rel=0.1)
 
 
 def test_no_content_and_nobody_in_it(

@@ -15,7 +15,10 @@ import pytest
 from tests.people import Chat, People
 
 ROLES = ("anon", "owner", "other", "service")
-PRIVATE = ("reply_queue", "workers", "draft_pieces", "used_ids", "erasures", "served_places", "reconciler")
+PRIVATE = (
+    *("reply_queue", "workers", "draft_pieces", "used_ids", "erasures", "served_places", "reconciler"),
+    *("uncounted_calls", "uncounted_replies", "call_counts", "reply_counts", "user_day_counts"),
+)
 
 # fmt: off
 TABLES = {

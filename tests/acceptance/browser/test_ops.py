@@ -112,7 +112,7 @@ async def test_the_figures_are_those_of_the_database(
     await expect(cell(page, "Models, last 24 hours", MODELS[1], 2)).to_have_text("not known")
     unpriced = known[MODELS[1]]["calls_without_price"]
     await expect(page.get_by_role("status")).to_contain_text(
-        f"No price is known for {MODELS[1]}: the cost of {unpriced} calls is missing here."
+        f"The cost of {unpriced} calls of {MODELS[1]} is not known"
     )
     assert QUESTION not in await page.content()
     charts = page.get_by_role("img")

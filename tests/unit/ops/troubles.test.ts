@@ -116,11 +116,12 @@ describe("what is wrong", () => {
       calls: 2,
       tokens: 9,
       cost_usd: 0,
+      calls_with_estimated_cost: 0,
       first_token_ms: null,
       latency_ms: null,
     };
     expect(told({}, { models: [{ ...model, calls_without_price: 2 }] })).toEqual([
-      "notice: No price is known for m: the cost of 2 calls is missing here.",
+      "notice: The cost of 2 calls of m is not known, and missing here: they ended before their use was told, or no price is known.",
     ]);
     expect(told({}, { models: [{ ...model, calls_without_price: 0 }] })).toEqual([]);
   });

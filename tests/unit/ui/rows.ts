@@ -59,6 +59,7 @@ export function replyRow(turn: number, status: string, attempt = 1, over: Partia
     version: 1,
     error_code: null,
     created_at: NOON,
+    pending_since: NOON,
     started_at: null,
     finished_at: null,
     ...over,

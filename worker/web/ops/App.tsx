@@ -9,7 +9,7 @@ import { troubles } from "./troubles";
 
 const REFRESH_MS = 10_000;
 const DAYS = 14;
-const STATUSES = ["completed", "failed", "cancelled", "answering", "pending"];
+const REPLIES = ["asked", "asked_again", "regenerated", "completed", "failed", "cancelled"];
 
 export function App() {
   const { data, error } = useSWR<Report, Error>("/ops/report.json", readReport, {
@@ -87,10 +87,10 @@ function Everything({ figures }: { figures: Figures }) {
         <div className="tables">
           <CountTable
             caption="Replies"
-            head="status"
+            head="what became of them"
             periods={figures.periods}
             of={(period) => period.replies}
-            order={STATUSES}
+            order={REPLIES}
           />
           <CountTable
             caption="Causes of failed replies"

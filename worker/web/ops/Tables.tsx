@@ -39,9 +39,9 @@ export function Table({ caption, head, rows }: { caption: string; head: string[]
 }
 
 /** What is not known is not zero. */
-function cost({ cost_usd, calls_without_price }: Use): string {
-  if (calls_without_price === 0) return money(cost_usd);
-  return cost_usd === 0 ? "not known" : `over ${money(cost_usd)}`;
+function cost({ cost_usd, calls_with_estimated_cost, calls_without_price }: Use): string {
+  if (calls_without_price > 0) return cost_usd === 0 ? "not known" : `over ${money(cost_usd)}`;
+  return calls_with_estimated_cost > 0 ? `about ${money(cost_usd)}` : money(cost_usd);
 }
 
 type Counts = (period: Period) => Record<string, number>;

@@ -28,15 +28,16 @@ export interface Worker {
   heard_seconds_ago: number;
 }
 
-/** 50th, 95th and 99th percentile, in milliseconds; null where no call answered. */
+/** 50th, 95th and 99th percentile, in milliseconds, to within 10 %; null where no call answered. */
 export type Percentiles = [number, number, number] | null;
 
 export interface Use {
   model: string;
   calls: number;
   tokens: number;
-  /** Of the calls whose price is known. */
+  /** Estimates included; without the calls whose cost nobody knows. */
   cost_usd: number;
+  calls_with_estimated_cost: number;
   calls_without_price: number;
 }
 
@@ -51,8 +52,10 @@ export interface Day extends Use {
 
 export interface Period {
   hours: number;
+  /** asked, asked_again, regenerated; of all these: completed, failed, cancelled. Deleted ones are counted, too. */
   replies: Record<string, number>;
   failures: Record<string, number>;
+  /** Those that have ended. */
   calls: Record<string, number>;
   retries: number;
   models: ModelFigures[];

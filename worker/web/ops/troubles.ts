@@ -97,7 +97,7 @@ function ofLastDay({ periods: [day] }: Figures): Trouble[] {
     const made = plural(count, "call", "calls");
     found.push({
       level: "notice",
-      words: `No price is known for ${model}: the cost of ${made} is missing here.`,
+      words: `The cost of ${made} of ${model} is not known, and missing here: they ended before their use was told, or no price is known.`,
     });
   }
   return found;

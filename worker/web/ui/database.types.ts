@@ -57,7 +57,7 @@ isOneToOne: false
                   ]
                 },"chat_replies": {
                   Row: {
-                    "attempt": number,"created_at": string,"error_code": string | null,"finished_at": string | null,"message_id": string,"session_id": string,"started_at": string | null,"status": string,"user_id": string,"version": number,"chat_reply_drafts": {
+                    "attempt": number,"created_at": string,"error_code": string | null,"finished_at": string | null,"message_id": string,"pending_since": string,"session_id": string,"started_at": string | null,"status": string,"user_id": string,"version": number,"chat_reply_drafts": {
               "attempt": number | null,
 "content": string | null,
 "message_id": string | null,
@@ -68,10 +68,10 @@ isOneToOne: false
                   }
                   ComputedFields: "chat_reply_drafts"
                   Insert: {
-                    "attempt"?: number,"created_at"?: string,"error_code"?: string | null,"finished_at"?: string | null,"message_id": string,"session_id": string,"started_at"?: string | null,"status"?: string,"user_id": string,"version"?: number
+                    "attempt"?: number,"created_at"?: string,"error_code"?: string | null,"finished_at"?: string | null,"message_id": string,"pending_since"?: string,"session_id": string,"started_at"?: string | null,"status"?: string,"user_id": string,"version"?: number
                   }
                   Update: {
-                    "attempt"?: number,"created_at"?: string,"error_code"?: string | null,"finished_at"?: string | null,"message_id"?: string,"session_id"?: string,"started_at"?: string | null,"status"?: string,"user_id"?: string,"version"?: number
+                    "attempt"?: number,"created_at"?: string,"error_code"?: string | null,"finished_at"?: string | null,"message_id"?: string,"pending_since"?: string,"session_id"?: string,"started_at"?: string | null,"status"?: string,"user_id"?: string,"version"?: number
                   }
                   Relationships: [
                     {
@@ -122,14 +122,14 @@ isOneToOne: false
                   ]
                 },"external_api_call_logs": {
                   Row: {
-                    "attempt": number,"cached_tokens": number | null,"candidate_tokens": number | null,"cost_usd": number | null,"endpoint": string | null,"finished_at": string | null,"first_token_ms": number | null,"latency_ms": number | null,"message_id": string,"model_requested": string | null,"model_version": string | null,"outcome": string,"prompt_tokens": number | null,"prompt_version": string | null,"session_id": string,"started_at": string,"thought_tokens": number | null,"user_id": string,"worker_id": string
+                    "attempt": number,"cached_tokens": number | null,"candidate_tokens": number | null,"cost_is_estimated": boolean,"cost_usd": number | null,"endpoint": string | null,"finished_at": string | null,"first_token_ms": number | null,"latency_ms": number | null,"message_id": string,"model_requested": string | null,"model_version": string | null,"outcome": string,"prompt_tokens": number | null,"prompt_version": string | null,"retry": number,"session_id": string,"started_at": string,"thought_tokens": number | null,"user_id": string,"worker_id": string
                   }
                   ComputedFields: never
                   Insert: {
-                    "attempt": number,"cached_tokens"?: number | null,"candidate_tokens"?: number | null,"cost_usd"?: number | null,"endpoint"?: string | null,"finished_at"?: string | null,"first_token_ms"?: number | null,"latency_ms"?: number | null,"message_id": string,"model_requested"?: string | null,"model_version"?: string | null,"outcome"?: string,"prompt_tokens"?: number | null,"prompt_version"?: string | null,"session_id": string,"started_at"?: string,"thought_tokens"?: number | null,"user_id": string,"worker_id": string
+                    "attempt": number,"cached_tokens"?: number | null,"candidate_tokens"?: number | null,"cost_is_estimated"?: boolean,"cost_usd"?: number | null,"endpoint"?: string | null,"finished_at"?: string | null,"first_token_ms"?: number | null,"latency_ms"?: number | null,"message_id": string,"model_requested"?: string | null,"model_version"?: string | null,"outcome"?: string,"prompt_tokens"?: number | null,"prompt_version"?: string | null,"retry"?: number,"session_id": string,"started_at"?: string,"thought_tokens"?: number | null,"user_id": string,"worker_id": string
                   }
                   Update: {
-                    "attempt"?: number,"cached_tokens"?: number | null,"candidate_tokens"?: number | null,"cost_usd"?: number | null,"endpoint"?: string | null,"finished_at"?: string | null,"first_token_ms"?: number | null,"latency_ms"?: number | null,"message_id"?: string,"model_requested"?: string | null,"model_version"?: string | null,"outcome"?: string,"prompt_tokens"?: number | null,"prompt_version"?: string | null,"session_id"?: string,"started_at"?: string,"thought_tokens"?: number | null,"user_id"?: string,"worker_id"?: string
+                    "attempt"?: number,"cached_tokens"?: number | null,"candidate_tokens"?: number | null,"cost_is_estimated"?: boolean,"cost_usd"?: number | null,"endpoint"?: string | null,"finished_at"?: string | null,"first_token_ms"?: number | null,"latency_ms"?: number | null,"message_id"?: string,"model_requested"?: string | null,"model_version"?: string | null,"outcome"?: string,"prompt_tokens"?: number | null,"prompt_version"?: string | null,"retry"?: number,"session_id"?: string,"started_at"?: string,"thought_tokens"?: number | null,"user_id"?: string,"worker_id"?: string
                   }
                   Relationships: [
                     
