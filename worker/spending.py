@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from worker import budget
+from worker import tokens
 from worker.errors import ModelError
 from worker.gemini import ModelStream
 from worker.models import Call, Usage
@@ -41,4 +41,4 @@ def _at_least(told: Usage, prompt_tokens: int, text: str) -> Usage:
     """What was told, and the estimate where nothing was. Of an answer that was broken off, the count that was told
     may be older than the text. What it thought unseen is in no estimate."""
     prompt = prompt_tokens if told.prompt is None else told.prompt
-    return Usage(prompt, told.cached, max(told.candidates or 0, budget.estimate(text)), told.thoughts)
+    return Usage(prompt, told.cached, max(told.candidates or 0, tokens.estimate(text)), told.thoughts)

@@ -94,7 +94,9 @@ def test_sigterm_under_load(
         " where message_id = any (%s) order by message_id, attempt",
         [first[:LATE]],
     ).fetchall()
-    assert all(row["latency_ms"] > 0 and row["cost_usd"] == 0 for row in spent), "the offline model's price, not unknown"
+    assert all(row["latency_ms"] > 0 and row["cost_usd"] == 0 for row in spent), (
+        "the offline model's price, not unknown"
+    )
     made = sum(len(calls_with(marker, calls)) for marker in markers)
     assert made == sum(len(each) for each in outcomes.values()), "the ledger knows every call"
 

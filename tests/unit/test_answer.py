@@ -668,7 +668,8 @@ async def test_an_answer_whose_figures_come_only_in_part_costs_what_is_estimated
 
 async def test_the_estimate_of_a_prompt_is_corrected_by_what_the_provider_counts():
     budget = Budget(32_000)
-    budget.ratio = 2.0
+    for _ in range(60):
+        budget.learn("s1", 1_000, 2_000)
 
     _, replies, _ = await told(
         FakeStream(Truncated("x")), claim=claimed(calls_left=1), budget=budget, prices=at_a_dollar_a_token()
