@@ -18,6 +18,9 @@ create table public.posts (
 
 create index posts_user_id_idx on public.posts (user_id);
 
+comment on index public.posts_user_id_idx is 'The owner''s posts; and what goes with a user.';
+comment on index public.posts_id_user_id_key is 'What the key of analyses refers to.';
+
 comment on table public.posts is 'Social-media posts. The owner reads; only the service writes.';
 comment on column public.posts.user_id is 'The user who had the post analysed.';
 comment on column public.posts.metrics is 'Figures by name, as the platform gave them: {"likes": 48210, "saves": 912}.';

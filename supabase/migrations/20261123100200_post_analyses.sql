@@ -22,6 +22,10 @@ create table public.post_analyses (
 create index post_analyses_user_id_idx on public.post_analyses (user_id);
 create index post_analyses_post_id_user_id_idx on public.post_analyses (post_id, user_id);
 
+comment on index public.post_analyses_user_id_idx is 'The owner''s analyses.';
+comment on index public.post_analyses_post_id_user_id_idx is 'The analyses of a post; and what goes with one.';
+comment on index public.post_analyses_id_user_id_key is 'What the key of sessions refers to.';
+
 comment on table public.post_analyses is 'Analyses of posts. The owner reads; only the service writes.';
 comment on column public.post_analyses.user_id is 'The owner, always the owner of the post.';
 comment on column public.post_analyses.quick_takeaways is 'A list of sentences. Told to the model.';

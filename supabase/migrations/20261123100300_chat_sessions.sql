@@ -17,6 +17,10 @@ create table public.chat_sessions (
 
 create index chat_sessions_user_id_idx on public.chat_sessions (user_id, updated_at desc);
 
+comment on index public.chat_sessions_user_id_idx is 'The owner''s chats, the most recently used first.';
+comment on index public.one_chat_session_per_analysis is 'The chat of an analysis; and what goes with one.';
+comment on index public.chat_sessions_id_user_id_key is 'What the keys of messages and replies refer to.';
+
 comment on table public.chat_sessions is
   'One chat per analysed post. The owner reads, opens, archives, reopens and deletes; deleting takes its messages along.';
 comment on column public.chat_sessions.status is 'active, or archived: readable, but it takes no more questions.';

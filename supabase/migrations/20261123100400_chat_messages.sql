@@ -20,12 +20,8 @@ create table public.chat_messages (
   -- Whatever a trigger may have overlooked: a question of another chat can never be replaced.
   constraint replaces_a_question_of_the_same_session foreign key (replaces, session_id)
     references public.chat_messages (id, session_id) on delete set null (replaces),
-  -- Two questions can never both replace a third.
-  constraint one_replacement_per_question unique (replaces),
   constraint only_questions_replace check (replaces is null or role = 'user'),
   constraint no_question_replaces_itself check (replaces <> id),
-  -- A second answer of one version is impossible, whoever tries.
-  constraint one_answer_per_version unique (reply_to, version),
   constraint message_role_is_known check (role in ('user', 'assistant')),
   constraint only_answers_reply_to_a_question check ((role = 'assistant') = (reply_to is not null)),
   constraint only_answers_have_a_version check ((role = 'assistant') = (version is not null)),
@@ -35,11 +31,21 @@ create table public.chat_messages (
   constraint answer_is_not_empty check (role <> 'assistant' or content <> '')
 );
 
--- Two questions can never share a turn, whatever inserts them.
-create unique index one_question_per_turn on public.chat_messages (session_id, turn) where role = 'user';
--- History, context and paging read a session by turn.
-create index chat_messages_session_id_turn_idx on public.chat_messages (session_id, turn, role, version);
+-- Two questions can never both replace a third. Few replace any.
+create unique index one_replacement_per_question on public.chat_messages (replaces) where replaces is not null;
+-- A second answer of one version is impossible, whoever tries.
+create unique index one_answer_per_version on public.chat_messages (reply_to, version) where reply_to is not null;
+-- Two questions can never share a turn, whatever inserts them: of both the version is null.
+create unique index one_message_per_turn on public.chat_messages (session_id, turn, role, version) nulls not distinct;
 create index chat_messages_user_id_idx on public.chat_messages (user_id);
+
+comment on index public.one_message_per_turn is
+  'History, context and paging: a session by turn; and what goes with a session.';
+comment on index public.one_replacement_per_question is 'Whether a question was replaced.';
+comment on index public.one_answer_per_version is 'The answers of a question; and what goes with one.';
+comment on index public.chat_messages_user_id_idx is
+  'The owner''s messages where no session is named: row-level security alone would read everybody''s.';
+comment on index public.chat_messages_id_session_id_key is 'What the key of replaces refers to.';
 
 comment on table public.chat_messages is
   'The messages of the chats, append-only. Users insert (id, session_id, role, content, replaces) of their own; a row added here by hand is answered like any other. Order by turn, role descending, version: rows of one insert share their created_at.';

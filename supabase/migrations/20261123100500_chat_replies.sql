@@ -54,6 +54,12 @@ create index unfinished_replies_of_user on public.chat_replies (user_id)
 create index chat_replies_session_id_idx on public.chat_replies (session_id, user_id);
 create index chat_replies_user_id_idx on public.chat_replies (user_id);
 
+comment on index public.unfinished_replies_of_session is 'What of a session is unfinished: the flood guard, the next reply.';
+comment on index public.unfinished_replies_of_user is 'How much of a user''s is unfinished: the flood guard.';
+comment on index public.chat_replies_session_id_idx is 'The replies of a session; and what goes with one.';
+comment on index public.chat_replies_user_id_idx is
+  'The owner''s replies where no session is named: row-level security alone would read everybody''s.';
+
 comment on table public.chat_replies is
   'The state of the reply to each question: pending, answering, then completed, failed or cancelled. Set a failed one to pending here and it is answered afresh.';
 comment on column public.chat_replies.message_id is 'The question.';

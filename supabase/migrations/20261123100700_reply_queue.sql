@@ -20,14 +20,16 @@ create table private.reply_queue (
 )
 with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
--- The claim: what is due, in the order of place.
 create index reply_queue_place_idx on private.reply_queue (place, due_at) where worker_id is null;
--- When the next one that was put off is due.
 create index reply_queue_due_at_idx on private.reply_queue (due_at) where worker_id is null;
--- What a worker holds: beat, burial and release.
 create index reply_queue_worker_id_idx on private.reply_queue (worker_id) where worker_id is not null;
--- The largest place of a user.
 create index reply_queue_user_id_idx on private.reply_queue (user_id, place);
+
+comment on index private.reply_queue_place_idx is 'The claim: what is due, in the order of place.';
+comment on index private.reply_queue_due_at_idx is 'When the next one that was put off is due.';
+comment on index private.reply_queue_worker_id_idx is 'What a worker holds: beat, burial and release.';
+comment on index private.reply_queue_user_id_idx is 'The largest place of a user.';
+comment on index private.reply_queue_message_id_key is 'The place of a reply; and what goes with one.';
 
 comment on table private.reply_queue is
   'The reply queue: for each session the one reply that is due, or being answered. Due is: worker_id is null and due_at <= now().';
@@ -67,6 +69,8 @@ create table private.served_places (
 );
 
 create index served_places_place_idx on private.served_places (place);
+
+comment on index private.served_places_place_idx is 'The largest place that was served: where a queue that is empty goes on.';
 
 comment on table private.served_places is 'The largest place with which a reply of each user was claimed.';
 

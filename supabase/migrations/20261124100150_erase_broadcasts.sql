@@ -15,6 +15,8 @@ comment on column private.erasures.session_id is 'On whose channel it was sent; 
 
 create index erasures_noted_at_idx on private.erasures (noted_at);
 
+comment on index private.erasures_noted_at_idx is 'What is to be erased next.';
+
 revoke all on table private.erasures from public, anon, authenticated, service_role;
 -- No policies: nobody but its owner, through functions, ever comes here.
 alter table private.erasures enable row level security;

@@ -14,7 +14,7 @@ from worker.runner import Runner
 
 # Whoever asks holds the claim, nobody is told that it is buried, and a version may have any number of answers.
 WITHOUT_FENCE = """
-alter table public.chat_messages drop constraint one_answer_per_version;
+drop index public.one_answer_per_version, public.one_message_per_turn;
 
 create or replace function private.lock_claim(of_message uuid, of_worker uuid, of_attempt integer)
 returns private.reply_queue

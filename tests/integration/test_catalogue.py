@@ -326,8 +326,9 @@ def test_every_foreign_key_has_an_index(database: Any) -> None:
         """select conrelid::regclass::text || ' ' || conname as name from pg_constraint k
         join pg_class c on c.oid = k.conrelid join pg_namespace n on n.oid = c.relnamespace
         where k.contype = 'f' and n.nspname in ('public', 'private') and not exists (
-            select from pg_index i where i.indrelid = k.conrelid and i.indpred is null
-              and (i.indkey::int2[])[0:0] <@ k.conkey::int2[])""",
+            select from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+            where i.indrelid = k.conrelid and a.attnum = any (k.conkey)
+              and coalesce(pg_get_expr(i.indpred, i.indrelid), '') in ('', format('(%I IS NOT NULL)', a.attname)))""",
     )
     assert [row["name"] for row in rows] == []
 
