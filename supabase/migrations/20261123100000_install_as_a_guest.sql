@@ -11,13 +11,16 @@ begin
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where (n.nspname = 'public' and c.relname in (
-        'posts', 'post_analyses', 'chat_sessions', 'chat_messages', 'chat_replies', 'chat_reply_drafts',
-        'external_api_call_logs', 'chat_session_summaries', 'current_chat_messages', 'chat_service'))
+        'chat_messages', 'chat_replies', 'chat_reply_drafts', 'chat_service', 'chat_session_summaries',
+        'chat_sessions', 'current_chat_messages', 'external_api_call_logs', 'post_analyses', 'posts'))
       or (n.nspname = 'private' and c.relname in (
-        'reply_queue', 'workers', 'draft_pieces', 'used_ids', 'erasures', 'reconciler', 'served_places'))
+        'call_counts', 'calls_by_span', 'draft_pieces', 'erasures', 'latencies_by_span', 'reconciler',
+        'replies_by_span', 'reply_counts', 'reply_queue', 'served_places', 'uncounted_calls', 'uncounted_replies',
+        'use_by_user_and_day', 'used_ids', 'user_day_counts', 'workers'))
       or (n.nspname = 'analytics' and c.relname in (
-        'calls', 'messages_per_session', 'session_duration', 'session_averages', 'tokens_per_message', 'daily_use',
-        'cost_by_day', 'cost_by_model', 'cost_by_user', 'latency_percentiles', 'failure_causes', 'retries'))
+        'calls', 'cost_by_day', 'cost_by_model', 'cost_by_user', 'daily_use', 'failure_causes', 'latency_percentiles',
+        'messages_per_session', 'recent_sessions', 'retries', 'session_averages', 'session_duration',
+        'tokens_per_message'))
     union
     select format('%s.%s()', n.nspname, p.proname)
     from pg_catalog.pg_proc p
