@@ -65,7 +65,7 @@ async def test_an_answer(grown):
     assert grown("postbro_model_call_duration_seconds_sum", model="first") == pytest.approx(0.002)
     kinds = ("prompt", "cached", "candidates", "thoughts")
     assert [grown("postbro_model_tokens_total", model="first", kind=kind) for kind in kinds] == [6, 4, 5, 3]
-    assert value("postbro_model_cost_usd_total", model="first") == 0
+    assert grown("postbro_model_cost_usd_total", model="first") == 0
 
 
 def test_what_a_call_cost(grown):
