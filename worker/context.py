@@ -145,7 +145,7 @@ def _parts(row: dict[str, Any], read_as: dict[str, tuple[str, Callable[[Any], st
         value = row.get(name)
         text = read(value) if value else ""
         size = len(value) if isinstance(value, str | list | dict) else 0
-        whole = wholes.get(name, size)
+        whole = size if wholes.get(name) is None else wholes[name]
         if isinstance(value, list | dict):
             entries = f"{size:,} of its {whole:,} entries" if whole != size else ""
             part = Part(label, text, len(text), entries)

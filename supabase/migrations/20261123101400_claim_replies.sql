@@ -73,7 +73,7 @@ $$;
 -- Bounded, so that no claim can become too large for jsonb (256 MB): 16 kB of question, 1 MB of history, 217 kB of
 -- texts of the post, 160 kB of the analysis and five values of 64 kB, together 1,730 kB of UTF-8; as JSON within JSON
 -- at most six times that, and twenty replies of it are 208 MB. What a prompt of 32,000 tokens can use is a tenth.
--- What was cut is told by 'wholes': the characters of each text, and the entries of each value that was cut.
+-- What was cut is told by 'wholes': the characters of each text, and the entries of each value that is not all there.
 create function private.reply_context(of_message uuid) returns text
 language plpgsql stable
 set search_path = ''
@@ -103,22 +103,22 @@ begin
         'caption', left(p.caption, 50000), 'posted_at', p.posted_at, 'created_at', p.created_at,
         'metrics', coalesce(usable.metrics, private.first_entries(p.metrics), '{}'),
         'media', coalesce(usable.media, private.first_entries(p.media), '[]'),
-        'wholes', jsonb_strip_nulls(jsonb_build_object(
+        'wholes', jsonb_build_object(
           'platform', length(p.platform), 'url', length(p.url), 'creator', length(p.creator),
           'caption', length(p.caption),
           'metrics', case when usable.metrics is null then private.count_entries(p.metrics) end,
-          'media', case when usable.media is null then private.count_entries(p.media) end)))),
+          'media', case when usable.media is null then private.count_entries(p.media) end))),
       'analyses', jsonb_build_array(jsonb_build_object(
         'id', a.id, 'post_id', a.post_id, 'created_at', a.created_at,
         'creator_context', left(a.creator_context, 20000), 'viral_status', left(a.viral_status, 20000),
         'quick_takeaways', coalesce(usable.quick_takeaways, private.first_entries(a.quick_takeaways), '[]'),
         'frameworks', coalesce(usable.frameworks, private.first_entries(a.frameworks), '[]'),
         'key_insights', coalesce(usable.key_insights, private.first_entries(a.key_insights), '[]'),
-        'wholes', jsonb_strip_nulls(jsonb_build_object(
+        'wholes', jsonb_build_object(
           'creator_context', length(a.creator_context), 'viral_status', length(a.viral_status),
           'quick_takeaways', case when usable.quick_takeaways is null then private.count_entries(a.quick_takeaways) end,
           'frameworks', case when usable.frameworks is null then private.count_entries(a.frameworks) end,
-          'key_insights', case when usable.key_insights is null then private.count_entries(a.key_insights) end)))))::text
+          'key_insights', case when usable.key_insights is null then private.count_entries(a.key_insights) end))))::text
     from public.chat_messages question
     join public.chat_sessions session on session.id = question.session_id
     join public.post_analyses a on a.id = session.post_analysis_id
@@ -356,7 +356,7 @@ comment on function private.first_entries(jsonb) is
   'Of a value that is not usable: its first entries, 64 kB at most, without those that are not usable. Null: none.';
 comment on function private.count_entries(jsonb) is 'The entries of a list or an object; -1: too many to be counted.';
 comment on function private.reply_context(uuid) is
-  'What the prompt is made of, as JSON text: {"question", "history", "posts", "analyses"}. In a post or an analysis, wholes: {name: characters of a text as it is stored, or entries of a value of which some were left out}.';
+  'What the prompt is made of, as JSON text: {"question", "history", "posts", "analyses"}. In a post or an analysis, wholes: {name: characters of a text as it is stored, or entries of a value that is not all there, else null}.';
 comment on function private.take_reply(private.reply_queue, uuid, bigint, boolean) is 'Gives one due reply to a worker. Null: somebody else has locked it just now. was_freed_just_now: by this very transaction, perhaps.';
 comment on function private.settle_what_raises(private.reply_queue, text) is
   'Settles a due reply as failed (internal) because the database raises an error for it.';

@@ -301,7 +301,7 @@ def test_what_has_no_room_at_all_is_said_to_be_left_out():
         ),
         ({"metrics": {}, "wholes": {"metrics": 3}}, {"Metrics left out": "too large"}),
         ({"media": [], "wholes": {"media": -1}}, {"Media left out": "too large"}),
-        ({"caption": "abc", "media": [], "wholes": {"caption": 3}}, {"Caption": "abc"}),
+        ({"caption": "abc", "media": [], "wholes": {"caption": 3, "media": None}}, {"Caption": "abc"}),
     ],
 )
 def test_what_the_database_has_cut_is_told(post, shown):
