@@ -57,7 +57,9 @@ class WorkerSettings(BaseSettings):
     )
     max_output_tokens: int = Field(8192, gt=0, description="Longest answer, in tokens.")
     prompt_token_budget: int = Field(
-        32_000, ge=1000, description="Longest prompt, in tokens, as estimated; the oldest turns are left out."
+        32_000,
+        ge=1000,
+        description="Longest prompt, in tokens, as estimated; post and analysis are cut, the oldest turns left out.",
     )
     reply_deadline_seconds: float = Field(
         120.0,

@@ -114,3 +114,10 @@ def test_finds_the_figures_that_are_asked_for():
     assert asked("what is the engagement rate") == ["engagement rate"]
     assert asked("average watch time") == ["watch time", "average watch time"]
     assert asked("it looks like a rate") == []
+
+
+def test_a_notice_of_what_was_cut_is_no_fact():
+    data = DATA.replace("Metrics:", "Caption shortened: these are the first 14 of its 20,000 characters\nMetrics:")
+    data = data.replace("Frameworks:", "URL left out: too large\nLeft out: 1 of 3, too large\nFrameworks:")
+
+    assert read_facts(PERSONA + data) == read_facts(PERSONA + DATA)

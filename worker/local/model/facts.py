@@ -36,6 +36,7 @@ _POST_FIELDS = {
     "hashtags": "hashtags",
 }
 _TAG = re.compile(r"^\s*<(/?)([a-z_]*(?:post|analysis)[a-z_]*(?:-[0-9a-f]+)?)\b[^>]*>\s*$", re.I)
+_NOTICE = re.compile(r"^(?:[A-Z][A-Za-z ]+ (?:shortened: these are|left out: too large)|Left out: \d)")
 _LABEL = re.compile(r"^(?:#+\s*)?\**([A-Za-z][\w /'-]{1,40}?)\**:\**(?:\s+(.*))?$")
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+(.*)$")
 _NAMED = re.compile(r"^\**([^:\u2013\u2014]{2,60}?)\**\s*(?::\**|[\u2013\u2014])\s+(.+)$", re.S)
@@ -69,6 +70,7 @@ class Dossier:
 def read_facts(system_instruction: str) -> Dossier:
     dossier = Dossier()
     for is_analysis, lines in _blocks(system_instruction):
+        lines = [line for line in lines if not _NOTICE.match(line)]
         if is_analysis:
             _read_analysis(lines, dossier)
         else:
