@@ -176,8 +176,11 @@ def test_twenty_of_the_largest_can_be_claimed(people: People, database: Any, mak
     user = people.make_user()
     for _ in range(20):
         chat = people.make_chat(user)
-        change(database, chat, caption="\x01" * 60_000, viral_status="\x01" * 30_000, creator_context="\x01" * 30_000)
-        answer(people, database, chat, "\x01" * 990_000)
+        change(
+            database, chat, caption="\x01" * 200_000, viral_status="\x01" * 30_000, creator_context="\x01" * 30_000
+        )
+        for _ in range(10):
+            answer(people, database, chat, "\x01" * 200_000)
         people.ask(chat, QUESTION)
     holder = make_holder()
     holder.register()
