@@ -7,6 +7,9 @@ language plpgsql stable
 set search_path = ''
 as $$
 begin
+  if before_attempt <= 1 then
+    return 0; -- most calls: nothing to look for
+  end if;
   return coalesce((
     select case when l.outcome in ('ok', 'cancelled') then 0 else l.retry + 1 end
     from public.external_api_call_logs l

@@ -1,5 +1,6 @@
 """Sums say what the rows say, whatever happens in whichever order; whoever adds to them holds up nobody."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from tests.holder import CALL, Holder
 from tests.people import Chat, People
 from tests.side_by_side import as_user, fall_silent, hurry, open_work, reply_of
-from worker.local.stack import Stack
+from worker.local.stack import ROOT
 
 pytestmark = pytest.mark.usefixtures("quiet", "no_figures")
 
@@ -374,8 +375,32 @@ def test_hours_are_kept_for_eight_days_and_days_for_good(
     }
 
 
+def test_a_user_can_be_taken_out_of_the_figures_and_they_stay(
+    database: Any, people: People, chat: Chat, make_holder: MakeHolder
+) -> None:
+    """By the statement of the README, of what was added up and of what was not."""
+    [statement] = re.findall(r"^(with nobody as .*?;)$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    worker = make_holder()
+    for _ in range(2):
+        worker.reconcile()
+        people.ask(chat)
+        [reply] = worker.claim()
+        assert worker.complete(reply)
+    before = rows(database, "select * from analytics.daily_use")
+    database.execute("delete from auth.users")
+    database.execute(statement.replace("<user id>", str(chat.user.id)))
+
+    assert rows(database, "select * from analytics.daily_use") == before
+    assert rows(database, "select calls from analytics.cost_by_user") == {(2,)}
+    worker.reconcile()
+    assert rows(database, "select * from analytics.daily_use") == before
+    known = "select user_id from private.use_by_user_and_day union select user_id from public.external_api_call_logs"
+    [(somebody,)] = rows(database, known)
+    assert somebody != chat.user.id
+
+
 def test_an_answer_that_is_regenerated_has_not_waited_since_its_question(
-    stack: Stack, database: Any, people: People, chat: Chat, make_holder: MakeHolder
+    database: Any, people: People, chat: Chat, make_holder: MakeHolder
 ) -> None:
     worker = make_holder()
     question = people.ask(chat)
@@ -394,6 +419,9 @@ def test_an_answer_that_is_regenerated_has_not_waited_since_its_question(
     row = reply_of(database, question)
     assert (row["finished_at"] - row["created_at"]).days == 3
     assert (row["finished_at"] - row["pending_since"]).total_seconds() < 3600
+    [slowest] = database.execute((ROOT / "supabase/snippets/slowest_replies.sql").read_text()).fetchall()
+    assert slowest["message_id"] == question
+    assert slowest["whole"].total_seconds() < 3600
 
 
 @pytest.fixture
