@@ -29,8 +29,9 @@ create table public.external_api_call_logs (
     check (outcome in ('claimed', 'started', 'ok', 'cancelled', 'lost') or private.is_error_code(outcome))
 );
 
--- The newest calls: analytics.calls, the saved queries, and the pace of the last minute (refuse_questions).
 create index external_api_call_logs_started_at_idx on public.external_api_call_logs (started_at);
+comment on index public.external_api_call_logs_started_at_idx is
+  'The newest calls: analytics.calls, the saved queries, and the pace of the last minute (refuse_questions).';
 
 comment on table public.external_api_call_logs is
   'The ledger: one row per call to the model, also of failed, cancelled and lost ones. Its ids are plain values: deleting a chat does not delete its cost.';

@@ -16,6 +16,7 @@ $$;
 -- others, ask public.external_api_call_logs by message_id or started_at, which have an index.
 
 create index chat_sessions_updated_at_idx on public.chat_sessions (updated_at desc);
+comment on index public.chat_sessions_updated_at_idx is 'The chats that were written in last: analytics.recent_sessions.';
 
 create view analytics.calls
 with (security_invoker = true)
