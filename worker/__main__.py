@@ -20,8 +20,9 @@ def main() -> None:
 def run() -> None:
     """Answer questions: the worker, with /healthz and /readyz on HEALTH_PORT."""
     from worker import service
+    from worker.leaving import leave_within
 
-    asyncio.run(service.run(config.load(config.WorkerSettings)))
+    asyncio.run(service.run(config.load(config.WorkerSettings), leave_within))
 
 
 @main.command()

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Callable
 
 import structlog
 
@@ -14,7 +15,6 @@ from worker.config import WorkerSettings
 from worker.erasing import Eraser
 from worker.figures import Figures
 from worker.gemini import Gemini
-from worker.leaving import leave_within
 from worker.replies import Replies
 from worker.runner import Runner
 from worker.tasks import repeat
@@ -32,8 +32,11 @@ GOODBYE_SECONDS = 15.0
 closing calls 1, the release 5, the subscription 1, the private port 1.2, the last traces 3."""
 
 
-async def run(settings: WorkerSettings) -> None:
-    """Until SIGTERM or SIGINT. Raises if a side task dies: a worker must not live on deaf or dumb."""
+async def run(settings: WorkerSettings, when_stopping: Callable[[float], None]) -> None:
+    """Until SIGTERM or SIGINT. Raises if a side task dies: a worker must not live on deaf or dumb.
+
+    `when_stopping` is called at such a signal, with the seconds after which all of this has ended.
+    """
     replies = await Replies.connect(settings)
     logs.identify(replies.worker_id)
     asyncio.get_running_loop().set_exception_handler(logs.tell_of_unheard)
@@ -60,7 +63,7 @@ async def run(settings: WorkerSettings) -> None:
     health = serve_in_thread(app, settings.health_host, settings.health_port)
 
     def stop() -> None:
-        leave_within(settings.shutdown_grace_seconds + GOODBYE_SECONDS)
+        when_stopping(settings.shutdown_grace_seconds + GOODBYE_SECONDS)
         runner.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):

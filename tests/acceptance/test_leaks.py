@@ -49,7 +49,7 @@ async def worker_here(house: Stack) -> AsyncIterator[None]:
         gemini_base_url=house.environment["GEMINI_BASE_URL"],
         health_port=port,
     )
-    task = asyncio.create_task(service.run(settings), name="the worker")
+    task = asyncio.create_task(service.run(settings, when_stopping=lambda seconds: None), name="the worker")
 
     async def is_ready() -> bool:
         try:
@@ -72,7 +72,7 @@ async def test_tasks_and_files_are_no_more_than_before(
     worker_here: None, people: People, database: Database, faulty_model: FaultyModel
 ) -> None:
     await answer_in_every_way(people, database, faulty_model, EACH)  # what is opened once, and kept
-    await until(lambda: "answer" not in "".join(tasks()), "the first replies to be over")
+    await until(lambda: is_at_rest(tasks()), "the first replies to be over")
     before, files_before = tasks(), files()
 
     await answer_in_every_way(people, database, faulty_model, EACH)
@@ -94,6 +94,11 @@ async def answer_in_every_way(people: People, database: Database, model: FaultyM
                 with people.signed_in(chat.user) as owner:
                     owner.post("/rpc/cancel_reply", json={"message_id": str(question)}).raise_for_status()
     await until(lambda: are_over(database, asked), "the ends of all replies", PATIENCE)
+
+
+def is_at_rest(found: Counter[str]) -> bool:
+    """It answers nothing, and the next claim waits: for a wake-up, or for the lease."""
+    return "answer" not in found and found["wait"] == 2
 
 
 def tasks() -> Counter[str]:

@@ -9,6 +9,7 @@ import sys
 
 from worker import config, logs, service
 from worker.answering import Answering
+from worker.leaving import leave_within
 from worker.replies import Beaten, Replies
 from worker.runner import Runner
 
@@ -94,4 +95,4 @@ NAMES = [*IN_THE_WORKER, *IN_THE_DATABASE]
 if __name__ == "__main__":
     IN_THE_WORKER[sys.argv[1]]()
     logs.configure()
-    asyncio.run(service.run(config.load(config.WorkerSettings)))
+    asyncio.run(service.run(config.load(config.WorkerSettings), leave_within))
