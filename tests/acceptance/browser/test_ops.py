@@ -24,7 +24,7 @@ ServeOps = Callable[[str | None], str]
 
 TOKEN = "a-long-token-of-the-test"
 QUESTION = "How many kingfishers liked it?"
-MODELS = ("gemini-3.5-flash-lite", "gemini-3.8-flash")
+MODELS = ("gemini-with-a-price", "gemini-without-a-price")  # which no other test asks
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True}
 
 
