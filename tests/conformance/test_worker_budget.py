@@ -1,6 +1,6 @@
 """The worker's deltas at fifty streams, on a project with the default limit: nobody suffers, they get coarser.
 
-The window of the rates is four seconds instead of sixty, which forgives less.
+Realtime counts by five seconds, and averages over up to a minute of them: the beginning forgives least.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from worker.broadcast import Broadcaster
 from worker.config import WorkerSettings
 
 STREAMS = 50
-SECONDS = 6.0  # one and a half windows
+SECONDS = 11.0  # two counts, and the beginning of a third
 PIECE_SECONDS = 0.05  # between two pieces of one stream
 PIECE = "some words of text, "
 
@@ -44,10 +44,15 @@ def put_together(peer: Peer) -> tuple[str, int]:
     return text, count
 
 
+def messages_of(peer: Peer) -> list[Any]:
+    """What came from the database."""
+    return [json.loads(frame.payload["metadata"]) for frame in peer.heard if frame.is_binary]
+
+
 async def test_fifty_streams_stay_within_the_default_limit(
     start: Start, peers: Any, secret_key: str, database: Connection
 ) -> None:
-    stand_in = start(max_events_per_second="100", max_joins_per_second="100", rate_tick_ms="330")
+    stand_in = start(max_events_per_second="100", max_joins_per_second="100")
     settings = WorkerSettings(
         _env_file=None,  # type: ignore[call-arg]
         supabase_url=stand_in.url,
@@ -71,17 +76,13 @@ async def test_fifty_streams_stay_within_the_default_limit(
         await until(
             lambda: all(put_together(peer)[0] == texts[session] for session, peer in sessions.items()), "all the text"
         )
+        await until(lambda: all(len(messages_of(sessions[row])) == 1 for row in rows), "what the triggers say")
         sending.cancel()
         await broadcaster.close()
 
-    # Hardly a delta was refused, and none was lost. None at all would need cores that nobody else uses: what waited
-    # for a core goes out close to what comes next.
-    assert {log["action"] for log in logs} <= {"deltas_held_back"}
-    sent = sum(put_together(peer)[1] for peer in sessions.values())
-    assert sum(log["count"] for log in logs) <= sent / 20
+    assert logs == []  # no delta was refused
     pieces = SECONDS / PIECE_SECONDS
     for session, peer in sessions.items():
         assert {frame.event for frame in peer.heard} == {"broadcast"}  # no channel was closed
         assert put_together(peer)[1] < pieces / 4
-        messages = [json.loads(frame.payload["metadata"]) for frame in peer.heard if frame.is_binary]
-        assert len(messages) == (session in rows)
+        assert len(messages_of(peer)) == (session in rows)
