@@ -25,8 +25,10 @@ class Proxy(ThreadingTCPServer):
 def proxy() -> Iterator[Proxy]:
     with Proxy() as server:
         threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
-        yield server
-        server.shutdown()
+        try:
+            yield server
+        finally:
+            server.shutdown()
 
 
 class _Handler(StreamRequestHandler):

@@ -61,8 +61,10 @@ def serving(host: str) -> Iterator[int]:
     """The port of a server at this address that answers every request."""
     with ThreadingHTTPServer((host, 0), _Answer) as server:
         threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
-        yield server.server_port
-        server.shutdown()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
 
 
 def by_httpx(url: str) -> int:
