@@ -7,13 +7,18 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import trustme
 
 from tests.before_api import gateway
 from tests.waiting import until
+from worker.broadcast import Broadcaster
 from worker.checks import database as check
+from worker.checks import project as check_project
+from worker.checks import realtime as check_realtime
 from worker.config import WorkerSettings
 from worker.database import Database
 from worker.errors import DatabaseAway
@@ -106,7 +111,40 @@ async def ask_as_check(url: str) -> None:
             await check.ask(url, "sb_secret_x")
 
 
-CLIENTS = [ask_as_worker, ask_as_operator, ask_as_page, ask_as_check]
+async def ask_as_broadcaster(url: str) -> None:
+    broadcaster = Broadcaster(worker_settings(url))
+    running = asyncio.create_task(broadcaster.run())
+    for answer in ("first", "second"):
+        broadcaster.send("session", answer, 1, 0, "text")
+        await until(lambda: not (broadcaster._waiting or broadcaster._under_way), "the answer to a delta")
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await broadcaster.close()
+
+
+async def ask_as_check_of_the_keys(url: str) -> None:
+    for _ in range(2):
+        await check_project.reach(url, "sb_secret_x", "sb_publishable_x")
+
+
+async def ask_as_check_of_broadcasts(url: str) -> None:
+    async def hears() -> bool:
+        return True
+
+    ear: Any = SimpleNamespace(listen=lambda: None, hears=hears)
+    for _ in range(2):
+        await check_realtime.hear_the_worker(ear, url, "sb_secret_x")
+
+
+CLIENTS = [
+    ask_as_worker,
+    ask_as_broadcaster,
+    ask_as_operator,
+    ask_as_page,
+    ask_as_check,
+    ask_as_check_of_the_keys,
+    ask_as_check_of_broadcasts,
+]
 Client = Callable[[str], Awaitable[None]]
 
 
