@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from google.rpc import code_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -156,7 +157,32 @@ def test_no_row_of_the_table_is_left_out() -> None:
         assert any(all(word in message for word in words) for message in messages)
 
 
-@pytest.mark.parametrize(("word", "status"), outcomes.STATUS_OF_WORD.items())
+# The HTTP status of each, as google/rpc/code.proto tells it.
+WORDS = {
+    "CANCELLED": 499,
+    "UNKNOWN": 500,
+    "INVALID_ARGUMENT": 400,
+    "DEADLINE_EXCEEDED": 504,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "PERMISSION_DENIED": 403,
+    "UNAUTHENTICATED": 401,
+    "RESOURCE_EXHAUSTED": 429,
+    "FAILED_PRECONDITION": 400,
+    "ABORTED": 409,
+    "OUT_OF_RANGE": 400,
+    "UNIMPLEMENTED": 501,
+    "INTERNAL": 500,
+    "UNAVAILABLE": 503,
+    "DATA_LOSS": 500,
+}
+
+
+def test_every_word_of_google_s_is_known() -> None:
+    assert {*WORDS, "OK"} == set(code_pb2.Code.keys())
+
+
+@pytest.mark.parametrize(("word", "status"), WORDS.items())
 def test_a_word_of_google_s_is_told_and_stands_for_its_status(word: str, status: int) -> None:
     by_word, by_status = outcomes.refusal(None, google(word), {}), outcomes.refusal(status, google(word), {})
 
