@@ -117,7 +117,7 @@ async def _read(reader: asyncio.StreamReader) -> Request | None:
         return None
     headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in head[1:] if line)}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Request(head[0].split(" ")[1], headers, json.loads(body))
+    return Request(head[0].split(" ")[1], headers, json.loads(body or b"null"))
 
 
 async def _watch(reader: asyncio.StreamReader, gone: asyncio.Event) -> None:
