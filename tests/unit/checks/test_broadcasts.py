@@ -44,7 +44,10 @@ def test_a_schema_of_another_version_is_not_called_well(facts: Facts) -> None:
     [
         ("23514", "it has no partition for today"),
         ("42501", "the owner of our functions has no right to it"),
+        ("42P01", "there is no such table"),
+        ("42883", "there is no function realtime.send"),
         ("53100", "the disk is full"),
+        ("57014", "it took too long"),
         ("P0001", "SQLSTATE P0001"),
         (None, "realtime.send stores none"),
     ],
@@ -77,6 +80,10 @@ def _no_updates(facts: Facts) -> None:
     facts["broadcasts"]["publications"][broadcasts.ROW_CHANGES]["update"] = False
 
 
+def _no_inserts(facts: Facts) -> None:
+    facts["broadcasts"]["publications"][broadcasts.ROW_CHANGES]["insert"] = False
+
+
 def _unpublished(facts: Facts) -> None:
     facts["relations"]["public.chat_messages"]["published"] = False
 
@@ -104,6 +111,7 @@ def _unerased(facts: Facts) -> None:
             "problem",
             "There is no publication supabase_realtime: plain postgres_changes hear nothing.",
         ),
+        (_no_inserts, "problem", "The publication supabase_realtime was altered: it has no insert."),
         (_no_updates, "problem", "The publication supabase_realtime was altered: it has no update."),
         (_unpublished, "problem", "public.chat_messages is not in the publication supabase_realtime"),
         (_tomorrow, "warning", "has no partition for 2026-11-28"),
