@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.scripted_model import Exchange, ScriptedModel
 from worker.checks import realtime
 
 COLD = "The project was cold: nobody had been connected, and Realtime had to begin to read the database."
@@ -48,3 +49,40 @@ async def test_what_the_silence_means(
     assert [finding.level for finding in found] == levels
     assert all(part in finding.words for part, finding in zip(words, found, strict=True))
     assert len(asks) == asked
+
+
+@pytest.mark.parametrize(
+    ("subscribed", "reason", "level", "words"),
+    [
+        (True, "", "ok", "Realtime is reached"),
+        (False, "", "problem", "Realtime cannot be subscribed to."),
+        (False, "Unauthorized", "problem", "Realtime cannot be subscribed to (Unauthorized)."),
+    ],
+)
+def test_whether_it_is_subscribed(subscribed: bool, reason: str, level: str, words: str) -> None:
+    ear: Any = SimpleNamespace(subscribed=subscribed, refused_with=reason)
+    finding = realtime.judge(ear)
+    assert finding.level == level
+    assert words in finding.words
+
+
+@pytest.mark.parametrize(
+    ("status", "hears", "level", "words"),
+    [
+        pytest.param(202, True, "ok", "A broadcast like the worker's arrived.", id="it is heard"),
+        pytest.param(202, False, "problem", "did not arrive within 5 s", id="it is taken and lost"),
+        pytest.param(401, True, "problem", "Realtime refuses broadcasts (status 401)", id="it is refused"),
+    ],
+)
+async def test_what_the_worker_says(status: int, hears: bool, level: str, words: str) -> None:
+    ear: Any = FakeEar(heard=[hears], listened=False)
+
+    async def answer(exchange: Exchange) -> None:
+        assert ear.listened, "what came before would count"
+        await exchange.answer(status, {})
+
+    async with ScriptedModel(answer) as server:
+        finding = await realtime.hear_the_worker(ear, server.url, "sb_secret_x")
+
+    assert finding.level == level
+    assert words in finding.words
