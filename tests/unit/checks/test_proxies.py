@@ -43,6 +43,22 @@ def test_one_that_only_some_of_them_use_is_named_with_those(monkeypatch: pytest.
     assert "Realtime" not in words, "the library of its socket does not look there"
 
 
+@pytest.mark.parametrize("name", ["SOCKS_PROXY", "WSS_PROXY"])
+def test_one_that_only_the_socket_uses_is_named_with_realtime(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "socks5://proxy.internal:1080")
+
+    [words] = told()
+    assert words == "A proxy is used for Realtime (proxy.internal:1080), as the environment says."
+
+
+def test_it_goes_by_the_addresses_that_the_settings_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.internal:3128")
+
+    [words] = told(gemini_base_url="http://model.internal", otel_exporter_otlp_endpoint="https://traces.internal")
+    assert "Gemini" not in words
+    assert "for traces (proxy.internal:3128)" in words
+
+
 def test_what_is_reached_without_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "proxy.internal:3128")
     monkeypatch.setenv("HTTP_PROXY", "http://other.internal:1")
