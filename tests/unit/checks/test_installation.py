@@ -66,6 +66,33 @@ def test_migrations_run_by_hand_leave_no_trace(facts: Facts) -> None:
     assert "nobody can tell which" in words
 
 
+def test_the_migrations_that_are_missing_are_told(facts: Facts) -> None:
+    facts["migrations"].remove(FILES[1])
+    assert told(facts) == [("problem", f"Migrations are missing: {FILES[1]}.")]
+
+
+def test_a_policy_of_somebody_elses_is_a_warning(facts: Facts) -> None:
+    facts["relations"]["public.posts"]["policies"]["All read"] = "permissive select"
+    [(level, words)] = told(facts)
+    assert level == "warning"
+    assert "The policy “All read” of public.posts is not ours" in words
+
+
+def test_the_demo_account_is_for_this_machine_alone(facts: Facts) -> None:
+    facts["demo_account"] = True
+    [(level, words)] = told(facts)
+    assert level == "problem"
+    assert "The demo account demo@postbro.test exists" in words
+    assert all(finding.level == "ok" for finding in installation.judge(facts, FILES, local=True))
+
+
+@pytest.mark.parametrize(("there", "words"), [(True, "pg_cron is installed;"), (False, "pg_cron is not installed;")])
+def test_whether_pg_cron_is_there_is_told(facts: Facts, there: bool, words: str) -> None:
+    facts["pg_cron"] = there
+    [finding] = [each for each in installation.judge(facts, FILES, local=False) if words in each.words]
+    assert finding.level == "ok"
+
+
 def test_nothing_to_compare_with_is_not_called_well(facts: Facts) -> None:
     [(level, words)] = told(facts, files=[])
     assert level == "skipped"
@@ -93,6 +120,26 @@ def _lose_realtime(facts: Facts) -> None:
     facts["relations"][expected.CHANNELS] = None
 
 
+def _open_table(facts: Facts) -> None:
+    facts["relations"]["public.posts"]["row_level_security"] = False
+
+
+def _disable_trigger(facts: Facts) -> None:
+    facts["relations"]["private.reply_queue"]["triggers"]["send_wake_up"] = False
+
+
+def _let_anon_in(facts: Facts) -> None:
+    facts["relations"]["public.posts"]["anon_may"] = True
+
+
+def _let_users_claim(facts: Facts) -> None:
+    facts["functions"]["public.claim_replies"]["authenticated_may"] = True
+
+
+def _let_nobody_claim(facts: Facts) -> None:
+    facts["functions"]["public.claim_replies"]["service_role_may"] = False
+
+
 def _drop_function(facts: Facts) -> None:
     facts["functions"]["private.claim_replies"] = None
 
@@ -106,6 +153,11 @@ def _drop_function(facts: Facts) -> None:
         (_open_channels, "Row-level security of realtime.messages is off"),
         (_lose_realtime, "There is no table realtime.messages"),
         (_drop_function, "The function private.claim_replies is missing."),
+        (_open_table, "Row-level security of public.posts is off"),
+        (_disable_trigger, "The trigger send_wake_up of private.reply_queue is disabled."),
+        (_let_anon_in, "Whoever is not signed in (anon) has rights on public.posts."),
+        (_let_users_claim, "authenticated may execute public.claim_replies."),
+        (_let_nobody_claim, "service_role may not execute public.claim_replies."),
     ],
 )
 def test_what_is_wrong_is_the_only_thing_told(facts: Facts, misdeed: Callable[[Facts], None], words: str) -> None:
