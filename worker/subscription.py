@@ -9,12 +9,17 @@ from typing import Protocol
 import structlog
 from realtime import AsyncRealtimeChannel, AsyncRealtimeClient, RealtimeSubscribeStates
 from realtime.types import PHOENIX_CHANNEL, RealtimeChannelOptions
+from websockets.asyncio import client as websockets_client
 from websockets.asyncio.client import ClientConnection
 
 log = structlog.get_logger()
 
 TOPIC = "chat:worker"
 WATCH_SECONDS = 1.0
+# The library follows redirects to any host, and the secret key would be told there. It offers no option for that but
+# this number, which counts the first request, too.
+websockets_client.MAX_REDIRECTS = 1
+
 HEARTBEAT_SECONDS = 15
 """The client takes no less."""
 SILENT_SECONDS = 2.0 * HEARTBEAT_SECONDS
