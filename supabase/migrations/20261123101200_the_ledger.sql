@@ -49,9 +49,11 @@ begin
   end if;
   -- Taken away before its worker could name the model, with the chat perhaps: the tokens were spent all the same.
   if with_outcome = 'lost' and call.session_id is not null and call.user_id is not null then
-    insert into public.external_api_call_logs (message_id, attempt, session_id, user_id, worker_id, retry)
+    insert into public.external_api_call_logs (message_id, attempt, session_id, user_id, worker_id, retry, started_at)
     values (
-      of_message, of_attempt, call.session_id, call.user_id, of_worker, private.retry_number(of_message, of_attempt))
+      of_message, of_attempt, call.session_id, call.user_id, of_worker, private.retry_number(of_message, of_attempt),
+      -- It comes now, and began as long ago as it took.
+      now() - make_interval(secs => coalesce(call.latency_ms, 0) / 1000.0))
     on conflict (message_id, attempt) do nothing;
   end if;
   update public.external_api_call_logs l

@@ -36,6 +36,15 @@ class Rows:
         rows = self._all("select * from public.external_api_call_logs where message_id = %s", message)
         return {row["attempt"]: row["outcome"] for row in rows}
 
+    def seconds_of(self, question: UUID, attempt: int) -> float:
+        """From the beginning of a call to its end."""
+        row = self._database.execute(
+            """select extract(epoch from finished_at - started_at)::float8 as seconds
+            from public.external_api_call_logs where message_id = %s and attempt = %s""",
+            [question, attempt],
+        ).fetchone()
+        return row["seconds"]
+
     def tokens(self, message: UUID) -> dict[int, int | None]:
         rows = self._all("select * from public.external_api_call_logs where message_id = %s", message)
         return {row["attempt"]: row["prompt_tokens"] for row in rows}
@@ -417,8 +426,9 @@ class TestHolding:
         assert rows.calls(question) == {2: "claimed"}
         whose = {"session_id": str(chat.session), "user_id": str(chat.user.id)}
         for _ in range(2):
-            assert worker.fail(old, "timed_out", call={**CALL, **whose}) is False
+            assert worker.fail(old, "timed_out", call={**CALL, **whose, "latency_ms": 60_000}) is False
         assert (rows.calls(question), rows.tokens(question)) == ({1: "lost", 2: "claimed"}, {1: 100, 2: None})
+        assert rows.seconds_of(question, 1) >= 60  # it began when it was made, not when it was told
         assert current["calls_left"] == 4
 
     def test_the_fence_asks_for_worker_and_attempt(
