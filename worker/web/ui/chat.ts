@@ -892,6 +892,7 @@ class Room {
   #blindReads = 0; // one after the other, with nothing under way
   #chance = 0.5; // of the present pause
   #session: ChatSession | null | undefined; // as told last; null: it is deleted
+  #sessionNews = 0; // how often a broadcast or a command's answer said how it is
   #seen = ""; // of the session's row, when all that it tells of had been read
   #problem: ChatError | null = null;
   readonly #lookout: Lookout;
@@ -951,8 +952,19 @@ class Room {
     this.#show();
   }
 
-  /** As it is by now; null: it is deleted. */
+  /** As a broadcast or the answer to a command has it; null: it is deleted. */
   takeSession(row: ChatSession | null): void {
+    this.#sessionNews += 1;
+    this.#setSession(row);
+  }
+
+  /** As a read found it that began after so many news. Later ones may be newer than the row: it is read once more. */
+  #takeReadSession(row: ChatSession | null, newsBefore: number): void {
+    if (row && this.#sessionNews > newsBefore) this.#mustRead = true;
+    else this.#setSession(row);
+  }
+
+  #setSession(row: ChatSession | null): void {
     if (this.#isClosed || (this.#session !== undefined && row?.status === this.#session?.status)) return;
     this.#session = row;
     const listeners = [...this.#listeners];
@@ -1115,9 +1127,10 @@ class Room {
   async #readRows(isPulse: boolean): Promise<void> {
     if (!this.#hasRead) return this.#readFirstRows();
     const { unknown, turns: shown, firstOpenTurn } = this.#conversation;
+    const newsBefore = this.#sessionNews;
     // First: what it tells of is in the rows that are read after it.
     const session = await readSession(this.#supabase, this.#sessionId);
-    this.takeSession(session);
+    this.#takeReadSession(session, newsBefore);
     if (!session || (isPulse && seenOf(session) === this.#seen)) return;
     const rows = await readSince(this.#supabase, this.#sessionId, firstOpenTurn, unknown, session.last_turn);
     this.#take(rows, unknown);
@@ -1128,11 +1141,12 @@ class Room {
 
   async #readFirstRows(): Promise<void> {
     const { unknown } = this.#conversation;
+    const newsBefore = this.#sessionNews;
     const reading = readSession(this.#supabase, this.#sessionId);
     if (this.#failures > 0) await reading; // one request is enough to find that the API is away
     const page = readPage(this.#supabase, this.#sessionId, null, PAGE);
     const [session, { rows, earlier }] = await Promise.all([reading, page]);
-    this.takeSession(session);
+    this.#takeReadSession(session, newsBefore);
     this.#hasRead = true;
     this.#conversation.earlier = earlier;
     this.#take(rows, unknown);

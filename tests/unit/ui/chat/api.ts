@@ -32,7 +32,7 @@ export class Api {
   /** What reads of turns meet instead of rows: an error, or nobody there. */
   trouble: Said | Nobody | null = null;
   #scripts = new Map<string, Script>();
-  #gate: Promise<void> | null = null;
+  #gate: { request: string; opened: Promise<void> } | null = null;
 
   /** What "METHOD path" is answered with. */
   script(request: string, said: Script): void {
@@ -44,12 +44,13 @@ export class Api {
     return this.asked.filter(({ method, path }) => `${method} ${path}` === request).length;
   }
 
-  /** Reads of turns are answered from now on when the returned function is called, with the rows of their own time. */
-  hold(): () => void {
+  /** Such reads are answered from now on when the returned function is called, with the rows of their own time. */
+  hold(request = "GET current_chat_messages"): () => void {
     let open = () => {};
-    this.#gate = new Promise((resolve) => {
+    const opened = new Promise<void>((resolve) => {
       open = resolve;
     });
+    this.#gate = { request, opened };
     return () => {
       this.#gate = null;
       open();
@@ -74,7 +75,7 @@ export class Api {
     const script = this.#scripts.get(request) ?? this.#answer(request, asked);
     const said = typeof script === "function" ? script(asked) : script;
     if (!said) throw new Error(`The test has no answer to ${request}`);
-    if (request === "GET current_chat_messages") await this.#gate;
+    if (request === this.#gate?.request) await this.#gate.opened;
     if (said === "unreachable") throw new TypeError("fetch failed");
     if (said === "silent") return untilAborted(init.signal);
     const body = said.body === undefined ? null : JSON.stringify(said.body);

@@ -1,8 +1,8 @@
 // What is missed is read, and what is read never undoes what is known better.
 
 import { expect, test } from "vitest";
-import { answeredRow, answerRow, idOf, messageRow, replyRow, sessionRow, turnRow } from "../rows";
-import { begin, pass, Watcher, watch } from "./project";
+import { answeredRow, answerRow, idOf, messageRow, replyRow, SESSION, sessionRow, turnRow } from "../rows";
+import { begin, type Project, pass, Watcher, watch } from "./project";
 
 test("a reply that is heard while reading is not overwritten by the older row, and is read again", async () => {
   const { project, watcher } = await watch(turnRow(1, "pending", 0));
@@ -46,6 +46,35 @@ test("a stored answer is not lost to a read that began before it", async () => {
   await pass();
   expect(watcher.turns).toMatchObject([{ state: "completed", text: "Stored." }]);
 });
+
+test("an archiving is not taken back by a read that began before it", async () => {
+  const { project, watcher } = await watch(answeredRow(1));
+  const release = project.api.hold("GET chat_sessions");
+  void watcher.subscription.heal();
+  await pass();
+  await archive(project);
+  release();
+  await pass(1_000);
+  expect(watcher.sessions).toMatchObject([{ status: "active" }, { status: "archived" }]);
+});
+
+test("nor by the first read", async () => {
+  const project = begin(answeredRow(1));
+  project.realtime.joining = "silence";
+  const release = project.api.hold(); // the session's row is read already, and waits for the turns
+  const watcher = new Watcher(project);
+  await pass();
+  await archive(project);
+  release();
+  await pass(1_000);
+  expect(watcher.sessions).toMatchObject([{ status: "archived" }]);
+});
+
+async function archive(project: Project): Promise<void> {
+  project.api.script("PATCH chat_sessions", { status: 200, body: [sessionRow({ status: "archived" })] });
+  await project.chat.archiveChatSession(SESSION);
+  project.api.session = sessionRow({ status: "archived" });
+}
 
 test("an answer of which nothing was heard is read after a silence of five seconds", async () => {
   const { project, watcher } = await watch(turnRow(1, "answering"));
