@@ -32,6 +32,23 @@ begin atomic
   where w.alive_until > '-infinity';
 end;
 
+-- Whole days by their own sums, and only what is before the first of them by the hour: a report reads some thirty spans
+-- for a week, and not 168.
+create function private.spans_since(since timestamptz) returns table (span text, starts_at timestamptz)
+language sql stable
+rows 30
+set search_path = ''
+begin atomic
+  with first_whole_day as (select date_trunc('day', spans_since.since, 'UTC') + interval '1 day' as starts_at)
+  select 'hour', h.starts_at
+  from first_whole_day as d,
+    generate_series(date_trunc('hour', spans_since.since, 'UTC') + interval '1 hour', d.starts_at - interval '1 hour',
+      interval '1 hour') as h (starts_at)
+  union all
+  select 'day', whole.starts_at
+  from first_whole_day as d, generate_series(d.starts_at, now(), interval '1 day') as whole (starts_at);
+end;
+
 create function private.ops_models(since timestamptz) returns jsonb
 language sql stable
 set search_path = ''
@@ -43,8 +60,8 @@ begin atomic
     select c.model, sum(c.calls) as calls, sum(c.tokens) as tokens, sum(c.cost_usd) as cost_usd,
       sum(c.calls_with_estimated_cost) as calls_with_estimated_cost,
       sum(c.calls_without_price) as calls_without_price
-    from private.calls_by_span c
-    where c.span = 'hour' and c.starts_at > since
+    from private.spans_since(ops_models.since) as s
+    join private.calls_by_span c using (span, starts_at)
     group by c.model
     having sum(c.calls) > 0
   ) as used
@@ -55,8 +72,8 @@ begin atomic
     from (
       select l.model, l.bucket,
         sum(l.first_token_calls)::bigint as first_token_calls, sum(l.latency_calls)::bigint as latency_calls
-      from private.latencies_by_span l
-      where l.span = 'hour' and l.starts_at > since
+      from private.spans_since(ops_models.since) as s
+      join private.latencies_by_span l using (span, starts_at)
       group by l.model, l.bucket
     ) as b
     group by b.model
@@ -69,14 +86,14 @@ set search_path = ''
 begin atomic
   with calls as (
     select c.outcome, sum(c.calls) as count, sum(c.retries) as retries
-    from private.calls_by_span c
-    where c.span = 'hour' and c.starts_at > now() - ops_period.span
+    from private.spans_since(now() - ops_period.span) as s
+    join private.calls_by_span c using (span, starts_at)
     group by c.outcome
     having sum(c.calls) > 0
   ), replies as (
     select r.what, r.error_code, sum(r.replies) as count
-    from private.replies_by_span r
-    where r.span = 'hour' and r.starts_at > now() - ops_period.span
+    from private.spans_since(now() - ops_period.span) as s
+    join private.replies_by_span r using (span, starts_at)
     group by r.what, r.error_code
   )
   select jsonb_build_object(
@@ -136,6 +153,8 @@ end;
 comment on function private.ops_queue() is
   'The queue as it is now. Overdue: due, and no worker has claimed it yet. Oldest: since it became its chat''s next.';
 comment on function private.ops_workers() is 'The workers that live, or were heard of lately.';
+comment on function private.spans_since(timestamptz) is
+  'The spans of the sums whose calls began since then: the rest of that day by the hour, as hours begin, and whole days of UTC.';
 comment on function private.ops_models(timestamptz) is
   'What each model was used for since then; latencies as [p50, p95, p99], to within 10 %.';
 comment on function private.ops_period(interval) is
@@ -151,6 +170,7 @@ revoke all on function private.ops_workers() from public, anon, authenticated, s
 revoke all on function public.ops_queue() from public, anon, authenticated, service_role;
 grant execute on function public.ops_queue() to service_role;
 revoke all on function private.ops_queue() from public, anon, authenticated, service_role;
+revoke all on function private.spans_since(timestamptz) from public, anon, authenticated, service_role;
 revoke all on function private.ops_models(timestamptz) from public, anon, authenticated, service_role;
 revoke all on function private.ops_period(interval) from public, anon, authenticated, service_role;
 revoke all on function private.ops_days(integer) from public, anon, authenticated, service_role;

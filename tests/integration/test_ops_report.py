@@ -1,6 +1,7 @@
 """What the operator's page is told: figures that agree with the rows, to the service alone, and no content."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -185,6 +186,30 @@ def test_the_periods_end_where_they_say(
     ]
     assert [period["calls"] for period in found["periods"]] == [{"ok": 1}, {"ok": 2}]
     assert [day["calls"] for day in found["days"]] == [1, 1, 1]
+
+
+HOURS_OF_SPANS = """
+    select h.hour from private.spans_since(%(since)s) as s,
+      generate_series(s.starts_at, s.starts_at + case s.span when 'day' then interval '23 hours' else '0' end,
+        interval '1 hour') as h (hour)
+    order by 1
+"""
+HOURS = """
+    select h.hour from generate_series(date_trunc('hour', %(since)s::timestamptz),
+      date_trunc('day', now(), 'UTC') + interval '23 hours', interval '1 hour') as h (hour)
+    where h.hour > %(since)s order by 1
+"""
+
+
+@pytest.mark.parametrize("days", [0, 1, 7])
+@pytest.mark.parametrize("time", ["00:00:00", "00:00:01", "00:59:59", "13:00:00", "13:20:00", "22:59:59", "23:10:00"])
+def test_the_spans_of_a_period_are_its_hours_each_once(database: Any, days: int, time: str) -> None:
+    today = datetime.now(UTC).date()
+    since = {"since": f"{today - timedelta(days)}T{time}Z"}
+    found = database.execute(HOURS_OF_SPANS, since).fetchall()
+    assert found == database.execute(HOURS, since).fetchall()
+    spans = database.execute("select span from private.spans_since(%(since)s)", since).fetchall()
+    assert len(spans) <= 24 + days
 
 
 def test_figures_are_the_same_before_and_after_they_are_added_up(
