@@ -120,7 +120,7 @@ const BUSY_FOR = 15_000; // milliseconds until that is told
 const MOST_IDS = 3; // under which one question is sent
 const LONG_WAIT = 3_000; // milliseconds in which a question is usually taken
 const LOOK_AGAIN = 5_000; // milliseconds between two looks at what a question waits for, and at most twice that
-const BACK_OFF = [1_500, 4_000, 5_000, 5_000, 5_000, 8_000, 15_000]; // milliseconds between two channels
+const BACK_OFF = [1_500, 4_000, 5_000, 5_000, 5_000, 5_000, 5_000, 5_000, 8_000, 15_000]; // milliseconds between two channels
 
 const chats = new WeakMap<Client, Chat>();
 

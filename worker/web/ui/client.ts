@@ -8,7 +8,7 @@ const LONGEST = 20_000; // milliseconds for one request
 const RENEW_AGAIN = 10_000; // milliseconds between two renewals while Auth is away
 // Milliseconds, more or less, between two sockets: often while a restart lasts, when many come back and the joins of
 // a second are limited, and seldom in an outage.
-const RECONNECT = [1_500, 4_000, 5_000, 5_000, 5_000, 8_000, 15_000];
+const RECONNECT = [1_500, 4_000, 5_000, 5_000, 5_000, 5_000, 5_000, 5_000, 8_000, 15_000];
 
 export const clientOptions = {
   global: { fetch: patientFetch },
