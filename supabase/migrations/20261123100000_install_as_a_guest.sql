@@ -46,8 +46,8 @@ begin
         'percentiles', 'reconcile_replies', 'refuse_busy', 'refuse_flood', 'refuse_questions', 'refuse_used_id',
         'regenerate_reply', 'register_worker', 'release_replies', 'replace_question', 'reply_context', 'retry_number',
         'retry_reply', 'save_drafts', 'send_wake_up', 'set_aside', 'settle_cancelled', 'settle_stopped',
-        'settle_what_raises', 'spans_since', 'stop_reply', 'take_reply', 'try_broadcast', 'try_to_free',
-        'usable_part', 'use_up_id', 'was_settled'))
+        'settle_what_raises', 'stop_reply', 'take_reply', 'try_broadcast', 'try_to_free', 'usable_part', 'use_up_id',
+        'was_settled'))
   ) as found;
 
   if taken is not null then

@@ -33,22 +33,7 @@ begin atomic
 end;
 
 -- Whole days by their own sums, and only what is before the first of them by the hour: a report reads some thirty spans
--- for a week, and not 168.
-create function private.spans_since(since timestamptz) returns table (span text, starts_at timestamptz)
-language sql stable
-rows 30
-set search_path = ''
-begin atomic
-  with first_whole_day as (select date_trunc('day', spans_since.since, 'UTC') + interval '1 day' as starts_at)
-  select 'hour', h.starts_at
-  from first_whole_day as d,
-    generate_series(date_trunc('hour', spans_since.since, 'UTC') + interval '1 hour', d.starts_at - interval '1 hour',
-      interval '1 hour') as h (starts_at)
-  union all
-  select 'day', whole.starts_at
-  from first_whole_day as d, generate_series(d.starts_at, now(), interval '1 day') as whole (starts_at);
-end;
-
+-- for a week, and not 168. The condition stands in each query, where it is applied before buckets are unfolded.
 create function private.ops_models(since timestamptz) returns jsonb
 language sql stable
 set search_path = ''
@@ -60,8 +45,9 @@ begin atomic
     select c.model, sum(c.calls) as calls, sum(c.tokens) as tokens, sum(c.cost_usd) as cost_usd,
       sum(c.calls_with_estimated_cost) as calls_with_estimated_cost,
       sum(c.calls_without_price) as calls_without_price
-    from private.spans_since(ops_models.since) as s
-    join private.calls_by_span c using (span, starts_at)
+    from private.calls_by_span c
+    where c.starts_at > since
+      and c.span = case when c.starts_at < date_trunc('day', since, 'UTC') + interval '1 day' then 'hour' else 'day' end
     group by c.model
     having sum(c.calls) > 0
   ) as used
@@ -72,38 +58,41 @@ begin atomic
     from (
       select l.model, l.bucket,
         sum(l.first_token_calls)::bigint as first_token_calls, sum(l.latency_calls)::bigint as latency_calls
-      from private.spans_since(ops_models.since) as s
-      join private.latencies_by_span l using (span, starts_at)
+      from private.latencies_by_span l
+      where l.starts_at > since
+        and l.span = case when l.starts_at < date_trunc('day', since, 'UTC') + interval '1 day' then 'hour' else 'day' end
       group by l.model, l.bucket
     ) as b
     group by b.model
   ) as took on took.model = used.model;
 end;
 
-create function private.ops_period(span interval) returns jsonb
+create function private.ops_period(since timestamptz) returns jsonb
 language sql stable
 set search_path = ''
 begin atomic
   with calls as (
     select c.outcome, sum(c.calls) as count, sum(c.retries) as retries
-    from private.spans_since(now() - ops_period.span) as s
-    join private.calls_by_span c using (span, starts_at)
+    from private.calls_by_span c
+    where c.starts_at > since
+      and c.span = case when c.starts_at < date_trunc('day', since, 'UTC') + interval '1 day' then 'hour' else 'day' end
     group by c.outcome
     having sum(c.calls) > 0
   ), replies as (
     select r.what, r.error_code, sum(r.replies) as count
-    from private.spans_since(now() - ops_period.span) as s
-    join private.replies_by_span r using (span, starts_at)
+    from private.replies_by_span r
+    where r.starts_at > since
+      and r.span = case when r.starts_at < date_trunc('day', since, 'UTC') + interval '1 day' then 'hour' else 'day' end
     group by r.what, r.error_code
   )
   select jsonb_build_object(
-    'hours', extract(epoch from ops_period.span)::integer / 3600,
+    'hours', round(extract(epoch from now() - since) / 3600)::integer,
     'replies', (select coalesce(jsonb_object_agg(r.what, r.count), '{}')
       from (select what, sum(count) as count from replies group by what) as r),
     'failures', (select coalesce(jsonb_object_agg(r.error_code, r.count), '{}') from replies r where r.what = 'failed'),
     'calls', (select coalesce(jsonb_object_agg(c.outcome, c.count), '{}') from calls c),
     'retries', (select coalesce(sum(c.retries), 0) from calls c),
-    'models', private.ops_models(now() - ops_period.span));
+    'models', private.ops_models(since));
 end;
 
 create function private.ops_days(days integer) returns jsonb
@@ -131,7 +120,8 @@ begin atomic
     'at', now(),
     'queue', private.ops_queue(),
     'workers', private.ops_workers(),
-    'periods', jsonb_build_array(private.ops_period('24 hours'), private.ops_period('7 days')),
+    'periods', jsonb_build_array(
+      private.ops_period(now() - interval '24 hours'), private.ops_period(now() - interval '168 hours')),
     'days', private.ops_days(14));
 end;
 
@@ -153,12 +143,10 @@ end;
 comment on function private.ops_queue() is
   'The queue as it is now. Overdue: due, and no worker has claimed it yet. Oldest: since it became its chat''s next.';
 comment on function private.ops_workers() is 'The workers that live, or were heard of lately.';
-comment on function private.spans_since(timestamptz) is
-  'The spans of the sums whose calls began since then: the rest of that day by the hour, as hours begin, and whole days of UTC.';
 comment on function private.ops_models(timestamptz) is
   'What each model was used for since then; latencies as [p50, p95, p99], to within 10 %.';
-comment on function private.ops_period(interval) is
-  'Replies asked for, and ended calls begun, in the hours (by the clock) that began within the last span. What is deleted stays counted.';
+comment on function private.ops_period(timestamptz) is
+  'Replies asked for, and ended calls begun, in the hours (by the clock) that began since then. What is deleted stays counted.';
 comment on function private.ops_days(integer) is 'Calls that have ended, tokens and cost of each day of UTC and model, today included.';
 comment on function public.ops_report() is
   'For the operator''s page: {"at", "queue", "workers", "periods": the last 24 hours and 7 days, "days": 14 of them}. Figures only.';
@@ -170,9 +158,8 @@ revoke all on function private.ops_workers() from public, anon, authenticated, s
 revoke all on function public.ops_queue() from public, anon, authenticated, service_role;
 grant execute on function public.ops_queue() to service_role;
 revoke all on function private.ops_queue() from public, anon, authenticated, service_role;
-revoke all on function private.spans_since(timestamptz) from public, anon, authenticated, service_role;
 revoke all on function private.ops_models(timestamptz) from public, anon, authenticated, service_role;
-revoke all on function private.ops_period(interval) from public, anon, authenticated, service_role;
+revoke all on function private.ops_period(timestamptz) from public, anon, authenticated, service_role;
 revoke all on function private.ops_days(integer) from public, anon, authenticated, service_role;
 revoke all on function private.ops_report() from public, anon, authenticated, service_role;
 revoke all on function public.ops_report() from public, anon, authenticated, service_role;

@@ -90,7 +90,7 @@ def test_a_view_that_lists_rows_ends(database: Any, no_figures: None) -> None:
 
 
 @pytest.mark.parametrize(
-    "function", ["private.ops_period(interval)", "private.ops_models(timestamptz)", "private.ops_days(integer)"]
+    "function", ["private.ops_period(timestamptz)", "private.ops_models(timestamptz)", "private.ops_days(integer)"]
 )
 def test_the_report_uses_no_growing_table(database: Any, function: str) -> None:
     used = {row["relname"] for row in database.execute(USES, [function])}

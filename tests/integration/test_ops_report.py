@@ -188,28 +188,36 @@ def test_the_periods_end_where_they_say(
     assert [day["calls"] for day in found["days"]] == [1, 1, 1]
 
 
-HOURS_OF_SPANS = """
-    select h.hour from private.spans_since(%(since)s) as s,
-      generate_series(s.starts_at, s.starts_at + case s.span when 'day' then interval '23 hours' else '0' end,
-        interval '1 hour') as h (hour)
-    order by 1
+A_CALL_IN_EACH_HOUR = """
+    insert into public.external_api_call_logs
+      (message_id, attempt, session_id, user_id, worker_id, outcome, model_requested, first_token_ms, latency_ms,
+        started_at)
+    select gen_random_uuid(), 1, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'ok', 'gemini', 100, 200,
+      h.hour
+    from generate_series(date_trunc('day', now(), 'UTC') - interval '7 days',
+      date_trunc('day', now(), 'UTC') + interval '23 hours', interval '1 hour') as h (hour)
 """
 HOURS = """
-    select h.hour from generate_series(date_trunc('hour', %(since)s::timestamptz),
+    select count(*) from generate_series(date_trunc('hour', %(since)s::timestamptz),
       date_trunc('day', now(), 'UTC') + interval '23 hours', interval '1 hour') as h (hour)
-    where h.hour > %(since)s order by 1
+    where h.hour > %(since)s
 """
 
 
-@pytest.mark.parametrize("days", [0, 1, 7])
-@pytest.mark.parametrize("time", ["00:00:00", "00:00:01", "00:59:59", "13:00:00", "13:20:00", "22:59:59", "23:10:00"])
-def test_the_spans_of_a_period_are_its_hours_each_once(database: Any, days: int, time: str) -> None:
+@pytest.mark.parametrize("added_up", [False, True])
+def test_a_period_has_each_of_its_hours_once(database: Any, worker: Holder, added_up: bool) -> None:
+    """Some by their own sums, and those of whole days by the day's."""
+    database.execute(A_CALL_IN_EACH_HOUR)
+    if added_up:
+        worker.reconcile()
     today = datetime.now(UTC).date()
-    since = {"since": f"{today - timedelta(days)}T{time}Z"}
-    found = database.execute(HOURS_OF_SPANS, since).fetchall()
-    assert found == database.execute(HOURS, since).fetchall()
-    spans = database.execute("select span from private.spans_since(%(since)s)", since).fetchall()
-    assert len(spans) <= 24 + days
+    for days in (0, 1, 6):
+        for time in ("00:00:00", "00:00:01", "00:59:59", "13:00:00", "13:20:00", "22:59:59", "23:10:00"):
+            since = {"since": f"{today - timedelta(days)}T{time}Z"}
+            expected = database.execute(HOURS, since).fetchone()["count"]
+            period = database.execute("select private.ops_period(%(since)s) as p", since).fetchone()["p"]
+            assert period["calls"].get("ok", 0) == expected, since
+            assert sum(model["calls"] for model in period["models"]) == expected, since
 
 
 def test_figures_are_the_same_before_and_after_they_are_added_up(
