@@ -72,7 +72,7 @@ def test_what_a_call_cost(grown):
     metrics.call_ended(Call("chat-1", model_requested="first", cost_usd=0.25), "stop")
     metrics.call_ended(Call("chat-1"), "model_overloaded")
 
-    assert grown("postbro_model_cost_usd_total", model="first") == 0.25
+    assert grown("postbro_model_cost_usd_total", model="first") == pytest.approx(0.25)
     assert grown("postbro_model_calls_total", model="None", outcome="model_overloaded") == 0
 
 
@@ -80,8 +80,8 @@ def test_what_of_it_is_estimated(grown):
     metrics.call_ended(Call("chat-1", model_requested="first", cost_usd=Decimal("0.25")), "stop")
     metrics.call_ended(Call("chat-1", model_requested="first", cost_usd=Decimal("0.5"), cost_is_estimated=True), "x")
 
-    assert grown("postbro_model_cost_usd_total", model="first") == 0.75
-    assert grown("postbro_model_cost_estimated_usd_total", model="first") == 0.5
+    assert grown("postbro_model_cost_usd_total", model="first") == pytest.approx(0.75)
+    assert grown("postbro_model_cost_estimated_usd_total", model="first") == pytest.approx(0.5)
     assert grown("postbro_model_calls_without_price_total", model="first") == 0
 
 
