@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from tests import limits
 from tests.holder import Holder
 from tests.people import People
 from worker import proxies
@@ -33,6 +34,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         # A refusal takes people five seconds.
         realtime_environment={"REALTIME_CHANNEL_ERROR_BACKOFF_MS": "50"},
     ) as running:
+        limits.take_off(running.environment["DATABASE_URL"])
         yield running
 
 
@@ -66,7 +68,7 @@ def no_figures(database: Connection) -> None:
     """Nothing was ever asked or called: for tests that read what is summed over all users."""
     database.execute(
         """truncate public.external_api_call_logs, private.uncounted_calls, private.uncounted_replies,
-        private.call_counts, private.reply_counts, private.user_day_counts"""
+        private.call_counts, private.reply_counts, private.user_day_counts, private.usage_spent"""
     )
 
 

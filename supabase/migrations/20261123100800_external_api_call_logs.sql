@@ -23,6 +23,7 @@ create table public.external_api_call_logs (
   retry integer not null default 0,
   started_at timestamptz not null default now(),
   finished_at timestamptz,
+  asked_on date not null default (now() at time zone 'UTC')::date,
   primary key (message_id, attempt),
   constraint cost_is_not_negative check (cost_usd >= 0),
   constraint outcome_is_known
@@ -52,6 +53,9 @@ comment on column public.external_api_call_logs.outcome is
   'claimed: no call yet, and in no figure; started; ok; cancelled; lost: the worker died or lost its claim, the answer was not used; else an error code.';
 comment on column public.external_api_call_logs.retry is
   '0: not a retry; else how many calls of this question have failed or were lost one after another before it.';
+
+comment on column public.external_api_call_logs.asked_on is
+  'The day, in the user''s time zone, on which the answer was asked for: its tokens are spent of the plan of that day.';
 
 -- A call that a model refused before it began costs nothing; any other took tokens, whatever became of it.
 create function private.cost_is_unknown(call public.external_api_call_logs) returns boolean

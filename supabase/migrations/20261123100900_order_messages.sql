@@ -1,6 +1,19 @@
 -- Every message gets its turn from the session, under the session's lock: order is never a matter of clocks.
 
 -- The order in which everybody locks is: user, session, message, queue, reply, ledger.
+create function private.lock_user(of_user uuid) returns void
+language plpgsql
+set search_path = ''
+set lock_timeout = '300ms'
+as $$
+begin
+  perform pg_catalog.pg_advisory_xact_lock(
+    pg_catalog.hashtext('chat_messages.user_id'), pg_catalog.hashtext(of_user::text));
+exception when lock_not_available then
+  perform private.refuse_busy();
+end
+$$;
+
 create function private.lock_session(of_session uuid, of_user uuid) returns public.chat_sessions
 language plpgsql
 set search_path = ''
@@ -9,9 +22,8 @@ as $$
 declare
   session public.chat_sessions;
 begin
-  -- One user at a time, then one session at a time: the flood guard counts over all of a user's sessions.
-  perform pg_catalog.pg_advisory_xact_lock(
-    pg_catalog.hashtext('chat_messages.user_id'), pg_catalog.hashtext(of_user::text));
+  -- One user at a time, then one session at a time: flood guard and quotas count over all of a user's sessions.
+  perform private.lock_user(of_user);
   select * into session from public.chat_sessions s where s.id = of_session for no key update;
   return session;
 exception when lock_not_available then
@@ -137,6 +149,8 @@ $$;
 create trigger order_message before insert on public.chat_messages
   for each row execute function private.order_message();
 
+comment on function private.lock_user(uuid) is
+  'Locks a user for a command, for which it waits 300 ms at most; refuses with 429 busy.';
 comment on function private.lock_session(uuid, uuid) is
   'Locks user and session for a command, for which it waits 300 ms at most; refuses with 429 busy.';
 comment on function private.is_sent_again(public.chat_messages, uuid) is
@@ -146,6 +160,7 @@ comment on function private.replace_question(public.chat_messages) is
 comment on function private.order_message() is
   'Gives a message its turn, and refuses an archived session to whoever may know that it exists.';
 
+revoke all on function private.lock_user(uuid) from public, anon, authenticated, service_role;
 revoke all on function private.lock_session(uuid, uuid) from public, anon, authenticated, service_role;
 revoke all on function private.is_sent_again(public.chat_messages, uuid) from public, anon, authenticated, service_role;
 revoke all on function private.replace_question(public.chat_messages) from public, anon, authenticated, service_role;

@@ -24,10 +24,11 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  insert into public.external_api_call_logs (message_id, attempt, session_id, user_id, worker_id, retry)
+  insert into public.external_api_call_logs (message_id, attempt, session_id, user_id, worker_id, retry, asked_on)
   values (
     of_reply.message_id, of_reply.attempt, of_reply.session_id, of_reply.user_id, for_worker,
-    private.retry_number(of_reply.message_id, of_reply.attempt));
+    private.retry_number(of_reply.message_id, of_reply.attempt),
+    (of_reply.pending_since at time zone private.time_zone_of(of_reply.user_id))::date);
 end
 $$;
 
@@ -49,11 +50,13 @@ begin
   end if;
   -- Taken away before its worker could name the model, with the chat perhaps: the tokens were spent all the same.
   if with_outcome = 'lost' and call.session_id is not null and call.user_id is not null then
-    insert into public.external_api_call_logs (message_id, attempt, session_id, user_id, worker_id, retry, started_at)
+    insert into public.external_api_call_logs (
+      message_id, attempt, session_id, user_id, worker_id, retry, started_at, asked_on)
     values (
       of_message, of_attempt, call.session_id, call.user_id, of_worker, private.retry_number(of_message, of_attempt),
       -- It comes now, and began as long ago as it took.
-      now() - make_interval(secs => coalesce(call.latency_ms, 0) / 1000.0))
+      now() - make_interval(secs => coalesce(call.latency_ms, 0) / 1000.0),
+      (now() at time zone private.time_zone_of(call.user_id))::date)
     on conflict (message_id, attempt) do nothing;
   end if;
   update public.external_api_call_logs l

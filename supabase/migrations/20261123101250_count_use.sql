@@ -25,10 +25,14 @@ create table private.uncounted_calls (
   calls_with_estimated_cost bigint not null,
   calls_without_price bigint not null,
   first_token_bucket integer,
-  latency_bucket integer
+  latency_bucket integer,
+  asked_on date not null,
+  tokens_debited bigint not null
 )
 -- Appended to and emptied once a minute.
 with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+
+create index uncounted_calls_user_id_idx on private.uncounted_calls (user_id, asked_on);
 
 create table private.uncounted_replies (
   pending_since timestamptz not null,
@@ -84,8 +88,18 @@ create table private.user_day_counts (
   primary key (day, user_id)
 );
 
+create table private.usage_spent (
+  day date not null,
+  user_id uuid not null,
+  tokens bigint not null,
+  primary key (day, user_id)
+);
+
 comment on table private.uncounted_calls is
   'One entry for each call that was closed since the reconciler last looked; -1 takes back what a call was counted as before.';
+comment on column private.uncounted_calls.asked_on is 'The user''s day on which the answer was asked for.';
+comment on column private.uncounted_calls.tokens_debited is 'What it costs of the plan''s tokens.';
+comment on index private.uncounted_calls_user_id_idx is 'What a user has spent on a day and is not counted yet.';
 comment on table private.uncounted_replies is
   'One entry for each reply that was asked for or settled since the reconciler last looked.';
 comment on column private.uncounted_replies.what is
@@ -99,15 +113,18 @@ comment on column private.call_counts.first_token_calls is
 comment on column private.call_counts.latency_calls is 'The same for the whole call.';
 comment on table private.reply_counts is
   'Replies by the hour (the last eight days) and by the day of UTC in which they were asked for. Written by the reconciler alone.';
+comment on table private.usage_spent is
+  'Tokens that each user has spent of their plan on each day of their time zone, for three days. Written by the reconciler alone.';
 comment on table private.user_day_counts is 'What each user asked and used on each day of UTC; stays when the user is deleted.';
 
 revoke all on table private.uncounted_calls, private.uncounted_replies, private.call_counts, private.reply_counts,
-  private.user_day_counts from public, anon, authenticated, service_role;
+  private.user_day_counts, private.usage_spent from public, anon, authenticated, service_role;
 alter table private.uncounted_calls enable row level security;
 alter table private.uncounted_replies enable row level security;
 alter table private.call_counts enable row level security;
 alter table private.reply_counts enable row level security;
 alter table private.user_day_counts enable row level security;
+alter table private.usage_spent enable row level security;
 
 -- 1: under 50 ms; each further one reaches 10 % higher; 100: from 9.5 minutes on.
 create function private.duration_bucket(milliseconds integer) returns integer
@@ -116,6 +133,23 @@ set search_path = ''
 as $$
 begin
   return 1 + width_bucket(ln(greatest(milliseconds, 1)), ln(50.0), ln(50.0) + 98 * ln(1.1), 98);
+end
+$$;
+
+-- Told by the provider, or what the reply has held until now. A call that was refused before it began took none, as
+-- the ledger knows by its cost.
+create function private.tokens_debited(call public.external_api_call_logs) returns bigint
+language plpgsql stable
+set search_path = ''
+as $$
+begin
+  if call.prompt_tokens is not null then
+    return call.prompt_tokens::bigint + coalesce(call.candidate_tokens, 0) + coalesce(call.thought_tokens, 0);
+  end if;
+  if private.cost_is_unknown(call) or call.cost_usd > 0 then
+    return (select c.tokens_held_per_reply from public.chat_settings c);
+  end if;
+  return 0;
 end
 $$;
 
@@ -139,7 +173,9 @@ begin
     sign * call.cost_is_estimated::integer,
     sign * private.cost_is_unknown(call)::integer,
     case when answered then private.duration_bucket(call.first_token_ms) end,
-    case when answered then private.duration_bucket(call.latency_ms) end);
+    case when answered then private.duration_bucket(call.latency_ms) end,
+    call.asked_on,
+    sign * coalesce(private.tokens_debited(call), 0));
 end
 $$;
 
@@ -215,12 +251,15 @@ create trigger count_reply after update of status on public.chat_replies
 
 comment on function private.duration_bucket(integer) is
   'The bucket of a duration: 1 is under 50 ms, each further one reaches 10 % higher, 100 has no end.';
+comment on function private.tokens_debited(public.external_api_call_logs) is
+  'What a closed call costs of its user''s plan, in tokens.';
 comment on function private.note_call(public.external_api_call_logs, integer) is
   'Appends what a closed call counts as, or with -1 takes it back.';
 comment on function private.count_call() is 'Keeps the entries in step with the ledger.';
 comment on function private.count_reply() is 'Appends an entry when a reply is asked for, and when it is settled.';
 
 revoke all on function private.duration_bucket(integer) from public, anon, authenticated, service_role;
+revoke all on function private.tokens_debited(public.external_api_call_logs) from public, anon, authenticated, service_role;
 revoke all on function private.note_call(public.external_api_call_logs, integer) from public, anon, authenticated, service_role;
 revoke all on function private.count_call() from public, anon, authenticated, service_role;
 revoke all on function private.count_reply() from public, anon, authenticated, service_role;

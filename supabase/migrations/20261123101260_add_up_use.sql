@@ -93,6 +93,12 @@ begin atomic
       calls_without_price = c.calls_without_price + excluded.calls_without_price,
       first_token_calls = private.add_counts(c.first_token_calls, excluded.first_token_calls),
       latency_calls = private.add_counts(c.latency_calls, excluded.latency_calls)
+  ), by_day_of_asking as (
+    insert into private.usage_spent as s (day, user_id, tokens)
+    select t.asked_on, t.user_id, sum(t.tokens_debited)
+    from taken t
+    group by 1, 2
+    on conflict (day, user_id) do update set tokens = s.tokens + excluded.tokens
   )
   insert into private.user_day_counts as d
     (day, user_id, calls, tokens, cost_usd, calls_with_estimated_cost, calls_without_price)
@@ -141,11 +147,13 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  lock table private.call_counts, private.reply_counts, private.user_day_counts in exclusive mode nowait;
+  lock table private.call_counts, private.reply_counts, private.user_day_counts, private.usage_spent
+    in exclusive mode nowait;
   perform private.count_up_calls(most);
   perform private.count_up_replies(most);
   delete from private.call_counts c where c.span = 'hour' and c.starts_at < now() - interval '8 days';
   delete from private.reply_counts c where c.span = 'hour' and c.starts_at < now() - interval '8 days';
+  delete from private.usage_spent s where s.day < (now() at time zone 'UTC')::date - 3;
 exception when others then
   if not private.is_passing(sqlstate) then
     perform private.count_set_aside();
@@ -228,7 +236,7 @@ comment on function private.percentiles(integer[], bigint[]) is
 comment on function private.count_up_calls(integer) is 'Adds entries of calls to their sums.';
 comment on function private.count_up_replies(integer) is 'Adds entries of replies to their sums.';
 comment on function private.count_up(integer) is
-  'Adds entries to their sums, so many of each kind at most, and forgets hours of more than eight days ago.';
+  'Adds entries to their sums, so many of each kind at most, and forgets hours of more than eight days ago, and what was spent more than three days ago.';
 
 revoke all on table private.calls_by_span, private.latencies_by_span, private.replies_by_span,
   private.use_by_user_and_day from public, anon, authenticated, service_role;

@@ -12,6 +12,7 @@ import pytest
 import supabase
 from psycopg.rows import dict_row
 
+from tests import limits
 from tests.acceptance.faulty_model import FaultyModel
 from tests.acceptance.listener import Listener
 from tests.people import Chat, People, User
@@ -36,6 +37,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, model_log: Path) -> Iterator
     with Stack(
         directory, ports=Ports.free(), durable=False, model_arguments=options, realtime_environment=FAULTS
     ) as running:
+        limits.take_off(running.environment["DATABASE_URL"])
         yield running
 
 

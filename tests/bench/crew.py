@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 
+from tests import limits
 from tests.waiting import wait_for
 from worker.local.processes import Service, http_ready, python_module
 from worker.local.settings import Ports
@@ -24,6 +25,7 @@ def crew(directory: Path, workers: int, **settings: object) -> Iterator[tuple[St
         ) as stack,
         ExitStack() as stopping,
     ):
+        limits.take_off(stack.environment["DATABASE_URL"])
         started = []
         for number, port in enumerate(_free_ports(workers)):
             worker = Metered(number, port, stack, {name: str(value) for name, value in settings.items()})

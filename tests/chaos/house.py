@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import psycopg
 
+from tests import limits
 from tests.chaos import sabotage
 from tests.chaos.gateway import Gateway, gateway
 from tests.waiting import wait_for
@@ -130,6 +131,7 @@ def house(
         ) as stack,
         gateway(stack.ports.api, seed) as before_api,
     ):
+        limits.take_off(stack.environment["DATABASE_URL"])
         if missing in sabotage.IN_THE_DATABASE:
             with psycopg.connect(stack.environment["DATABASE_URL"], autocommit=True) as connection:
                 connection.execute(sabotage.IN_THE_DATABASE[missing])

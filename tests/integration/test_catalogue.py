@@ -24,6 +24,9 @@ SUMS = ("calls_by_span", "latencies_by_span", "replies_by_span", "use_by_user_an
 TABLE_RIGHTS = {
     "public.posts": {"authenticated": "s", "service_role": "siud"},
     "public.post_analyses": {"authenticated": "s", "service_role": "siud"},
+    "public.plans": {"authenticated": "s", "service_role": "s"},
+    "public.chat_settings": {"service_role": "s"},
+    "public.user_plans": {"authenticated": "s", "service_role": "siud"},
     "public.chat_sessions": {"authenticated": "sd", "service_role": "s"},
     "public.chat_messages": {"authenticated": "s", "service_role": "s"},
     "public.chat_replies": {"authenticated": "s", "service_role": "s"},
@@ -42,6 +45,8 @@ TABLE_RIGHTS = {
     "private.call_counts": {},
     "private.reply_counts": {},
     "private.user_day_counts": {},
+    "private.usage_asked": {},
+    "private.usage_spent": {},
     **{f"private.{name}": {} for name in SUMS},
     "public.chat_session_summaries": {"authenticated": "s"},
     "public.current_chat_messages": {"authenticated": "s", "service_role": "s"},
@@ -71,7 +76,7 @@ FUNCTION_RIGHTS = {
         f"{schema}.{name}": {role}
         for schema in ("public", "private")
         for role, names in {
-            "authenticated": ("retry_reply", "cancel_reply", "regenerate_reply"),
+            "authenticated": ("retry_reply", "cancel_reply", "regenerate_reply", "chat_usage"),
             "service_role": (
                 "register_worker",
                 "claim_replies",
@@ -101,6 +106,8 @@ POLICIES = {
         "PERMISSIVE",
         {"authenticated"},
     ),
+    "Everybody signed in reads the plans": ("public.plans", "SELECT", "PERMISSIVE", {"authenticated"}),
+    "Users read their own plan": ("public.user_plans", "SELECT", "PERMISSIVE", {"authenticated"}),
     "Owners read their chat sessions": ("public.chat_sessions", "SELECT", "PERMISSIVE", {"authenticated"}),
     "Users open chat sessions on their own analyses": (
         "public.chat_sessions",
@@ -227,7 +234,7 @@ def test_how_long_functions_wait_for_a_lock(database: Any) -> None:
     And erasing, which looks through all that was sent, may take longer than the API's roles are given.
     """
     settings = {row["name"]: set(row["settings"]) - {'search_path=""'} for row in functions(database)}
-    commands = ("retry_reply", "cancel_reply", "regenerate_reply", "lock_session", "replace_question")
+    commands = ("retry_reply", "cancel_reply", "regenerate_reply", "lock_user", "lock_session", "replace_question")
     settles = ("complete_reply", "fail_reply", "next_attempt", "release_replies")
     assert {name: found for name, found in settings.items() if found} == {
         **{f"private.{name}": {"lock_timeout=300ms"} for name in commands},

@@ -198,7 +198,9 @@ def test_sums_say_what_the_rows_say(
     database.execute("delete from private.workers")
     for table in ("public.external_api_call_logs", "private.uncounted_calls", "private.uncounted_replies"):
         database.execute(f"truncate {table}")
-    database.execute("truncate private.call_counts, private.reply_counts, private.user_day_counts")
+    database.execute(
+        "truncate private.call_counts, private.reply_counts, private.user_day_counts, private.usage_spent"
+    )
     house = House(database, people, make_holder)
     for what, which, call in [("ask", 0, {}), ("ask", 1, {}), ("claim", 0, {}), *steps]:
         house.act(what, which, call)

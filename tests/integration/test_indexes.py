@@ -14,6 +14,7 @@ TABLES = [
     "private.draft_pieces", "private.reply_queue", "private.served_places", "private.used_ids", "private.erasures",
     "private.workers", "private.reconciler", "public.external_api_call_logs", "private.uncounted_calls",
     "private.uncounted_replies", "private.call_counts", "private.reply_counts", "private.user_day_counts",
+    "private.usage_asked", "private.usage_spent", "public.plans", "public.chat_settings", "public.user_plans",
 ]  # fmt: skip
 
 # As functions, views, pages and foreign keys ask. {id}: of some row of the table that is named there.
@@ -61,6 +62,12 @@ SERVES = {
     "reply_queue_message_id_key": "delete from private.reply_queue where message_id = {chat_messages.id}",
     "served_places_place_idx": "select max(place) from private.served_places",
     "external_api_call_logs_started_at_idx": "select * from analytics.calls",
+    "uncounted_calls_user_id_idx": (
+        "select sum(tokens_debited) from private.uncounted_calls"
+        " where user_id = {posts.user_id} and asked_on = current_date"
+    ),
+    "user_plans_plan_idx": "delete from public.user_plans where plan = 'free'",
+    "chat_settings_default_plan_idx": "select * from public.chat_settings where default_plan = 'free'",
     "erasures_noted_at_idx": "select * from private.erasures order by noted_at limit 500 for update skip locked",
 }
 

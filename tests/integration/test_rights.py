@@ -18,6 +18,7 @@ ROLES = ("anon", "owner", "other", "service")
 PRIVATE = (
     *("reply_queue", "workers", "draft_pieces", "used_ids", "erasures", "served_places", "reconciler"),
     *("uncounted_calls", "uncounted_replies", "call_counts", "reply_counts", "user_day_counts"),
+    *("usage_asked", "usage_spent"),
 )
 
 # fmt: off
@@ -25,6 +26,9 @@ TABLES = {
     #                           select              insert           update             delete
     "posts":                   ("no yes none yes",  "no no no yes",  "no no no yes",    "no no no yes"),
     "post_analyses":           ("no yes none yes",  "no no no yes",  "no no no yes",    "no no no yes"),
+    "plans":                   ("no yes yes yes",   "no no no no",   "no no no no",     "no no no no"),
+    "chat_settings":           ("no no no yes",     "no no no no",   "no no no no",     "no no no no"),
+    "user_plans":              ("no yes none yes",  "no no no yes",  "no no no yes",    "no no no yes"),
     "chat_sessions":           ("no yes none yes",  "no yes no no",  "no yes none no",  "no yes none no"),
     "chat_messages":           ("no yes none yes",  "no yes no yes", "no no no no",     "no no no no"),
     "chat_replies":            ("no yes none yes",  "no no no no",   "no no no no",     "no no no no"),
@@ -40,6 +44,7 @@ FUNCTIONS = {
     "retry_reply":        "no yes 404 no",
     "cancel_reply":       "no yes 404 no",
     "regenerate_reply":   "no yes 404 no",
+    "chat_usage":         "no yes yes no",
     "register_worker":    "no no no yes",
     "claim_replies":      "no no no yes",
     "beat":               "no no no yes",
@@ -120,9 +125,14 @@ class Row:
             values (%s, %s, %s, 1, gen_random_uuid(), 'timed_out')""",
             values,
         )
+        newcomer = people.make_user().id
+        database.execute("insert into public.user_plans (user_id, plan) values (%s, 'pro')", [user])
         post, analysis = people.make_analysis(self.chat.user)
         whose = {"session_id": session, "user_id": user}
         key = {
+            "plans": ("name", "free"),
+            "chat_settings": ("id", "true"),
+            "user_plans": ("user_id", user),
             "posts": ("id", self.chat.post),
             "post_analyses": ("id", self.chat.analysis),
             "chat_sessions": ("id", self.chat.session),
@@ -133,6 +143,9 @@ class Row:
         column, value = key.get(table, ("message_id", self.message))
         self.filter = {} if table == "chat_service" else {column: f"eq.{value}"}
         self.new = {
+            "plans": {"name": "mine"},
+            "chat_settings": {"id": True},
+            "user_plans": {"user_id": str(newcomer), "plan": "pro"},
             "posts": {"user_id": user, "platform": "tiktok", "url": "https://example.test/p/2"},
             "post_analyses": {"user_id": user, "post_id": str(post)},
             "chat_sessions": {"user_id": user, "post_analysis_id": str(analysis)},
@@ -150,6 +163,9 @@ class Row:
             "chat_service": {"answering": True},
         }[table]
         self.change = {
+            "plans": {"questions_per_day": None},
+            "chat_settings": {"paused": False},
+            "user_plans": {"plan": "free"},
             "posts": {"caption": "Four eggs"},
             "post_analyses": {"viral_status": "none"},
             "chat_sessions": {"status": "archived"},
@@ -194,6 +210,7 @@ def test_functions(people: People, database: Any, function: str, role: str, expe
         "retry_reply": {"message_id": str(message)},
         "cancel_reply": {"message_id": str(message)},
         "regenerate_reply": {"message_id": str(message)},
+        "chat_usage": {},
         "register_worker": {"worker_id": str(uuid4()), "alive_seconds": 0, "version": "test", "concurrency": 1},
         "claim_replies": {"worker_id": str(uuid4()), "claim": 1, "max_replies": 0},
         "beat": {

@@ -18,6 +18,9 @@ class Relation:
 RELATIONS = {
     "public.posts": Relation({"Owners read their posts": "permissive select"}),
     "public.post_analyses": Relation({"Owners read the analyses of their posts": "permissive select"}),
+    "public.plans": Relation({"Everybody signed in reads the plans": "permissive select"}),
+    "public.chat_settings": Relation(),
+    "public.user_plans": Relation({"Users read their own plan": "permissive select"}, ("check_time_zone",)),
     "public.chat_sessions": Relation(
         {
             "Owners read their chat sessions": "permissive select",
@@ -27,6 +30,8 @@ RELATIONS = {
         },
         (
             "enter_command",
+            "limit_chats",
+            "limit_changes_of_chats",
             "refuse_used_id",
             "use_up_id",
             "leave_queue",
@@ -57,6 +62,8 @@ RELATIONS = {
         (
             "refuse_flood",
             "refuse_flood_of_retries",
+            "refuse_over_quota",
+            "refuse_over_quota_of_retries",
             "guard_claim",
             "guard_reply_status",
             "follow_opened_reply",
@@ -86,6 +93,8 @@ RELATIONS = {
     "private.call_counts": Relation(),
     "private.reply_counts": Relation(),
     "private.user_day_counts": Relation(),
+    "private.usage_asked": Relation(),
+    "private.usage_spent": Relation(),
     "private.calls_by_span": Relation(view=True),
     "private.latencies_by_span": Relation(view=True),
     "private.replies_by_span": Relation(view=True),
@@ -117,7 +126,7 @@ _FOR_THE_WORKER = (
     "ops_queue",
     "check_installation",
 )
-_FOR_USERS = ("retry_reply", "cancel_reply", "regenerate_reply")
+_FOR_USERS = ("retry_reply", "cancel_reply", "regenerate_reply", "chat_usage")
 # Function → the one role of the API that may execute it. Those of public lead to those of private.
 FUNCTIONS = {
     "public.open_chat_session": "authenticated",
