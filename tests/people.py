@@ -46,7 +46,8 @@ class People:
         for client in self._clients:
             client.close()
 
-    def make_user(self) -> User:
+    def make_user(self, role: str = "authenticated") -> User:
+        """`role`: whom their token tells the API and Realtime to become."""
         user_id = uuid4()
         self._connection.execute(
             "insert into auth.users (id, email, aud, role) values (%s, %s, 'authenticated', 'authenticated')",
@@ -55,7 +56,7 @@ class People:
         claims = {
             "sub": str(user_id),
             "aud": "authenticated",
-            "role": "authenticated",
+            "role": role,
             "exp": int(time.time()) + 3600,
         }
         return User(user_id, jwt.encode(claims, self._environment["SUPABASE_JWT_SECRET"], algorithm="HS256"))

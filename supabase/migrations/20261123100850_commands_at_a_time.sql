@@ -14,7 +14,7 @@ end
 $$;
 
 create function private.enter_command() returns void
-language plpgsql security definer
+language plpgsql
 set search_path = ''
 as $$
 declare

@@ -31,6 +31,19 @@ exception when lock_not_available then
 end
 $$;
 
+-- Whom row-level security stops, whatever the name of the role. A definer runs as its owner: whom the API has become
+-- for this request, only the setting tells.
+create function private.caller_is_a_user() returns boolean
+language sql stable
+set search_path = ''
+begin atomic
+  select not exists (
+    select from pg_catalog.pg_roles r
+    where r.rolname = coalesce(nullif(current_setting('role', true), 'none'), session_user)
+      and (r.rolsuper or r.rolbypassrls or pg_catalog.pg_has_role(r.oid, (
+        select c.relowner from pg_catalog.pg_class c where c.oid = 'public.chat_messages'::regclass), 'usage')));
+end;
+
 create function private.is_sent_again(new_message public.chat_messages, of_owner uuid) returns boolean
 language sql stable
 set search_path = ''
@@ -76,11 +89,10 @@ set search_path = ''
 as $$
 declare
   session public.chat_sessions;
-  caller_is_a_user constant boolean := current_setting('role', true) in ('anon', 'authenticated');
 begin
   select * into session from public.chat_sessions s where s.id = new_message.session_id;
   -- Before any lock and any word: a stranger gets row-level security's answer and no other, and holds up nobody.
-  if caller_is_a_user and (session.id is null or session.user_id is distinct from (select auth.uid())) then
+  if private.caller_is_a_user() and (session.id is null or session.user_id is distinct from (select auth.uid())) then
     return new_message;
   end if;
   if session.id is null then
@@ -153,6 +165,8 @@ comment on function private.lock_user(uuid) is
   'Locks a user for a command, for which it waits 300 ms at most; refuses with 429 busy.';
 comment on function private.lock_session(uuid, uuid) is
   'Locks user and session for a command, for which it waits 300 ms at most; refuses with 429 busy.';
+comment on function private.caller_is_a_user() is
+  'Whether the caller is neither the service nor the owner, nor another whom no policy stops.';
 comment on function private.is_sent_again(public.chat_messages, uuid) is
   'This very question is stored already: same id, session, owner and content.';
 comment on function private.replace_question(public.chat_messages) is
@@ -162,6 +176,7 @@ comment on function private.order_message() is
 
 revoke all on function private.lock_user(uuid) from public, anon, authenticated, service_role;
 revoke all on function private.lock_session(uuid, uuid) from public, anon, authenticated, service_role;
+revoke all on function private.caller_is_a_user() from public, anon, authenticated, service_role;
 revoke all on function private.is_sent_again(public.chat_messages, uuid) from public, anon, authenticated, service_role;
 revoke all on function private.replace_question(public.chat_messages) from public, anon, authenticated, service_role;
 revoke all on function private.order_question(public.chat_messages) from public, anon, authenticated, service_role;

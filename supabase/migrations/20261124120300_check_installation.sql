@@ -22,10 +22,10 @@ begin atomic
     'published', exists (
       select from pg_catalog.pg_publication_tables p
       where p.pubname = 'supabase_realtime' and p.schemaname = n.nspname and p.tablename = c.relname),
-    'anon_may', has_table_privilege('anon', c.oid, 'select, insert, update, delete, truncate')
-      or has_any_column_privilege('anon', c.oid, 'select, insert, update'),
+    'rights', private.rights_on_relation(c.oid),
     'policies', (
-      select coalesce(jsonb_object_agg(p.policyname, lower(p.permissive || ' ' || p.cmd)), '{}')
+      select coalesce(jsonb_object_agg(p.policyname, format('%s to %s%s', lower(p.permissive || ' ' || p.cmd),
+        array_to_string(p.roles, ', '), case when 'true' in (p.qual, p.with_check) then ', whatever the row' end)), '{}')
       from pg_catalog.pg_policies p
       where p.schemaname = n.nspname and p.tablename = c.relname),
     'triggers', (
@@ -41,12 +41,11 @@ create function private.facts_of_function(name text) returns jsonb
 language sql stable
 set search_path = ''
 begin atomic
-  select jsonb_build_object(
-    'anon_may', bool_or(has_function_privilege('anon', p.oid, 'execute')),
-    'authenticated_may', bool_or(has_function_privilege('authenticated', p.oid, 'execute')),
-    'service_role_may', bool_and(has_function_privilege('service_role', p.oid, 'execute')))
+  select jsonb_build_object('roles', coalesce(
+    jsonb_agg(distinct private.role_name(a.grantee)) filter (where a.grantee <> p.proowner), '[]'))
   from pg_catalog.pg_proc p
   join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+  left join aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a on true
   where n.nspname || '.' || p.proname = name
   having count(*) > 0;
 end;
@@ -124,6 +123,9 @@ begin
     'migrations', private.applied_migrations(),
     'workers', private.ops_workers(),
     'demo_account', exists (select from auth.users u where u.email = 'demo@postbro.test'),
+    'roles_of_users', to_jsonb(private.roles_of_users()),
+    'schemas', private.rights_on_schemas('{private, analytics}'),
+    'open_views', private.open_views(check_installation.relations),
     'relations', (
       select coalesce(jsonb_object_agg(name, private.facts_of_relation(name)), '{}')
       from jsonb_array_elements_text(relations) as name),
@@ -141,13 +143,13 @@ begin atomic
 end;
 
 comment on function private.applied_migrations() is 'The versions that the CLI has applied; null where it never ran.';
-comment on function private.facts_of_relation(text) is 'Row-level security, publication, rights of anon, policies and triggers; null: there is none.';
-comment on function private.facts_of_function(text) is 'Who may execute it, of the API''s roles; null: there is none.';
+comment on function private.facts_of_relation(text) is 'Row-level security, publication, rights, policies and triggers; null: there is none.';
+comment on function private.facts_of_function(text) is 'Who may execute it, beside its owner; null: there is none.';
 comment on function private.try_broadcast() is 'Sends a wake-up: {"stored", "refused": the SQLSTATE with which realtime.messages refuses it}.';
 comment on function private.facts_of_broadcasts() is
   'What Realtime needs to pass on what the database sends: {"erasing_for_seconds", "oldest_days", "missing_partitions": of today and tomorrow (UTC), "publications"}.';
 comment on function public.check_installation(jsonb, jsonb) is
-  'For `python -m worker check`. Lists of names in; {"clock", "migrations", "workers", "demo_account", "relations", "functions", "broadcast", "broadcasts", "pg_cron"} out. Wakes the workers once, so that whoever listens hears that the way from here to Realtime is open.';
+  'For `python -m worker check`. Lists of names in; {"clock", "migrations", "workers", "demo_account", "roles_of_users", "schemas", "open_views", "relations", "functions", "broadcast", "broadcasts", "pg_cron"} out. Wakes the workers once, so that whoever listens hears that the way from here to Realtime is open.';
 
 revoke all on function private.applied_migrations() from public, anon, authenticated, service_role;
 revoke all on function private.facts_of_relation(text) from public, anon, authenticated, service_role;

@@ -71,6 +71,8 @@ FUNCTION_RIGHTS = {
     "public.open_chat_session": {"authenticated"},
     "public.chat_reply_drafts": {"authenticated"},
     "private.own_drafts": {"authenticated"},
+    # What policies ask that every role meets.
+    "private.is_own_channel": {"public"},
     "private.chat_service": {"authenticated"},
     **{
         f"{schema}.{name}": {role}
@@ -136,25 +138,15 @@ POLICIES = {
         {"authenticated"},
     ),
     "Owners hear their chat sessions": ("realtime.messages", "SELECT", "PERMISSIVE", {"authenticated"}),
-    "Nobody else hears chat sessions or the worker": (
-        "realtime.messages",
-        "SELECT",
-        "RESTRICTIVE",
-        {"authenticated"},
-    ),
-    # The exceptions to "to authenticated": anon must be kept off these topics too.
-    "Nobody hears chat sessions or the worker unless signed in": (
-        "realtime.messages",
-        "SELECT",
-        "RESTRICTIVE",
-        {"anon"},
-    ),
+    # The exceptions to "to authenticated": whoever else there is must be kept off these topics, too.
+    "Nobody else hears chat sessions or the worker": ("realtime.messages", "SELECT", "RESTRICTIVE", {"public"}),
     "Only the database and the worker speak in chat sessions": (
         "realtime.messages",
         "INSERT",
         "RESTRICTIVE",
-        {"anon", "authenticated"},
+        {"public"},
     ),
+    "Nobody changes what was said in chat sessions": ("realtime.messages", "UPDATE", "RESTRICTIVE", {"public"}),
 }
 LETTERS = {"SELECT": "s", "INSERT": "i", "UPDATE": "u", "DELETE": "d"}
 

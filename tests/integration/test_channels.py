@@ -16,9 +16,10 @@ from tests.conftest import Connection
 from tests.holder import Holder
 from tests.people import Chat, People, User
 from tests.waiting import until
+from worker.local.postgres import SUPERUSER
 from worker.local.stack import Stack
 
-ROLES = ("anon", "owner", "other user", "service")
+ROLES = ("anon", "owner", "other user", "member", "service")
 # Topic → who can join it as a private channel, and who can send to it.
 BARE = {
     "chat:<session>": {"receive": {"owner", "service"}, "send": {"service"}},
@@ -32,16 +33,24 @@ CARELESS = {
 
 
 @pytest.fixture
+def member(stack: Stack) -> Iterator[None]:
+    """A role that the project has beside Supabase's own, and gives the same rights on channels."""
+    with psycopg.connect(stack.postgres.url(SUPERUSER), autocommit=True) as connection:
+        connection.execute("create role member")
+        connection.execute("grant member to authenticator, realtime_login, postgres")
+        connection.execute("grant usage on schema realtime, public to member")
+        connection.execute("grant select, insert, update on realtime.messages to member")
+        yield
+        connection.execute("drop owned by member")
+        connection.execute("drop role member")
+
+
+@pytest.fixture
 def careless_host(database: psycopg.Connection[Any]) -> Iterator[None]:
     """A project of the many that allow everybody everything on realtime.messages."""
-    for operation, clause in (("select", "using"), ("insert", "with check")):
-        database.execute(
-            f"create policy careless_{operation} on realtime.messages for {operation} to anon, authenticated"
-            f" {clause} (true)"
-        )
+    database.execute("create policy careless on realtime.messages using (true) with check (true)")
     yield
-    for operation in ("select", "insert"):
-        database.execute(f"drop policy careless_{operation} on realtime.messages")
+    database.execute("drop policy careless on realtime.messages")
 
 
 class Role:
@@ -87,12 +96,13 @@ class Role:
 
 
 @pytest.fixture
-async def roles(stack: Stack, people: People, chat: Chat) -> AsyncIterator[dict[str, Role]]:
+async def roles(stack: Stack, people: People, chat: Chat, member: None) -> AsyncIterator[dict[str, Role]]:
     publishable = stack.environment["SUPABASE_PUBLISHABLE_KEY"]
     made = {
         "anon": Role(stack, publishable),
         "owner": Role(stack, publishable, chat.user),
         "other user": Role(stack, publishable, people.make_user()),
+        "member": Role(stack, publishable, people.make_user("member")),
         "service": Role(stack, stack.environment["SUPABASE_SECRET_KEY"]),
     }
     for role in made.values():
@@ -133,6 +143,32 @@ async def test_a_careless_host_opens_none_of_our_channels(
     careless_host: None, stack: Stack, roles: dict[str, Role], chat: Chat
 ) -> None:
     assert await matrix(stack, roles, chat) == CARELESS
+
+
+OURS = ("chat:worker", "chat:<session>", "CHAT:<session>")
+
+
+@pytest.mark.parametrize("role", ["anon", "authenticated", "member"])
+@pytest.mark.parametrize("topic", OURS)
+def test_no_role_reads_writes_or_changes_what_is_said_in_channels_of_ours(
+    careless_host: None, member: None, database: Connection, people: People, chat: Chat, role: str, topic: str
+) -> None:
+    """Nor turns what it may change, in a channel of the host's own, into what was said in one of ours."""
+    topic, stranger = topic.replace("<session>", str(chat.session)), people.make_user()
+    for name in (topic, "chat:lobby"):
+        database.execute("insert into realtime.messages (topic, extension) values (%s, 'broadcast')", [name])
+    with database.transaction(force_rollback=True):
+        database.execute(f"set local role {role}")
+        database.execute("select set_config('request.jwt.claim.sub', %s, true)", [str(stranger.id)])
+        assert database.execute("select from realtime.messages where topic = %s", [topic]).rowcount == 0
+        assert database.execute("select from realtime.messages where topic = 'chat:lobby'").rowcount > 0
+        assert database.execute("update realtime.messages set payload = '{}' where topic = %s", [topic]).rowcount == 0
+        for forge in (
+            "insert into realtime.messages (topic, extension) values (%s, 'broadcast')",
+            "update realtime.messages set topic = %s where topic = 'chat:lobby'",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), database.transaction():
+                database.execute(forge, [topic])
 
 
 async def matrix(stack: Stack, roles: dict[str, Role], chat: Chat) -> dict[str, dict[str, set[str]]]:

@@ -13,7 +13,7 @@ from worker.checks import broadcasts, expected, installation
 from worker.local.postgres import SUPERUSER
 from worker.local.stack import Stack
 
-OURS = "n.nspname in ('public', 'private') and pg_get_userbyid({owner}) = 'postgres'"
+OURS = "n.nspname in ('public', 'private', 'analytics') and pg_get_userbyid({owner}) = 'postgres'"
 NAMES = {"relations": [*expected.RELATIONS, expected.CHANNELS], "functions": list(expected.FUNCTIONS)}
 
 
@@ -42,6 +42,7 @@ def test_every_relation_policy_and_trigger_is_expected(facts: installation.Facts
         assert found["policies"] == relation.policies, name
         assert found["triggers"] == dict.fromkeys(relation.triggers, True), name
         assert found["published"] == relation.published, name
+        assert {role: set(rights) for role, rights in found["rights"].items()} == relation.rights, name
         assert found["row_level_security"] != relation.view, name
     assert facts["relations"][expected.CHANNELS]["policies"] == expected.CHANNEL_POLICIES
 
@@ -49,8 +50,8 @@ def test_every_relation_policy_and_trigger_is_expected(facts: installation.Facts
 def test_every_function_that_somebody_may_execute_is_expected(database: Any) -> None:
     rows = database.execute(
         f"""select n.nspname || '.' || p.proname as name, array(
-            select role::text from unnest(array['anon', 'authenticated', 'service_role']) as role
-            where has_function_privilege(role, p.oid, 'execute')) as roles
+            select private.role_name(a.grantee) from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+            where a.grantee <> p.proowner) as roles
         from pg_proc p join pg_namespace n on n.oid = p.pronamespace
         where {OURS.format(owner="p.proowner")}"""
     ).fetchall()

@@ -303,6 +303,37 @@ def test_a_foreign_session_and_a_missing_one_look_the_same(people: People, datab
     assert messages_of(database, chat) == []
 
 
+def test_a_role_of_the_projects_own_learns_nothing_of_sessions_and_locks_none(
+    people: People, database: Any, database_url: str
+) -> None:
+    """Whoever the policies stop is a user, whatever the name of their role."""
+    chat, archived = people.make_chat(), people.make_chat()
+    database.execute("update public.chat_sessions set status = 'archived' where id = %s", [archived.session])
+    question = people.ask(chat)
+
+    def answer(host: psycopg.Connection[Any], session: UUID, replaces: UUID | None = None) -> tuple[str, str]:
+        with pytest.raises(psycopg.Error) as refused, host.transaction():
+            host.execute(
+                "insert into public.chat_messages (session_id, content, replaces) values (%s, 'Hello', %s)",
+                [session, replaces],
+            )
+        assert refused.value.sqlstate is not None
+        return refused.value.sqlstate, str(refused.value)
+
+    with psycopg.connect(database_url) as host:
+        host.execute("create role member; grant member to current_user; grant usage on schema public to member")
+        host.execute("grant insert (session_id, content, replaces) on public.chat_messages to member")
+        host.execute("set local role member")
+        missing = answer(host, uuid4())
+        assert missing[0] == "42501"
+        assert answer(host, archived.session) == missing
+        with psycopg.connect(database_url, autocommit=True) as owner:
+            owner.execute("begin")
+            owner.execute("select from public.chat_sessions where id = %s for no key update", [chat.session])
+            assert answer(host, chat.session, question) == missing  # and not 429 busy, after a wait for that lock
+        host.rollback()
+
+
 @pytest.mark.parametrize("table", ["chat_sessions", "chat_messages"])
 def test_the_id_of_a_chat_is_never_chosen_and_a_used_one_is_refused(
     people: People, database: Any, table: str

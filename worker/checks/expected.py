@@ -3,11 +3,15 @@
 from dataclasses import dataclass, field
 
 Policies = dict[str, str]
-"""Name → kind and operation."""
+"""Name → kind, operation and roles."""
+Rights = dict[str, set[str]]
+"""Role → what it may, as a grant says it: {"authenticated": {"select", "update (status)"}}."""
 
 
 @dataclass(frozen=True)
 class Relation:
+    rights: Rights = field(default_factory=dict)
+    """Beside its owner's."""
     policies: Policies = field(default_factory=dict)
     triggers: tuple[str, ...] = ()
     published: bool = False
@@ -15,18 +19,41 @@ class Relation:
     view: bool = False
 
 
+_USERS_READ: Rights = {"authenticated": {"select"}}
+_THE_HOST_WRITES: Rights = {**_USERS_READ, "service_role": {"select", "insert", "update", "delete"}}
+_ALL_READ: Rights = {**_USERS_READ, "service_role": {"select"}}
+_ASK = {"select", *(f"insert ({column})" for column in ("id", "session_id", "role", "content", "replaces"))}
+_ANALYTICS = (
+    *("calls", "recent_sessions", "messages_per_session", "session_duration", "session_averages"),
+    *("tokens_per_message", "daily_use", "cost_by_day", "cost_by_model", "cost_by_user", "latency_percentiles"),
+    *("failure_causes", "retries"),
+)
+
 RELATIONS = {
-    "public.posts": Relation({"Owners read their posts": "permissive select"}),
-    "public.post_analyses": Relation({"Owners read the analyses of their posts": "permissive select"}),
-    "public.plans": Relation({"Everybody signed in reads the plans": "permissive select"}),
-    "public.chat_settings": Relation(),
-    "public.user_plans": Relation({"Users read their own plan": "permissive select"}, ("check_time_zone",)),
+    "public.posts": Relation(_THE_HOST_WRITES, {"Owners read their posts": "permissive select to authenticated"}),
+    "public.post_analyses": Relation(
+        _THE_HOST_WRITES, {"Owners read the analyses of their posts": "permissive select to authenticated"}
+    ),
+    "public.plans": Relation(_ALL_READ, {"Everybody signed in reads the plans": "permissive select to authenticated"}),
+    "public.chat_settings": Relation({"service_role": {"select"}}),
+    "public.user_plans": Relation(
+        _THE_HOST_WRITES,
+        {"Users read their own plan": "permissive select to authenticated"},
+        ("check_time_zone",),
+    ),
     "public.chat_sessions": Relation(
         {
-            "Owners read their chat sessions": "permissive select",
-            "Users open chat sessions on their own analyses": "permissive insert",
-            "Owners archive and reopen their chat sessions": "permissive update",
-            "Owners delete their chat sessions": "permissive delete",
+            "authenticated": {
+                *("select", "delete", "update (status)"),
+                *("insert (user_id)", "insert (post_analysis_id)"),
+            },
+            "service_role": {"select"},
+        },
+        {
+            "Owners read their chat sessions": "permissive select to authenticated",
+            "Users open chat sessions on their own analyses": "permissive insert to authenticated",
+            "Owners archive and reopen their chat sessions": "permissive update to authenticated",
+            "Owners delete their chat sessions": "permissive delete to authenticated",
         },
         (
             "enter_command",
@@ -41,9 +68,10 @@ RELATIONS = {
         ),
     ),
     "public.chat_messages": Relation(
+        {"authenticated": _ASK, "service_role": _ASK},
         {
-            "Owners read the messages of their chat sessions": "permissive select",
-            "Owners ask in their chat sessions": "permissive insert",
+            "Owners read the messages of their chat sessions": "permissive select to authenticated",
+            "Owners ask in their chat sessions": "permissive insert to authenticated",
         },
         (
             "enter_command",
@@ -58,7 +86,8 @@ RELATIONS = {
         published=True,
     ),
     "public.chat_replies": Relation(
-        {"Owners see the state of their replies": "permissive select"},
+        _ALL_READ,
+        {"Owners see the state of their replies": "permissive select to authenticated"},
         (
             "refuse_flood",
             "refuse_flood_of_retries",
@@ -76,11 +105,13 @@ RELATIONS = {
         ),
         published=True,
     ),
-    "public.external_api_call_logs": Relation(triggers=("count_call", "count_changed_call")),
-    "public.chat_reply_drafts": Relation(view=True),
-    "public.chat_service": Relation(view=True),
-    "public.chat_session_summaries": Relation(view=True),
-    "public.current_chat_messages": Relation(view=True),
+    "public.external_api_call_logs": Relation(
+        {"service_role": {"select"}}, triggers=("count_call", "count_changed_call")
+    ),
+    "public.chat_reply_drafts": Relation(_USERS_READ, view=True),
+    "public.chat_service": Relation(_USERS_READ, view=True),
+    "public.chat_session_summaries": Relation(_USERS_READ, view=True),
+    "public.current_chat_messages": Relation(_ALL_READ, view=True),
     "private.reply_queue": Relation(triggers=("send_wake_up", "send_wake_up_again")),
     "private.workers": Relation(),
     "private.draft_pieces": Relation(),
@@ -99,15 +130,16 @@ RELATIONS = {
     "private.latencies_by_span": Relation(view=True),
     "private.replies_by_span": Relation(view=True),
     "private.use_by_user_and_day": Relation(view=True),
+    **{f"analytics.{name}": Relation(view=True) for name in _ANALYTICS},
 }
 
 # The table that decides who hears and who speaks on a channel. It is the project's, only the policies are ours.
 CHANNELS = "realtime.messages"
 CHANNEL_POLICIES = {
-    "Owners hear their chat sessions": "permissive select",
-    "Nobody else hears chat sessions or the worker": "restrictive select",
-    "Nobody hears chat sessions or the worker unless signed in": "restrictive select",
-    "Only the database and the worker speak in chat sessions": "restrictive insert",
+    "Owners hear their chat sessions": "permissive select to authenticated",
+    "Nobody else hears chat sessions or the worker": "restrictive select to public",
+    "Only the database and the worker speak in chat sessions": "restrictive insert to public",
+    "Nobody changes what was said in chat sessions": "restrictive update to public",
 }
 
 _FOR_THE_WORKER = (
@@ -127,9 +159,11 @@ _FOR_THE_WORKER = (
     "check_installation",
 )
 _FOR_USERS = ("retry_reply", "cancel_reply", "regenerate_reply", "chat_usage")
-# Function → the one role of the API that may execute it. Those of public lead to those of private.
+# Function → the one role that may execute it. Those of public lead to those of private.
 FUNCTIONS = {
     "public.open_chat_session": "authenticated",
+    # What the policies on the channels ask, whoever meets them.
+    "private.is_own_channel": "public",
     # What the views for users read, and what embeds one of them.
     "private.own_drafts": "authenticated",
     "private.chat_service": "authenticated",

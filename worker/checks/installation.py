@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from worker import __version__
-from worker.checks import expected
+from worker.checks import expected, rights
 from worker.checks.expected import Policies
 from worker.checks.findings import Finding
 
@@ -27,7 +27,7 @@ def judge(facts: Facts, files: list[str], local: bool) -> list[Finding]:
     groups: tuple[tuple[str, str, Iterator[Finding]], ...] = (
         ("database", "The migrations are applied.", _migrations(facts, files)),
         ("database", "Tables, triggers and policies are as the migrations made them.", _relations(facts)),
-        ("rights", "anon may do nothing, and the worker and users what they need.", _rights(facts)),
+        ("rights", "Everybody may do what they need, and nothing else.", rights.judge(facts)),
         ("channels", "The channels are guarded.", _channels(facts)),
         ("accounts", "There is no demo account where others could use it.", _demo_account(facts, local)),
     )
@@ -83,27 +83,6 @@ def _missing_policies(table: str, wanted: Policies, found: Policies) -> Iterator
         elif found[name] != kind:
             words = f"The policy “{name}” of {table} is {found[name]} and should be {kind}."
             yield Finding("problem", "database", words, AS_WRITTEN)
-
-
-def _rights(facts: Facts) -> Iterator[Finding]:
-    for name, found in facts["relations"].items():
-        if name in expected.RELATIONS and found is not None and found["anon_may"]:
-            words = f"Whoever is not signed in (anon) has rights on {name}."
-            yield Finding("problem", "rights", words, f"Run: revoke all on table {name} from anon, public;")
-    for name, role in expected.FUNCTIONS.items():
-        found = facts["functions"].get(name)
-        if found is None:
-            yield Finding("problem", "rights", f"The function {name} is missing.", PUSH)
-            continue
-        for other in {"anon", "authenticated"} - {role}:
-            if found[f"{other}_may"]:
-                words = f"{other} may execute {name}."
-                yield Finding(
-                    "problem", "rights", words, f"Run: revoke execute on function {name} from {other}, public;"
-                )
-        if not found[f"{role}_may"]:
-            words = f"{role} may not execute {name}."
-            yield Finding("problem", "rights", words, f"Run: grant execute on function {name} to {role};")
 
 
 def _channels(facts: Facts) -> Iterator[Finding]:
