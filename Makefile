@@ -45,6 +45,9 @@ worker/web/dist/index.html: node_modules/.installed $(shell find $(UI) worker/we
 	@$(BIN)/npm run --silent build
 	@touch $@
 
+ops-token: install ## make a token for OPS_TOKEN, and print it
+	@$(BIN)/python -m worker ops-token
+
 types: install ## write the page's database types anew, from the migrations
 	@mkdir -p .local
 	@$(BIN)/python -m worker.local.types > .local/types.ts && mv .local/types.ts $(UI)/database.types.ts
@@ -94,4 +97,4 @@ browser: ## find a browser for the tests; where there is none, install Debian's 
 clean: ## remove what was installed and the local data
 	rm -rf .venv node_modules worker/web/dist worker/web/dist-ops .local .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help run test soak chaos bench-queue check format build built types install installed browser clean
+.PHONY: help run test soak chaos bench-queue check format build built ops-token types install installed browser clean

@@ -1,4 +1,4 @@
-"""The commands: `python -m worker run`, `web`, `check`, `local`."""
+"""The commands: `python -m worker run`, `web`, `check`, `ops-token`, `local`."""
 
 import asyncio
 import sys
@@ -6,7 +6,7 @@ import threading
 
 import click
 
-from worker import config, logs
+from worker import config, logs, ops_token
 from worker.errors import ConfigError
 
 
@@ -18,7 +18,7 @@ def main() -> None:
 
 @main.command()
 def run() -> None:
-    """Answer questions: the worker, with /healthz and /readyz on HEALTH_PORT."""
+    """Answer questions: the worker, with health on HEALTH_PORT, and figures on OPS_PORT."""
     from worker import service
     from worker.leaving import leave_within
 
@@ -60,6 +60,12 @@ def check(as_json: bool) -> None:
     sys.exit(command(as_json))
 
 
+@main.command("ops-token")
+def make_ops_token() -> None:
+    """Make a token for OPS_TOKEN: 256 random bits. It is printed, and kept nowhere."""
+    click.echo(ops_token.make())
+
+
 def add_local() -> None:
     """The local stack is for people who have its packages; a deployed worker has no use for it."""
     try:
@@ -70,7 +76,7 @@ def add_local() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] not in (["run"], ["web"], ["check"]):
+    if sys.argv[1:2] not in (["run"], ["web"], ["check"], ["ops-token"]):
         add_local()
     try:
         main()

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from worker import price_list, proxies
+from worker import ops_token, price_list, proxies
 from worker.errors import ConfigError
 from worker.keys import claims_of
 from worker.limits import RateLimit
@@ -86,13 +86,15 @@ class WorkerSettings(BaseSettings):
     realtime_messages_per_second: float = Field(
         80.0, gt=0, description="The worker's share of the plan's Realtime messages, per second; a delta is two."
     )
-    health_host: str = Field("127.0.0.1", description="Where /healthz, /readyz, /metrics and /ops listen.")
+    health_host: str = Field("127.0.0.1", description="Where /healthz and /readyz listen.")
     health_port: int = Field(8001, ge=0, lt=65536, description="Their port.")
+    ops_host: str = Field("127.0.0.1", description="Where /ops and /metrics listen.")
+    ops_port: int = Field(8002, ge=0, lt=65536, description="Their port.")
     ops_token: SecretStr | None = Field(
         None,
-        min_length=16,
         validate_default=True,
-        description="What opens /ops and /metrics; needed where HEALTH_HOST is not this machine alone.",
+        description="What opens /ops and /metrics; needed behind a proxy, "
+        "and where OPS_HOST is not this machine alone.",
     )
 
     otel_exporter_otlp_endpoint: str | None = Field(
@@ -102,9 +104,12 @@ class WorkerSettings(BaseSettings):
     @field_validator("ops_token")
     @classmethod
     def _guarded_unless_private(cls, token: SecretStr | None, settings: ValidationInfo) -> SecretStr | None:
-        host = settings.data.get("health_host", "127.0.0.1")
-        if token is None and not is_loopback(host):
-            raise ValueError(f"It is required, since HEALTH_HOST is {host} and others can reach /ops")
+        host = settings.data.get("ops_host", "127.0.0.1")
+        if token is not None:
+            ops_token.require_strength(token.get_secret_value())
+        elif not is_loopback(host):
+            words = f"It is required, since OPS_HOST is {host} and others can reach /ops"
+            raise ValueError(f"{words}. {ops_token.WHAT_TO_DO}")
         return token
 
     @field_validator("model_first_token_seconds")

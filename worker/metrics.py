@@ -41,6 +41,13 @@ LEASES_LOST = _counter("postbro_leases_lost_total", "Claims that were lost while
 WORKERS = _gauge("postbro_workers", "Workers that live, by the last beat of this one.")
 TASK_ERRORS = _counter("postbro_task_errors_total", "Unexpected errors in a task of the worker: defects.", "task")
 
+OPS_REFUSED = _counter(
+    "postbro_ops_refused_total",
+    "Requests for figures that were refused: no_token, wrong_token, paused (after five wrong ones), forwarded (by a "
+    "proxy, without OPS_TOKEN), other_name (than this machine's own).",
+    "reason",
+)
+
 # The queue, of all workers: each of them says the same
 QUEUE_PENDING = _gauge("postbro_queue_pending_replies", "Replies that wait, those behind another one included.")
 QUEUE_OLDEST = _gauge("postbro_queue_oldest_pending_age_seconds", "Age of the oldest of them; 0 if there is none.")
@@ -127,6 +134,8 @@ for _fate in ("settled", "set_aside", "left"):
     REFUSED_ROWS.labels(_fate)
 for _task in ("beat", "drafts", "reconciler", "eraser"):
     TASK_ERRORS.labels(_task)
+for _reason in ("no_token", "wrong_token", "paused", "forwarded", "other_name"):
+    OPS_REFUSED.labels(_reason)
 
 
 def call_ended(call: Call, outcome: str) -> None:

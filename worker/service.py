@@ -22,14 +22,13 @@ from worker.traces import traces_to
 from worker.vitals import Heartbeat, measure_queue
 from worker.wakeup import WakeUp
 from worker.web.health import create_health_app, serve_in_thread
-from worker.web.metrics_endpoint import add_metrics
-from worker.web.ops_page import add_ops_page
+from worker.web.ops_app import create_ops_app
 
 log = structlog.get_logger()
 
 GOODBYE_SECONDS = 15.0
 """After the grace period, at the latest, the process is gone. The longest that each step takes, one after the other:
-closing calls 1, the release 5, the subscription 1, the private port 1.2, the last traces 3."""
+closing calls 1, the release 5, the subscription 1, the two ports 1.2 each, the last traces 3."""
 
 
 async def run(settings: WorkerSettings, when_stopping: Callable[[float], None]) -> None:
@@ -56,11 +55,9 @@ async def run(settings: WorkerSettings, when_stopping: Callable[[float], None]) 
 
     heartbeat = Heartbeat()
     figures = Figures(settings)
-    app = create_health_app(problems, heartbeat.beats)
+    health = serve_in_thread(create_health_app(problems, heartbeat.beats), settings.health_host, settings.health_port)
     token = settings.ops_token.get_secret_value() if settings.ops_token else None
-    add_ops_page(app, figures.read, problems, token)
-    add_metrics(app, token)
-    health = serve_in_thread(app, settings.health_host, settings.health_port)
+    ops = serve_in_thread(create_ops_app(figures.read, problems, token), settings.ops_host, settings.ops_port)
 
     def stop() -> None:
         when_stopping(settings.shutdown_grace_seconds + GOODBYE_SECONDS)
@@ -87,6 +84,7 @@ async def run(settings: WorkerSettings, when_stopping: Callable[[float], None]) 
         for task in (running, *side_tasks):
             task.cancel()
         await asyncio.gather(running, *side_tasks, return_exceptions=True)
+        ops.close()
         health.close()
         figures.close()
         await broadcaster.close()

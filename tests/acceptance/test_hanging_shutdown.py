@@ -63,7 +63,7 @@ def test_it_is_gone_in_time_and_in_order(
         with hanging(house.api, house.realtime):
             with pytest.raises(httpx.ReadTimeout):
                 # The operator's figures are being read, too.
-                httpx.get(f"http://127.0.0.1:{house.ports.worker}/ops/report.json", timeout=0.5)
+                httpx.get(f"http://127.0.0.1:{house.ports.ops}/ops/report.json", timeout=0.5)
             asked = time.monotonic()
             worker.ask_to_stop()
             wait_for(lambda: not worker.running, "the worker to go", GRACE_SECONDS + GOODBYE_SECONDS)

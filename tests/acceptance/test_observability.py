@@ -31,7 +31,7 @@ def status(database: Database, question: UUID) -> str:
 
 
 def figures(house: Stack) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    answer = httpx.get(f"http://127.0.0.1:{house.ports.worker}/metrics")
+    answer = httpx.get(f"http://127.0.0.1:{house.ports.ops}/metrics")
     assert answer.status_code == 200
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value

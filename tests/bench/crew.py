@@ -27,8 +27,10 @@ def crew(directory: Path, workers: int, **settings: object) -> Iterator[tuple[St
     ):
         limits.take_off(stack.environment["DATABASE_URL"])
         started = []
-        for number, port in enumerate(_free_ports(workers)):
-            worker = Metered(number, port, stack, {name: str(value) for name, value in settings.items()})
+        ports = _free_ports(2 * workers)
+        for number in range(workers):
+            port, ops_port = ports[2 * number : 2 * number + 2]
+            worker = Metered(number, port, ops_port, stack, {name: str(value) for name, value in settings.items()})
             stopping.callback(worker.stop)
             worker.start()
             started.append(worker)
@@ -38,16 +40,16 @@ def crew(directory: Path, workers: int, **settings: object) -> Iterator[tuple[St
 
 
 class Metered(Service):
-    """`python -m worker run` on a port of its own."""
+    """`python -m worker run` on ports of its own."""
 
-    def __init__(self, number: int, port: int, stack: Stack, settings: dict[str, str]) -> None:
-        self._url = f"http://127.0.0.1:{port}"
+    def __init__(self, number: int, port: int, ops_port: int, stack: Stack, settings: dict[str, str]) -> None:
+        self._url, self._ops_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{ops_port}"
         super().__init__(
             f"worker {number}",
             python_module("worker", "run"),
             log=stack.directory / "logs" / f"worker-{number}.log",
             ready=http_ready(port, "/healthz"),
-            environment={**stack.environment, **settings, "HEALTH_PORT": str(port)},
+            environment={**stack.environment, **settings, "HEALTH_PORT": str(port), "OPS_PORT": str(ops_port)},
             working_directory=ROOT,
         )
 
@@ -60,7 +62,7 @@ class Metered(Service):
 
     def counts(self, metric: str) -> Counter[str]:
         """Of a counter: its labels → its value."""
-        text = httpx.get(f"{self._url}/metrics", timeout=5).text
+        text = httpx.get(f"{self._ops_url}/metrics", timeout=5).text
         found = re.findall(rf"^{metric}(?:{{([^}}]*)}})? ([0-9.e+]+)$", text, re.MULTILINE)
         return Counter({labels: float(value) for labels, value in found})
 

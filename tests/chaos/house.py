@@ -54,7 +54,7 @@ class Worker(Service):
             python_module("worker", "run") if is_whole else python_module("tests.chaos.sabotage", str(missing)),
             log=self.log,
             ready=http_ready(port, "/healthz"),
-            environment={**stack.environment, **environment, "HEALTH_PORT": str(port)},
+            environment={**stack.environment, **environment, "HEALTH_PORT": str(port), "OPS_PORT": "0"},
             working_directory=ROOT,
         )
 

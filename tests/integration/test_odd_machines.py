@@ -108,7 +108,7 @@ def test_a_user_without_a_home_has_one_for_the_programs_that_ask() -> None:
 
 
 def test_it_listens_on_this_machine_alone_and_says_so(tmp_path: Path) -> None:
-    hosts = {"WEB_HOST": "192.0.2.1", "HEALTH_HOST": "0.0.0.0"}
+    hosts = {"WEB_HOST": "192.0.2.1", "HEALTH_HOST": "0.0.0.0", "OPS_HOST": "::"}
     with (
         (tmp_path / "told").open("w") as told,
         subprocess.Popen(
@@ -125,4 +125,4 @@ def test_it_listens_on_this_machine_alone_and_says_so(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
     text = (tmp_path / "told").read_text()
     assert json.loads(line or "{}").get("WEB_URL", "").startswith("http://127.0.0.1:"), text
-    assert [f"{name} is not heeded" in text for name in hosts] == [True, True]
+    assert [f"{name} is not heeded" in text for name in hosts] == [True, True, True]

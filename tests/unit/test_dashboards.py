@@ -77,7 +77,7 @@ def test_every_figure_of_ours_is_shown() -> None:
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_values_of_labels_are_ones_that_are_counted(expression: str) -> None:
     """A misspelt value would select nothing, for ever, and look like calm."""
-    for key, wanted in re.findall(r'\b(outcome|cause|found|state|fate)(?:=~|!~|!=|=)"([^"]*)"', expression):
+    for key, wanted in re.findall(r'\b(outcome|cause|found|state|fate|reason)(?:=~|!~|!=|=)"([^"]*)"', expression):
         for word in wanted.split("|"):
             assert re.search(rf"\b{word}\b", EXPLAINED[key]), f"{key} is never {word}"
 
@@ -88,6 +88,7 @@ EXPLAINED = {
     "found": metrics.CLAIMS._documentation,
     "state": metrics.BREAKER._documentation,
     "fate": metrics.REFUSED_ROWS._documentation,
+    "reason": metrics.OPS_REFUSED._documentation,
 }
 
 

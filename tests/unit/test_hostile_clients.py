@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from tests.waiting import wait_for
 from worker.web import clients
+from worker.web.gate import Gate
 from worker.web.health import create_health_app
 from worker.web.metrics_endpoint import add_metrics
+from worker.web.ops_app import create_ops_app
 from worker.web.ops_page import add_ops_page
 from worker.web.page import create_page_app
 from worker.web.serving import Server, listen
@@ -32,12 +34,13 @@ def page(built: Path) -> Flask:
 
 
 def private(built: Path) -> Flask:
+    """Both of the worker's ports in one."""
     (built / "assets").mkdir(parents=True)
     (built / "index.html").write_text("<!doctype html>")
     (built / "assets/app.js").write_bytes(BIG)
-    app = create_health_app(dict, lambda: True)
-    add_ops_page(app, dict, dict, None, built)
-    add_metrics(app, None)
+    app, gate = create_health_app(dict, lambda: True), Gate(None)
+    add_ops_page(app, dict, dict, gate, built)
+    add_metrics(app, gate)
     return app
 
 
@@ -77,7 +80,7 @@ def read_all(client: socket.socket) -> bytes:
 
 @pytest.fixture(params=[page, private])
 def serve(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """The page, and the worker's private port; call it with other limits."""
+    """The page, and the worker's ports; call it with other limits."""
     with ExitStack() as servers:
 
         def start(**limits: int) -> Served:
@@ -250,9 +253,7 @@ def test_no_name_but_this_machines_own_opens_the_operators_page(tmp_path: Path, 
 
 
 def test_behind_a_proxy_with_tls_the_operators_cookie_is_for_tls_alone(tmp_path: Path) -> None:
-    app = create_health_app(dict, lambda: True)
-    add_ops_page(app, dict, dict, "a-token-of-length", tmp_path)
-    server = Server(app, listen("127.0.0.1", 0))
+    server = Server(create_ops_app(dict, dict, "a-token-of-length", tmp_path), listen("127.0.0.1", 0))
     form = b"token=a-token-of-length"
     try:
         headers = ("Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(form)}")

@@ -18,8 +18,7 @@ from worker.admission import STATES, Admission
 from worker.errors import ContentBlocked, DatabaseAway, ModelOverloaded, RateLimited
 from worker.models import Call, Usage
 from worker.vitals import measure_queue
-from worker.web.health import create_health_app
-from worker.web.metrics_endpoint import add_metrics
+from worker.web.ops_app import create_ops_app
 
 ENDINGS = {"counter": r"_total$", "gauge": r".", "histogram": r"_seconds$"}
 
@@ -245,15 +244,13 @@ async def test_the_queue_is_known_or_said_to_be_unknown(monkeypatch, answers, wa
         assert (pending, oldest) == wanted
 
 
-TOKEN = "a-long-token-7f3a"
+TOKEN = "b4Xq-7f3aZs0LkWm_9tRy2Vh5Nc8Pd1Gj6EuQo"
 
 
 @pytest.fixture
 def serving():
     def serve(token):
-        app = create_health_app(dict, lambda: True)
-        add_metrics(app, token)
-        return app.test_client()
+        return create_ops_app(dict, dict, token).test_client()
 
     return serve
 

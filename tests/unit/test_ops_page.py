@@ -4,9 +4,9 @@ import pytest
 
 from worker.errors import DatabaseAway
 from worker.web.health import create_health_app
-from worker.web.ops_page import add_ops_page
+from worker.web.ops_app import create_ops_app
 
-TOKEN = "a-long-token-7f3a"
+TOKEN = "b4Xq-7f3aZs0LkWm_9tRy2Vh5Nc8Pd1Gj6EuQo"
 FIGURES = {"queue": {"pending": 3}}
 REBOUND = "evil.example:8001"
 
@@ -20,9 +20,7 @@ def open_page(tmp_path):
     (tmp_path / "assets/ops-1a2b.css").write_text("body {}")
 
     def opened(token, read_figures=lambda: FIGURES, problems=dict):
-        app = create_health_app(problems, lambda: True)
-        add_ops_page(app, read_figures, problems, token, built=tmp_path)
-        return app.test_client()
+        return create_ops_app(read_figures, problems, token, built=tmp_path).test_client()
 
     return opened
 
@@ -45,7 +43,7 @@ def test_names_of_this_machine(open_page, host):
 def test_a_name_that_somebody_pointed_here_is_refused(open_page, host):
     client = open_page(None)
 
-    assert client.get("/ops/report.json", headers={"Host": host}).status_code == 401
+    assert client.get("/ops/report.json", headers={"Host": host}).status_code == 403
     page = client.get("/ops", headers={"Host": host})
     assert page.status_code == 403
     assert "Figures" not in page.text
@@ -117,7 +115,7 @@ def test_a_form_that_is_too_long_is_refused(open_page):
 
 
 def test_a_cookie_of_another_token_is_worth_nothing(open_page):
-    old = open_page("another-long-token").post("/ops", data={"token": "another-long-token"})
+    old = open_page(TOKEN[::-1]).post("/ops", data={"token": TOKEN[::-1]})
     cookie = old.headers["Set-Cookie"].split(";")[0]
     assert open_page(TOKEN).get("/ops/report.json", headers={"Cookie": cookie}).status_code == 401
 
@@ -152,14 +150,13 @@ def test_nothing_but_built_files_is_handed_out(open_page, path):
     assert open_page(TOKEN).get(path).status_code == 404
 
 
-def test_health_asks_for_no_token(open_page):
-    client = open_page(TOKEN)
-    assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
+@pytest.mark.parametrize("path", ["/ops", "/ops/report.json", "/metrics"])
+def test_where_health_is_asked_no_figure_is_told(open_page, path):
+    assert create_health_app(dict, lambda: True).test_client().get(path).status_code == 404
+    assert open_page(TOKEN).get("/readyz").status_code == 404
 
 
 def test_a_page_that_is_not_built_says_what_to_do(tmp_path):
-    app = create_health_app(dict, lambda: True)
-    add_ops_page(app, dict, dict, None, built=tmp_path / "nowhere")
-    answer = app.test_client().get("/ops")
+    answer = create_ops_app(dict, dict, None, built=tmp_path / "nowhere").test_client().get("/ops")
     assert answer.status_code == 503
     assert "make build" in answer.text

@@ -28,12 +28,13 @@ class Ports(BaseModel):
     model: int
     web: int
     worker: int
+    ops: int
     behind: int
     """Of the API, where a hosted project's manners are before it."""
 
     @classmethod
     def free(cls) -> Self:
-        """Seven ports that nobody listens on, and that no other process on this machine is given."""
+        """Eight ports that nobody listens on, and that no other process on this machine is given."""
         candidates = random.sample(FREE_PORTS, 64)
         unused = (port for port in candidates if is_free(port) and take(port))
         return cls(**{name: next(unused) for name in cls.model_fields})
@@ -50,9 +51,11 @@ class LocalSettings(BaseSettings):
     local_model_port: Port = 54324
     web_port: Port = 8000
     health_port: Port = 8001
+    ops_port: Port = 8002
     local_behind_port: Port = 54325
     web_host: str = "127.0.0.1"
     health_host: str = "127.0.0.1"
+    ops_host: str = "127.0.0.1"
     gemini_api_key: SecretStr | None = None
     gemini_models: str = WorkerSettings.model_fields["gemini_models"].default
 
@@ -74,6 +77,7 @@ class LocalSettings(BaseSettings):
             model=self.local_model_port,
             web=self.web_port,
             worker=self.health_port,
+            ops=self.ops_port,
             behind=self.local_behind_port,
         )
 
@@ -86,6 +90,7 @@ PORT_SETTINGS = {
     "model": "LOCAL_MODEL_PORT",
     "web": "WEB_PORT",
     "worker": "HEALTH_PORT",
+    "ops": "OPS_PORT",
     "behind": "LOCAL_BEHIND_PORT",
 }
 

@@ -198,14 +198,17 @@ class Stack:
             ) from None
 
     def _require_ports(self) -> None:
-        for name in self.services:
-            port = self.port_of(name)
+        needed = [(service, self._port_name(name)) for name, service in self.services.items()]
+        if "worker" in self.services:
+            needed.append((self.worker, "ops"))
+        for service, name in needed:
+            port = getattr(self.ports, name)
             deadline = time.monotonic() + PORT_SECONDS
             while not is_free(port):
                 if time.monotonic() > deadline:
-                    setting = PORT_SETTINGS[self._port_name(name)]
+                    setting = PORT_SETTINGS[name]
                     raise StartError(
-                        f"{self.services[name].name} needs port {port}, which is taken. Stop the program "
+                        f"{service.name} needs port {port}, which is taken. Stop the program "
                         f"that listens there (`ss -ltnp` names it), or set {setting} to another."
                     )
                 time.sleep(0.1)
@@ -233,8 +236,10 @@ class Stack:
             "DATABASE_URL": self.postgres.url("postgres"),
             # Whatever is set for elsewhere: the keys here are no secret, and the API is reached by this address.
             "HEALTH_HOST": "127.0.0.1",
+            "OPS_HOST": "127.0.0.1",
             "WEB_HOST": "127.0.0.1",
             "HEALTH_PORT": str(self.ports.worker),
+            "OPS_PORT": str(self.ports.ops),
         }
         if self._switched_on["model"]:
             environment["GEMINI_API_KEY"] = "offline"

@@ -15,6 +15,7 @@ from waitress.server import TcpWSGIServer
 LARGEST_HEADER = 32 * 1024  # bytes of a request's line and headers
 LARGEST_BODY = 128 * 1024  # bytes; above what any endpoint takes, which refuses in its own words what is between
 CONNECTIONS = 500  # open at the same time; with what else is open, well below the usual 1,024 files of a process
+BESIDE_CONNECTIONS = 200  # of each of the worker's two ports, for the same reason
 MOST_AHEAD = 8  # requests that a connection may send before their answers
 REQUEST_SECONDS = 30.0  # to send a request
 ANSWER_SECONDS = 600.0  # to read an answer
@@ -28,7 +29,7 @@ ADJUSTMENTS: dict[str, int] = {
     "connection_limit": CONNECTIONS + 2,  # the listener and the trigger are counted, too
     "channel_timeout": IDLE_SECONDS,
     "cleanup_interval": LOOK_SECONDS,
-    # The operator's page asks whether TLS ends at a proxy before it; nothing else here believes such a header.
+    # The gate before the figures looks for them; nothing believes one, but that TLS ends at a proxy before the page.
     "clear_untrusted_proxy_headers": False,
     # A client that goes is no event, and logging each would let one fill the disk.
     "log_socket_errors": False,

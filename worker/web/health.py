@@ -1,4 +1,6 @@
-"""Is the process alive, and is it able to work: what a supervisor and an operator ask."""
+"""Is the process alive, and is it able to work: what a supervisor and an operator ask, on a port of its own.
+
+Nothing here asks the database or waits for anything: whoever is at the other ports cannot hold it up."""
 
 from collections.abc import Callable
 

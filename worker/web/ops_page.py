@@ -1,22 +1,18 @@
-"""The operator's page: `/ops` on the worker's private port. Figures only; open to this machine, else by a token."""
+"""The operator's page: `/ops` on the worker's port for figures. Figures only; the gate says who may see them."""
 
-import hashlib
-import hmac
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from flask import Blueprint, Flask, Response, jsonify, redirect, request, send_from_directory
 from flask.typing import ResponseReturnValue
 
-from worker.config import is_loopback
 from worker.errors import DatabaseError
+from worker.web.gate import COOKIE, Gate, Refusal
 
 # Built from ops/ by `make build`.
 BUILT = Path(__file__).parent / "dist-ops"
-COOKIE = "postbro_ops"
 LONGEST_FORM = 4096  # bytes
 FOR_EVER = "public, max-age=31536000, immutable"
 POLICY = "; ".join(
@@ -40,13 +36,13 @@ def add_ops_page(
     app: Flask,
     read_figures: Callable[[], dict[str, Any]],
     problems: Callable[[], dict[str, str]],
-    token: str | None,
+    gate: Gate,
     built: Path = BUILT,
 ) -> None:
-    """Add `/ops` to the app of health.
+    """Add `/ops` to an app.
 
     `read_figures` gives the JSON of ops_report or raises DatabaseError; `problems` is what `/readyz` says. Both are
-    called from other threads. Without a `token`, only requests to one of this machine's own names are answered.
+    called from other threads.
     """
     app.config["MAX_CONTENT_LENGTH"] = LONGEST_FORM
     ops = Blueprint("ops", __name__, url_prefix="/ops")
@@ -55,23 +51,23 @@ def add_ops_page(
     def page() -> ResponseReturnValue:
         if not (built / "index.html").is_file():
             return Response("The page is not built: run make build.\n", 503, mimetype="text/plain")
-        if not may_enter(token):
-            return _sign_in(token)
+        if refusal := gate.refusal():
+            return _sign_in(refusal)
         return _fresh(send_from_directory(built, "index.html"))
 
     @ops.post("")
     def enter() -> ResponseReturnValue:
-        if token is None or not _same(request.form.get("token", ""), token):
-            return redirect("/ops#refused", 303)
+        if refusal := gate.judge(request.form.get("token", "")):
+            return redirect("/ops#paused" if refusal.reason == "paused" else "/ops#refused", 303)
         response = redirect("/ops", 303)
         secure = request.is_secure or request.headers.get("X-Forwarded-Proto") == "https"
-        response.set_cookie(COOKIE, _pass(token), path="/ops", httponly=True, samesite="Strict", secure=secure)
+        response.set_cookie(COOKIE, gate.cookie(), path="/ops", httponly=True, samesite="Strict", secure=secure)
         return response
 
     @ops.get("/report.json")
     def report() -> ResponseReturnValue:
-        if not may_enter(token):
-            return jsonify(message="Sign in at /ops, or send the token as a bearer."), 401
+        if refusal := gate.refusal():
+            return jsonify(message=refusal.words), refusal.status, refusal.headers
         try:
             figures = read_figures()
         except DatabaseError as error:
@@ -96,36 +92,15 @@ def add_ops_page(
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
 
-    def _sign_in(token: str | None) -> ResponseReturnValue:
-        if token is None:
-            return Response("Only by a name of this machine: 127.0.0.1 or localhost.\n", 403, mimetype="text/plain")
+    def _sign_in(refusal: Refusal) -> ResponseReturnValue:
+        if not gate.has_token:
+            return Response(f"{refusal.words}\n", refusal.status, mimetype="text/plain")
         response = _fresh(send_from_directory(built, "sign-in.html"))
-        response.status_code = 401
-        response.headers["WWW-Authenticate"] = "Bearer"
+        response.status_code = refusal.status
+        response.headers.update(refusal.headers)
         return response
 
     app.register_blueprint(ops)
-
-
-def may_enter(token: str | None) -> bool:
-    """Whether the request at hand may see figures: it knows the token, or comes by a name of this machine."""
-    if token is None:
-        # Another site can point a name of its own at 127.0.0.1, and then read what a browser here may read.
-        return is_loopback(urlsplit(f"//{request.host}").hostname or "")
-    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and _same(bearer, token):
-        return True
-    return _same(request.cookies.get(COOKIE, ""), _pass(token))
-
-
-def _pass(token: str) -> str:
-    """What a browser keeps instead of the token: good for this page, and of no use anywhere else."""
-    return hmac.new(token.encode(), b"ops page", hashlib.sha256).hexdigest()
-
-
-def _same(given: str, wanted: str) -> bool:
-    """In a time that tells nothing of how much is right."""
-    return hmac.compare_digest(given.encode(), wanted.encode())
 
 
 def _fresh(response: Response) -> Response:

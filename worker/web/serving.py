@@ -1,4 +1,4 @@
-"""Waitress around an app: in the foreground for the page, in a thread beside the worker for health."""
+"""Waitress around an app: in the foreground for the page, in threads beside the worker for health and figures."""
 
 import logging
 import signal
@@ -12,11 +12,11 @@ from flask import Flask
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 
-from worker.web.clients import ADJUSTMENTS, Listener
+from worker.web.clients import ADJUSTMENTS, BESIDE_CONNECTIONS, Listener
 
 BACKLOG = 128  # connections that wait to be accepted
 STOP_CHECK = 0.2  # seconds: the longest that closing waits for the loop to look up
-HEALTH_THREADS = 2
+BESIDE_THREADS = 2
 CLOSE_SECONDS = 12.0  # after SIGTERM, in which what is under way may end; longer than the project may take
 THREADS_SECONDS = 1.0  # at the end: one that still waits for something is left behind
 
@@ -28,7 +28,7 @@ logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 class Server:
     """An app served from a daemon thread, until `close`."""
 
-    def __init__(self, app: Flask, listener: socket.socket, threads: int = HEALTH_THREADS, **limits: int) -> None:
+    def __init__(self, app: Flask, listener: socket.socket, threads: int = BESIDE_THREADS, **limits: int) -> None:
         """`limits`: in the place of those of `clients.ADJUSTMENTS`."""
         self.port: int = listener.getsockname()[1]
         self._map: dict[int, object] = {}
@@ -52,7 +52,7 @@ class Server:
 
 def serve_in_thread(app: Flask, host: str, port: int) -> Server:
     """Serve `app` beside the caller; port 0 takes a free one. Raises OSError if the port is not to be had."""
-    return Server(app, listen(host, port))
+    return Server(app, listen(host, port), connection_limit=BESIDE_CONNECTIONS)
 
 
 def serve(app: Flask, host: str, port: int, threads: int, stopping: threading.Event) -> None:

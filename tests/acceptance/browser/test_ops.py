@@ -17,12 +17,12 @@ from tests.waiting import wait_for
 from worker.config import WorkerSettings
 from worker.figures import Figures
 from worker.local.stack import Stack
-from worker.web.health import create_health_app, serve_in_thread
-from worker.web.ops_page import add_ops_page
+from worker.web.ops_app import create_ops_app
+from worker.web.serving import serve_in_thread
 
 ServeOps = Callable[[str | None], str]
 
-TOKEN = "a-long-token-of-the-test"
+TOKEN = "b4Xq-7f3aZs0LkWm_9tRy2Vh5Nc8Pd1Gj6EuQo"
 QUESTION = "How many kingfishers liked it?"
 MODELS = ("gemini-with-a-price", "gemini-without-a-price")  # which no other test asks
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True}
@@ -30,7 +30,7 @@ PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True}
 
 @pytest.fixture
 def ops_url(worker: Stack) -> str:
-    return f"http://127.0.0.1:{worker.ports.worker}/ops"
+    return f"http://127.0.0.1:{worker.ports.ops}/ops"
 
 
 @pytest.fixture
@@ -65,9 +65,7 @@ def serve_ops(worker: Stack) -> Iterator[ServeOps]:
         servers.callback(figures.close)
 
         def served(token: str | None) -> str:
-            app = create_health_app(dict, lambda: True)
-            add_ops_page(app, figures.read, dict, token)
-            server = serve_in_thread(app, "127.0.0.1", 0)
+            server = serve_in_thread(create_ops_app(figures.read, dict, token), "127.0.0.1", 0)
             servers.callback(server.close)
             return f"http://127.0.0.1:{server.port}/ops"
 

@@ -1,0 +1,38 @@
+"""The log lines of what is refused at the private port: a few, however often somebody is."""
+
+import threading
+import time
+from collections import Counter
+
+import structlog
+
+LINE_SECONDS = 10.0
+"""Between two lines of one reason: else whoever likes to could fill the disk."""
+
+log = structlog.get_logger()
+
+
+class Refusals:
+    """The metric has each of them; a line says how many it stands for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._untold: Counter[str] = Counter()
+        self._told_at: dict[str, float] = {}
+
+    def tell(self, reason: str, path: str, address: str | None) -> None:
+        now = time.monotonic()
+        with self._lock:
+            self._untold[reason] += 1
+            if now - self._told_at.get(reason, -LINE_SECONDS) < LINE_SECONDS:
+                return
+            self._told_at[reason] = now
+            count = self._untold.pop(reason)
+        log.warning(
+            "The operator's figures were refused.",
+            action="ops_refused",
+            reason=reason,
+            path=path,
+            address=address,
+            count=count,
+        )
