@@ -42,27 +42,31 @@ end
 $$;
 
 create function private.chat_service()
-returns table (answering boolean, model_busy_until timestamptz)
+returns table (answering boolean, model_busy_until timestamptz, paused boolean, paused_until timestamptz)
 language sql stable security definer
 set search_path = ''
 rows 1
 begin atomic
-  select count(*) > 0,
-    case when count(*) filter (where w.models_open_at is null or w.models_open_at <= now()) = 0
-      then min(w.models_open_at) end
-  from private.workers w
-  where w.alive_until > now();
+  select count(w.id) > 0,
+    case when count(w.id) filter (where w.models_open_at is null or w.models_open_at <= now()) = 0
+      then min(w.models_open_at) end,
+    refusal.reason is not null, refusal.resets_at
+  from private.project_refusal() as refusal
+  left join private.workers w on w.alive_until > now()
+  group by refusal.reason, refusal.resets_at;
 end;
 
 create view public.chat_service
 with (security_invoker = true)
 as
-select s.answering, s.model_busy_until from private.chat_service() as s;
+select s.answering, s.model_busy_until, s.paused, s.paused_until from private.chat_service() as s;
 
 comment on view public.chat_service is
-  'One row: whether questions are being answered just now. For a page that shows why a question waits. Everybody signed in reads.';
+  'One row: whether questions are taken and answered just now. For a page that shows why a question waits, or would be refused. Everybody signed in reads.';
 comment on column public.chat_service.answering is 'A worker lives.';
 comment on column public.chat_service.model_busy_until is 'No worker may ask the model until then; empty: one may.';
+comment on column public.chat_service.paused is 'No new questions are taken: the operator has paused the project, or it has spent what it may.';
+comment on column public.chat_service.paused_until is 'When that ends, where it is known.';
 comment on function private.living_workers() is 'How many workers live.';
 comment on function private.chat_service() is 'The one row of the view chat_service.';
 

@@ -142,6 +142,8 @@ begin
 
   perform private.refuse_questions(max_wait_seconds);
   perform private.count_up();
+  -- For a project whose workers do not know of it yet: theirs do so every few seconds.
+  perform private.add_up_spend();
   -- A full hand: there is more of it, and the next call goes on at once.
   if looked < most or ended = 0 then
     update private.reconciler c set last_run_at = now();

@@ -119,6 +119,7 @@ begin atomic
   select jsonb_build_object(
     'at', now(),
     'queue', private.ops_queue(),
+    'spend', private.ops_spend(),
     'workers', private.ops_workers(),
     'periods', jsonb_build_array(
       private.ops_period(now() - interval '24 hours'), private.ops_period(now() - interval '168 hours')),
@@ -149,7 +150,7 @@ comment on function private.ops_period(timestamptz) is
   'Replies asked for, and ended calls begun, in the hours (by the clock) that began since then. What is deleted stays counted.';
 comment on function private.ops_days(integer) is 'Calls that have ended, tokens and cost of each day of UTC and model, today included.';
 comment on function public.ops_report() is
-  'For the operator''s page: {"at", "queue", "workers", "periods": the last 24 hours and 7 days, "days": 14 of them}. Figures only.';
+  'For the operator''s page: {"at", "queue", "spend", "workers", "periods": the last 24 hours and 7 days, "days": 14 of them}. Figures only.';
 
 comment on function public.ops_queue() is
   'For the worker''s metrics: the queue as it is now, as in ops_report(). Figures only.';

@@ -122,6 +122,7 @@ begin
     'clock', clock_timestamp(),
     'migrations', private.applied_migrations(),
     'workers', private.ops_workers(),
+    'spend', private.ops_spend(),
     'demo_account', exists (select from auth.users u where u.email = 'demo@postbro.test'),
     'roles_of_users', to_jsonb(private.roles_of_users()),
     'schemas', private.rights_on_schemas('{private, analytics}'),
@@ -149,7 +150,7 @@ comment on function private.try_broadcast() is 'Sends a wake-up: {"stored", "ref
 comment on function private.facts_of_broadcasts() is
   'What Realtime needs to pass on what the database sends: {"erasing_for_seconds", "oldest_days", "missing_partitions": of today and tomorrow (UTC), "publications"}.';
 comment on function public.check_installation(jsonb, jsonb) is
-  'For `python -m worker check`. Lists of names in; {"clock", "migrations", "workers", "demo_account", "roles_of_users", "schemas", "open_views", "relations", "functions", "broadcast", "broadcasts", "pg_cron"} out. Wakes the workers once, so that whoever listens hears that the way from here to Realtime is open.';
+  'For `python -m worker check`. Lists of names in; {"clock", "migrations", "workers", "spend", "demo_account", "roles_of_users", "schemas", "open_views", "relations", "functions", "broadcast", "broadcasts", "pg_cron"} out. Wakes the workers once, so that whoever listens hears that the way from here to Realtime is open.';
 
 revoke all on function private.applied_migrations() from public, anon, authenticated, service_role;
 revoke all on function private.facts_of_relation(text) from public, anon, authenticated, service_role;

@@ -20,6 +20,7 @@ ANALYTICS = (
     "retries",
 )
 SUMS = ("calls_by_span", "latencies_by_span", "replies_by_span", "use_by_user_and_day")
+SEQUENCES = ("refusals_paused_seq", "refusals_spend_cap_day_seq", "refusals_spend_cap_month_seq")
 # Table → role → rights, as letters: select, insert, update, delete. Rights on columns name the columns.
 TABLE_RIGHTS = {
     "public.posts": {"authenticated": "s", "service_role": "siud"},
@@ -40,6 +41,9 @@ TABLE_RIGHTS = {
     "private.erasures": {},
     "private.served_places": {},
     "private.reconciler": {},
+    "private.spend": {},
+    "private.refusals": {},
+    **{f"private.{name}": {} for name in SEQUENCES},
     "private.uncounted_calls": {},
     "private.uncounted_replies": {},
     "private.call_counts": {},
@@ -52,6 +56,7 @@ TABLE_RIGHTS = {
     "public.current_chat_messages": {"authenticated": "s", "service_role": "s"},
     **{f"analytics.{name}": {} for name in ANALYTICS},
 }
+RELATIONS = TABLE_RIGHTS.keys() - {f"private.{name}" for name in SEQUENCES}
 VIEWS = {
     "public.chat_reply_drafts",
     "public.chat_service",
@@ -90,6 +95,7 @@ FUNCTION_RIGHTS = {
                 "fail_reply",
                 "release_replies",
                 "reconcile_replies",
+                "measure_spend",
                 "erase_broadcasts",
                 "ops_report",
                 "ops_queue",
@@ -263,7 +269,7 @@ def test_row_level_security_is_on_everywhere(database: Any) -> None:
         from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where c.relkind in ('r', 'p') and {OURS.format(owner="c.relowner")}""",
     )
-    assert {row["name"]: row["on"] for row in rows} == dict.fromkeys(TABLE_RIGHTS.keys() - VIEWS, True)
+    assert {row["name"]: row["on"] for row in rows} == dict.fromkeys(RELATIONS - VIEWS, True)
 
 
 def test_views_read_with_the_rights_of_their_caller(database: Any) -> None:
@@ -306,7 +312,7 @@ def test_every_table_has_a_comment(database: Any) -> None:
         from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where c.relkind in ('r', 'p', 'v') and {OURS.format(owner="c.relowner")}""",
     )
-    assert {row["name"] for row in rows if row["comment"]} == set(TABLE_RIGHTS)
+    assert {row["name"] for row in rows if row["comment"]} == RELATIONS
 
 
 def test_row_changes_are_sent_of_messages_and_replies_only(database: Any) -> None:

@@ -126,6 +126,8 @@ OUR_NAMES = (
     "latencies_by_span",
     "replies_by_span",
     "use_by_user_and_day",
+    "refusals",
+    "spend",
     "private.workers",
     "'private', 'workers",
     "private.reconciler",

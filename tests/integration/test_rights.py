@@ -17,6 +17,7 @@ from tests.people import Chat, People
 ROLES = ("anon", "owner", "other", "service")
 PRIVATE = (
     *("reply_queue", "workers", "draft_pieces", "used_ids", "erasures", "served_places", "reconciler"),
+    *("spend", "refusals"),
     *("uncounted_calls", "uncounted_replies", "call_counts", "reply_counts", "user_day_counts"),
     *("usage_asked", "usage_spent"),
 )
@@ -55,6 +56,7 @@ FUNCTIONS = {
     "fail_reply":         "no no no yes",
     "release_replies":    "no no no yes",
     "reconcile_replies":  "no no no yes",
+    "measure_spend":      "no no no yes",
     "erase_broadcasts":   "no no no yes",
     "ops_queue":          "no no no yes",
     "ops_report":         "no no no yes",
@@ -230,6 +232,7 @@ def test_functions(people: People, database: Any, function: str, role: str, expe
         "release_replies": {"worker_id": str(uuid4())},
         # So patient that no queue which other tests left behind is too long: new questions would be refused then.
         "reconcile_replies": {"max_wait_seconds": 1e9, "every_seconds": 60},
+        "measure_spend": {},
         "erase_broadcasts": {},
         "ops_queue": {},
         "ops_report": {},
