@@ -1,5 +1,8 @@
 """The door to the project: PostgREST, asked with the caller's own token. Row-level security decides."""
 
+import json
+import re
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import httpx
@@ -12,6 +15,11 @@ SECONDS = 10.0  # the longest that one question to the API may take
 RETRY = {"Retry-After": "5"}  # seconds
 RETRY_COMMAND = {"Retry-After": "1"}
 BUSY = "busy"  # too many commands of this user are under way, and each takes a moment
+# Limits, with what of their details is passed on. They say themselves when to come again.
+LIMITS = {
+    "quota_exceeded": ("limit", "most", "used", "resets_at"),
+    "project_paused": ("reason", "resets_at"),
+}
 UNIQUE_VIOLATION = "23505"
 NO_SENSE = "The Supabase API gave an answer that makes no sense here."
 STATEMENT_TIMEOUT = "57014"
@@ -81,7 +89,7 @@ class Caller:
             body = {}
         if response.is_success:
             return body
-        _refuse(response.status_code, body if isinstance(body, dict) else {})
+        _refuse(response.status_code, body if isinstance(body, dict) else {}, response.headers)
 
 
 class _Taken(Problem):
@@ -97,7 +105,7 @@ def _rows(answer: Any) -> list[Row]:
     return answer
 
 
-def _refuse(status: int, body: Row) -> NoReturn:
+def _refuse(status: int, body: Row, headers: Mapping[str, str]) -> NoReturn:
     code = str(body.get("code") or "")
     if status == 401 and body.get("message") in FROM_FUTURE:
         words = "The clocks of the Supabase project disagree: the access token is valid in a moment."
@@ -109,6 +117,8 @@ def _refuse(status: int, body: Row) -> NoReturn:
         hint, sentence = str(body.get("hint") or code), str(body.get("message") or "It was refused.")
         wait = RETRY_COMMAND if hint == BUSY else RETRY
         raise Problem(status, hint, sentence, headers=wait if status == 429 else {})
+    if status == 429 and code in LIMITS:
+        raise _beyond(code, body, headers)
     if code == UNIQUE_VIOLATION:
         raise _Taken
     if status == 403:
@@ -127,6 +137,23 @@ def _refuse(status: int, body: Row) -> NoReturn:
     if status == 400:
         raise Problem(400, "refused", "The request was refused.")
     raise _failed()
+
+
+def _beyond(code: str, body: Row, headers: Mapping[str, str]) -> Problem:
+    """Of a limit: which one, how much it is, and when it is over, as far as the database tells."""
+    try:
+        told = json.loads(str(body.get("details")))
+    except (ValueError, RecursionError):
+        told = None
+    known = {name: told[name] for name in LIMITS[code] if name in told} if isinstance(told, dict) else {}
+    wait = headers.get("retry-after", "")
+    return Problem(
+        429,
+        code,
+        str(body.get("message") or "It was refused."),
+        headers={"Retry-After": wait} if re.fullmatch(r"[0-9]{1,10}", wait) else RETRY,
+        **known,
+    )
 
 
 def _unreachable() -> Problem:
