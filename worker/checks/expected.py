@@ -34,7 +34,9 @@ RELATIONS = {
     "public.post_analyses": Relation(
         _THE_HOST_WRITES, {"Owners read the analyses of their posts": "permissive select to authenticated"}
     ),
-    "public.plans": Relation(_ALL_READ, {"Everybody signed in reads the plans": "permissive select to authenticated"}),
+    "public.plans": Relation(
+        _ALL_READ, {"Everybody signed in reads the plans": "permissive select to authenticated"}
+    ),
     "public.chat_settings": Relation({"service_role": {"select"}}),
     "public.user_plans": Relation(
         _THE_HOST_WRITES,

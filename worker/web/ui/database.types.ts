@@ -120,16 +120,50 @@ isOneToOne: false
       referencedColumns: ["id","user_id"]
     }
                   ]
-                },"external_api_call_logs": {
+                },"chat_settings": {
                   Row: {
-                    "attempt": number,"cached_tokens": number | null,"candidate_tokens": number | null,"cost_is_estimated": boolean,"cost_usd": number | null,"endpoint": string | null,"finished_at": string | null,"first_token_ms": number | null,"latency_ms": number | null,"message_id": string,"model_requested": string | null,"model_version": string | null,"outcome": string,"prompt_tokens": number | null,"prompt_version": string | null,"retry": number,"session_id": string,"started_at": string,"thought_tokens": number | null,"user_id": string,"worker_id": string
+                    "default_plan": string,"id": boolean,"paused": boolean,"spend_cap_usd_per_day": number | null,"spend_cap_usd_per_month": number | null,"tokens_held_per_reply": number
                   }
                   ComputedFields: never
                   Insert: {
-                    "attempt": number,"cached_tokens"?: number | null,"candidate_tokens"?: number | null,"cost_is_estimated"?: boolean,"cost_usd"?: number | null,"endpoint"?: string | null,"finished_at"?: string | null,"first_token_ms"?: number | null,"latency_ms"?: number | null,"message_id": string,"model_requested"?: string | null,"model_version"?: string | null,"outcome"?: string,"prompt_tokens"?: number | null,"prompt_version"?: string | null,"retry"?: number,"session_id": string,"started_at"?: string,"thought_tokens"?: number | null,"user_id": string,"worker_id": string
+                    "default_plan"?: string,"id"?: boolean,"paused"?: boolean,"spend_cap_usd_per_day"?: number | null,"spend_cap_usd_per_month"?: number | null,"tokens_held_per_reply"?: number
                   }
                   Update: {
-                    "attempt"?: number,"cached_tokens"?: number | null,"candidate_tokens"?: number | null,"cost_is_estimated"?: boolean,"cost_usd"?: number | null,"endpoint"?: string | null,"finished_at"?: string | null,"first_token_ms"?: number | null,"latency_ms"?: number | null,"message_id"?: string,"model_requested"?: string | null,"model_version"?: string | null,"outcome"?: string,"prompt_tokens"?: number | null,"prompt_version"?: string | null,"retry"?: number,"session_id"?: string,"started_at"?: string,"thought_tokens"?: number | null,"user_id"?: string,"worker_id"?: string
+                    "default_plan"?: string,"id"?: boolean,"paused"?: boolean,"spend_cap_usd_per_day"?: number | null,"spend_cap_usd_per_month"?: number | null,"tokens_held_per_reply"?: number
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "chat_settings_default_plan_fkey"
+      columns: ["default_plan"]
+isOneToOne: false
+      referencedRelation: "plans"
+      referencedColumns: ["name"]
+    }
+                  ]
+                },"external_api_call_logs": {
+                  Row: {
+                    "asked_on": string,"attempt": number,"cached_tokens": number | null,"candidate_tokens": number | null,"cost_is_estimated": boolean,"cost_usd": number | null,"endpoint": string | null,"finished_at": string | null,"first_token_ms": number | null,"latency_ms": number | null,"message_id": string,"model_requested": string | null,"model_version": string | null,"outcome": string,"prompt_tokens": number | null,"prompt_version": string | null,"retry": number,"session_id": string,"started_at": string,"thought_tokens": number | null,"user_id": string,"worker_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "asked_on"?: string,"attempt": number,"cached_tokens"?: number | null,"candidate_tokens"?: number | null,"cost_is_estimated"?: boolean,"cost_usd"?: number | null,"endpoint"?: string | null,"finished_at"?: string | null,"first_token_ms"?: number | null,"latency_ms"?: number | null,"message_id": string,"model_requested"?: string | null,"model_version"?: string | null,"outcome"?: string,"prompt_tokens"?: number | null,"prompt_version"?: string | null,"retry"?: number,"session_id": string,"started_at"?: string,"thought_tokens"?: number | null,"user_id": string,"worker_id": string
+                  }
+                  Update: {
+                    "asked_on"?: string,"attempt"?: number,"cached_tokens"?: number | null,"candidate_tokens"?: number | null,"cost_is_estimated"?: boolean,"cost_usd"?: number | null,"endpoint"?: string | null,"finished_at"?: string | null,"first_token_ms"?: number | null,"latency_ms"?: number | null,"message_id"?: string,"model_requested"?: string | null,"model_version"?: string | null,"outcome"?: string,"prompt_tokens"?: number | null,"prompt_version"?: string | null,"retry"?: number,"session_id"?: string,"started_at"?: string,"thought_tokens"?: number | null,"user_id"?: string,"worker_id"?: string
+                  }
+                  Relationships: [
+                    
+                  ]
+                },"plans": {
+                  Row: {
+                    "active_chats": number | null,"calls_per_day": number | null,"chat_changes_per_minute": number | null,"longest_message": number | null,"models": (string)[] | null,"name": string,"questions_per_day": number | null,"questions_per_hour": number | null,"questions_per_minute": number | null,"replies_at_once": number | null,"tokens_per_day": number | null,"versions_per_answer": number | null,"waiting_at_once": number | null
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "active_chats"?: number | null,"calls_per_day"?: number | null,"chat_changes_per_minute"?: number | null,"longest_message"?: number | null,"models"?: (string)[] | null,"name": string,"questions_per_day"?: number | null,"questions_per_hour"?: number | null,"questions_per_minute"?: number | null,"replies_at_once"?: number | null,"tokens_per_day"?: number | null,"versions_per_answer"?: number | null,"waiting_at_once"?: number | null
+                  }
+                  Update: {
+                    "active_chats"?: number | null,"calls_per_day"?: number | null,"chat_changes_per_minute"?: number | null,"longest_message"?: number | null,"models"?: (string)[] | null,"name"?: string,"questions_per_day"?: number | null,"questions_per_hour"?: number | null,"questions_per_minute"?: number | null,"replies_at_once"?: number | null,"tokens_per_day"?: number | null,"versions_per_answer"?: number | null,"waiting_at_once"?: number | null
                   }
                   Relationships: [
                     
@@ -168,6 +202,26 @@ isOneToOne: false
                   Relationships: [
                     
                   ]
+                },"user_plans": {
+                  Row: {
+                    "plan": string,"since": string,"time_zone": string,"until": string | null,"user_id": string
+                  }
+                  ComputedFields: never
+                  Insert: {
+                    "plan": string,"since"?: string,"time_zone"?: string,"until"?: string | null,"user_id": string
+                  }
+                  Update: {
+                    "plan"?: string,"since"?: string,"time_zone"?: string,"until"?: string | null,"user_id"?: string
+                  }
+                  Relationships: [
+                    {
+      foreignKeyName: "user_plans_plan_fkey"
+      columns: ["plan"]
+isOneToOne: false
+      referencedRelation: "plans"
+      referencedColumns: ["name"]
+    }
+                  ]
                 }
           }
           Views: {
@@ -181,7 +235,7 @@ isOneToOne: false
                   ]
                 },"chat_service": {
                   Row: {
-                    "answering": boolean | null,"model_busy_until": string | null
+                    "answering": boolean | null,"model_busy_until": string | null,"paused": boolean | null,"paused_until": string | null
                   }
                   ComputedFields: never
                   Relationships: [
@@ -274,6 +328,9 @@ isOneToOne: false
         isOneToOne: true
         isSetofReturn: true
       } },
+"chat_usage":
+{ Args: Record<PropertyKey, never>; Returns: Json
+                           },
 "check_installation":
 { Args: { "functions": Json,"relations": Json }; Returns: Json
                            },
@@ -291,6 +348,9 @@ isOneToOne: false
                            },
 "give_back":
 { Args: { "due_in": number,"replies": Json,"worker_id": string }; Returns: number
+                           },
+"measure_spend":
+{ Args: Record<PropertyKey, never>; Returns: Json
                            },
 "next_attempt":
 { Args: { "attempt": number,"call": Json,"error_code": string,"message_id": string,"worker_id": string }; Returns: number
