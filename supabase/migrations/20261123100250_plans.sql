@@ -130,22 +130,32 @@ $$;
 create trigger check_time_zone before insert or update of time_zone on public.user_plans
   for each row execute function private.check_time_zone();
 
+-- plpgsql here, and in whatever each question asks: it keeps its plans, where a function in SQL is planned at each call.
 create function private.plan_of(of_user uuid) returns public.plans
-language sql stable
+language plpgsql stable
 set search_path = ''
-begin atomic
-  select p.*
+as $$
+declare
+  plan public.plans;
+begin
+  select p.* into plan
   from public.plans p
   where p.name = coalesce(
     (select u.plan from public.user_plans u
       where u.user_id = of_user and u.since <= now() and (u.until is null or u.until > now())),
     (select c.default_plan from public.chat_settings c));
-end;
+  return plan;
+end
+$$;
 
 create function private.time_zone_of(of_user uuid) returns text
-language sql stable
+language plpgsql stable
 set search_path = ''
-return coalesce((select u.time_zone from public.user_plans u where u.user_id = of_user), 'UTC');
+as $$
+begin
+  return coalesce((select u.time_zone from public.user_plans u where u.user_id = of_user), 'UTC');
+end
+$$;
 
 comment on function private.check_time_zone() is 'Refuses what is no name of a time zone.';
 comment on function private.plan_of(uuid) is 'The plan that holds for a user just now.';

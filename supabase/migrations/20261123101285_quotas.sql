@@ -64,7 +64,7 @@ begin
   end if;
   -- Of several limits that are passed, the one for which the user has to wait longest.
   select l.* into passed
-  from private.limits_of_asking(new.user_id) as l
+  from private.limits_of_asking(new.user_id, plan) as l
   where l.used + l.held
       + case l.name when 'tokens_per_day' then (select c.tokens_held_per_reply from public.chat_settings c) else 1 end
       > l.most

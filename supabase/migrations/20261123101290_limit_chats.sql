@@ -3,24 +3,27 @@
 -- those a second would use up the messages that the whole project may send. The service and the dashboard are not
 -- limited.
 
-create function private.limits_of_chats(of_user uuid)
+create function private.limits_of_chats(of_user uuid, plan public.plans)
 returns table (name text, most bigint, used bigint, held bigint, resets_at timestamptz)
-language sql stable
+language plpgsql stable
 set search_path = ''
-begin atomic
-  select l.name, l.most, l.used, l.held, l.resets_at
-  from (select date_trunc('minute', now()) as minute offset 0) as present
-  left join private.plan_of(of_user) as plan on true
+as $$
+declare
+  this_minute constant timestamptz := date_trunc('minute', now());
+begin
+  return query
+  select l.*
+  from (values (0)) as one
   left join private.usage_asked u on u.user_id = of_user
   cross join lateral (values
     ('active_chats', plan.active_chats::bigint,
       (select count(*) from public.chat_sessions s where s.user_id = of_user and s.status = 'active'), 0::bigint,
       null::timestamptz),
     ('chat_changes_per_minute', plan.chat_changes_per_minute,
-      case when u.minute >= present.minute then u.chats_changed_in_minute else 0 end, 0,
-      present.minute + interval '1 min')
+      case when u.minute >= this_minute then u.chats_changed_in_minute else 0 end, 0, this_minute + interval '1 min')
   ) as l (name, most, used, held, resets_at);
-end;
+end
+$$;
 
 create function private.limit_chats() returns trigger
 language plpgsql security definer
@@ -43,7 +46,7 @@ begin
     return new;
   end if;
   select l.* into passed
-  from private.limits_of_chats(owner) as l
+  from private.limits_of_chats(owner, private.plan_of(owner)) as l
   where l.used + 1 > l.most and (becomes_active or l.name <> 'active_chats')
   order by l.resets_at desc nulls last
   limit 1;
@@ -61,9 +64,9 @@ create trigger limit_chats before insert or delete on public.chat_sessions
 create trigger limit_changes_of_chats before update of status on public.chat_sessions
   for each row when (old.status is distinct from new.status) execute function private.limit_chats();
 
-comment on function private.limits_of_chats(uuid) is 'What limits the chats of a user, as limits_of_asking.';
+comment on function private.limits_of_chats(uuid, public.plans) is 'What limits the chats of a user, as limits_of_asking.';
 comment on function private.limit_chats() is
   'Refuses to open, archive, reopen or delete a chat over the plan of its owner, else counts it.';
 
-revoke all on function private.limits_of_chats(uuid) from public, anon, authenticated, service_role;
+revoke all on function private.limits_of_chats(uuid, public.plans) from public, anon, authenticated, service_role;
 revoke all on function private.limit_chats() from public, anon, authenticated, service_role;

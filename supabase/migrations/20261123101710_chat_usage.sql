@@ -1,22 +1,27 @@
 -- What of their plan a user has used, for a page that says so before it is used up.
 
 create function private.chat_usage() returns jsonb
-language sql stable security definer
+language plpgsql stable security definer
 set search_path = ''
-begin atomic
-  select jsonb_build_object(
-    'plan', (select p.name from private.plan_of((select auth.uid())) as p),
+as $$
+declare
+  caller constant uuid := (select auth.uid());
+  plan constant public.plans := private.plan_of(caller);
+begin
+  return jsonb_build_object(
+    'plan', plan.name,
     'limits', (
       select jsonb_agg(jsonb_build_object(
         'limit', l.name, 'most', l.most, 'used', l.used, 'held', l.held,
         'left', case when l.most is not null then greatest(l.most - l.used - l.held, 0) end,
         'resets_at', l.resets_at))
       from (
-        select * from private.limits_of_asking((select auth.uid()))
+        select * from private.limits_of_asking(caller, plan)
         union all
-        select * from private.limits_of_chats((select auth.uid()))
+        select * from private.limits_of_chats(caller, plan)
       ) as l));
-end;
+end
+$$;
 
 create function public.chat_usage() returns jsonb
 language sql stable
