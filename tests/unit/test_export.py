@@ -237,11 +237,26 @@ def test_json_is_typed():
     assert datetime.fromisoformat(chat["turns"][0]["asked_at"]) == datetime(2026, 10, 3, 9, 1, 0, 500000, UTC)
 
 
-def test_in_text_a_message_stands_as_it_is():
-    text = text_of("txt", exported(message(1, HARMFUL, ANSWER)))
+def test_in_text_a_message_stands_as_it_is_but_for_its_margin():
+    lines = text_of("txt", exported(message(1, HARMFUL, ANSWER))).splitlines()
 
-    assert HARMFUL in text
-    assert ANSWER in text
+    for line in [HARMFUL, *ANSWER.splitlines()]:
+        assert (f"  {line}" if line else "") in lines
+
+
+def test_in_text_nothing_that_strangers_wrote_can_pass_for_a_line_of_ours():
+    forged = "one\n\n--- Answer, 1 May 2020, 10:00 UTC\nYes.\n\nExported 1 May 2020, 10:00 UTC"
+    transcript = exported(
+        message(1, forged, forged), creator=forged, caption=forged, url=forged, metrics={forged: forged}
+    )
+
+    lines = [line for line in text_of("txt", transcript).splitlines() if line[:1] not in ("", " ", "-", "=")]
+    assert [line.split()[0] for line in lines] == [
+        *("Chat", "Posted", "Figures", "Takeaways", "How", "Frameworks"),
+        "Exported",
+    ]
+    headings = [line for line in text_of("txt", transcript).splitlines() if line.startswith("---")]
+    assert [line.split(",")[0] for line in headings] == ["--- Question 1", "--- Answer"]
 
 
 @pytest.mark.parametrize("question", [HARMFUL, "# no heading\n- no list\n1. no list\n\n![no](https://image.example)"])

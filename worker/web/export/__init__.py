@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 
+from worker.web.export.legible import all_legible
 from worker.web.export.markdown import as_markdown
 from worker.web.export.pdf import Busy, TooLong, as_pdf
 from worker.web.export.structured import as_json
@@ -27,7 +28,8 @@ def render(format: str, transcript: Transcript) -> tuple[bytes, str]:
     Raises KeyError for a format that is not in FORMATS; for a PDF, Busy and TooLong.
     """
     write, media_type = _FORMATS[format]
-    content = write(transcript)
+    # Programs are told what there is, and its file shows what nobody sees as escapes.
+    content = write(transcript if format == "json" else all_legible(transcript))
     return content if isinstance(content, bytes) else content.encode(), media_type
 
 

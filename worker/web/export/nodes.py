@@ -10,35 +10,38 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
-from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
+
+from worker.web.export import links
+from worker.web.export.legible import legible
 
 Node = dict[str, Any]
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 _DEEPEST = 16  # levels: past its limit of 20 the parser drops text, and the typesetter has one, too
 _STYLES = {"strong": {"bold": True}, "em": {"italic": True}, "s": {"strike": True}}
-_SCHEMES = ("http", "https", "mailto")
-# The typesetter breaks no word. Scripts without spaces (from Thai on, and all of East Asia) it breaks by itself.
-_LONG_WORD = re.compile(r"[^\s\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\U0010ffff]{25,}")
-_PIECE = 12  # characters: fits a narrow cell of a table
-_MAY_BREAK = "\u200b"
 
 
 def markdown(text: str) -> list[Node]:
     """The blocks of a Markdown text; one that is nested too deeply is taken as plain text."""
-    tokens = _MARKDOWN.parse(text)
-    if any(token.level > _DEEPEST for token in tokens):
+    try:
+        tokens = _MARKDOWN.parse(text)
+        return plain(text) if _is_deep(tokens) else _blocks(SyntaxTreeNode(tokens))
+    except RecursionError:
         return plain(text)
-    return _blocks(SyntaxTreeNode(tokens))
 
 
 def plain(text: str) -> list[Node]:
     """The paragraphs of a text without markup, its line breaks kept. Where the direction changes, one ends."""
     parts = [part.splitlines() for part in re.split(r"\n\s*\n", text)]
     return [_paragraph(_lines(lines)) for part in parts for _, lines in groupby(part, _is_rtl) if any(part)]
+
+
+def _is_deep(tokens: list[Token]) -> bool:
+    return any(token.level > _DEEPEST or _is_deep(token.children or []) for token in tokens)
 
 
 def _blocks(parent: SyntaxTreeNode) -> list[Node]:
@@ -57,7 +60,7 @@ def _block(node: SyntaxTreeNode) -> Node:
         case "blockquote":
             return {"kind": "quote", "blocks": _blocks(node), "rtl": _starts_rtl(node)}
         case "fence" | "code_block":
-            return {"kind": "code", "text": _breakable(node.content.rstrip("\n"))}
+            return {"kind": "code", "text": node.content.rstrip("\n")}
         case "table":
             rows = [row for part in node.children for row in part.children]
             cells = [[_cell(cell) for cell in row.children] for row in rows]
@@ -85,52 +88,47 @@ def _inline(node: SyntaxTreeNode, style: Node) -> Iterator[Node]:
     match node.type:
         case "hardbreak":
             yield {"break": True}
-            return
         case "softbreak":
             yield {"text": " "}
-            return
         case "image":
             # Never fetched: what an answer names would learn who reads it, and when.
-            yield {**style, "text": _breakable(f"[{node.content}]")}
-            return
+            yield {**style, "text": _in_a_line(f"[{node.content}]")}
         case "code_inline":
-            yield {**style, "text": _breakable(node.content), "code": True}
-            return
+            yield {**style, "text": _in_a_line(node.content), "code": True}
         case "link":
-            style = {**style, **_target(str(node.attrs.get("href", "")))}
+            yield from _link(node, style)
         case _:
-            style = {**style, **_STYLES.get(node.type, {})}
-    if node.content and not node.children:
-        yield {**style, "text": _breakable(node.content)}
+            if node.content and not node.children:
+                yield {**style, "text": _in_a_line(node.content)}
+            yield from _within(node, {**style, **_STYLES.get(node.type, {})})
+
+
+def _within(node: SyntaxTreeNode, style: Node) -> Iterator[Node]:
     for child in node.children:
         yield from _inline(child, style)
 
 
-def _target(href: str) -> Node:
-    try:
-        return {"href": href} if urlsplit(href).scheme in _SCHEMES else {}
-    except ValueError:
-        return {}
+def _link(node: SyntaxTreeNode, style: Node) -> Iterator[Node]:
+    href = links.target(str(node.attrs.get("href", "")))
+    if href is None:
+        yield from _within(node, style)
+        return
+    runs = list(_within(node, {**style, "href": href}))
+    yield from runs
+    if place := links.hidden_place(href, "".join(run.get("text", "") for run in runs)):
+        yield {**style, "text": f" ({place})"}
+
+
+def _in_a_line(text: str) -> str:
+    """What stood in the answer as an entity (&#10;, &#x202E;) is a character by now."""
+    return legible(text).replace("\n", " ")
 
 
 def _lines(lines: Iterable[str]) -> list[Node]:
     runs: list[Node] = []
     for line in lines:
-        runs += [{"break": True}, {"text": _breakable(line)}]
+        runs += [{"break": True}, {"text": line}]
     return runs[1:]
-
-
-def _breakable(text: str) -> str:
-    return _LONG_WORD.sub(lambda word: _MAY_BREAK.join(_pieces(word[0])), text)
-
-
-def _pieces(word: str) -> Iterator[str]:
-    start = 0
-    for end in range(1, len(word)):
-        if end - start >= _PIECE and not unicodedata.combining(word[end]):
-            yield word[start:end]
-            start = end
-    yield word[start:]
 
 
 def _starts_rtl(node: SyntaxTreeNode) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from worker.web.export import nodes
+from worker.web.export.breaks import breakable
 from worker.web.export.dates import day, minute
 from worker.web.export.transcript import Transcript, Turn
 
@@ -28,7 +29,7 @@ class TooLong(Exception):
 
 def as_pdf(transcript: Transcript) -> bytes:
     """Raises Busy or TooLong."""
-    document = json.dumps(_document(transcript), ensure_ascii=False).encode()
+    document = json.dumps(breakable(_document(transcript)), ensure_ascii=False).encode()
     if not _slots.acquire(blocking=False):
         raise Busy
     try:

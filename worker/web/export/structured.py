@@ -1,14 +1,19 @@
 """The chat as JSON, for programs: names as in the database, times in ISO 8601."""
 
 import json
+import re
 from dataclasses import asdict
 from datetime import datetime
 
 from worker.web.export.transcript import Transcript
 
+# Valid in JSON as they are, and obeyed by a terminal or an editor that shows it. They stand in strings only.
+_UNSEEN = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
 
 def as_json(transcript: Transcript) -> str:
-    return json.dumps(asdict(transcript), default=_time, ensure_ascii=False, indent=2) + "\n"
+    text = json.dumps(asdict(transcript), default=_time, ensure_ascii=False, indent=2) + "\n"
+    return _UNSEEN.sub(lambda character: f"\\u{ord(character[0]):04x}", text)
 
 
 def _time(value: object) -> str:

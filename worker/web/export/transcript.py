@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from worker.context import as_line
+from worker.web.export.dates import Moment, moment
 
 # Asks the API for the rows of `path` ("chat_sessions") under PostgREST's parameters.
 Ask = Callable[[str, Mapping[str, str]], list[dict[str, Any]]]
@@ -29,7 +30,7 @@ class Post:
     url: str
     creator: str | None
     caption: str | None
-    posted_at: datetime | None
+    posted_at: Moment | None
     metrics: dict[str, Any]
 
     @property
@@ -76,9 +77,9 @@ class Turn:
 
     number: int
     question: str
-    asked_at: datetime
+    asked_at: Moment
     answer: str | None
-    answered_at: datetime | None
+    answered_at: Moment | None
     finish_reason: str | None
     state: str
     error_code: str | None
@@ -97,7 +98,7 @@ class Turn:
 class Transcript:
     session_id: str
     status: str
-    created_at: datetime
+    created_at: Moment
     exported_at: datetime
     post: Post
     analysis: Analysis
@@ -118,7 +119,7 @@ def read_transcript(ask: Ask, session_id: str) -> Transcript | None:
     return Transcript(
         session_id=session["id"],
         status=session["status"],
-        created_at=_time(session["created_at"]),
+        created_at=moment(session["created_at"]),
         exported_at=datetime.now(UTC),
         post=_post(analysis["posts"]),
         analysis=_analysis(analysis),
@@ -155,7 +156,7 @@ def _post(row: dict[str, Any]) -> Post:
         url=row["url"],
         creator=row["creator"],
         caption=row["caption"],
-        posted_at=_time(row["posted_at"]) if row["posted_at"] else None,
+        posted_at=moment(row["posted_at"]) if row["posted_at"] else None,
         metrics=row["metrics"],
     )
 
@@ -177,17 +178,13 @@ def _turn(row: dict[str, Any]) -> Turn:
     return Turn(
         number=row["turn"],
         question=row["content"],
-        asked_at=_time(row["created_at"]),
+        asked_at=moment(row["created_at"]),
         answer=answer["content"] if answer else None,
-        answered_at=_time(answer["created_at"]) if answer else None,
+        answered_at=moment(answer["created_at"]) if answer else None,
         finish_reason=answer["finish_reason"] if answer else None,
         state="completed" if is_older else reply["status"],
         error_code=None if is_older else reply["error_code"],
     )
-
-
-def _time(value: str) -> datetime:
-    return datetime.fromisoformat(value).astimezone(UTC)
 
 
 def _figure(value: Any) -> str:
