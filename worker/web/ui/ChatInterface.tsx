@@ -19,7 +19,7 @@ import {
   useState,
   useSyncExternalStore,
 } from "react";
-import type { Components } from "react-markdown";
+import type { Components, ExtraProps } from "react-markdown";
 import ReactMarkdown from "react-markdown";
 import remarkGfm from "remark-gfm";
 import type { Chat, ChatError, ChatMessage, ChatSubscription, Turn, WaitsFor } from "./chat";
@@ -780,17 +780,8 @@ const Piece = memo(function Piece({ text }: { text: string }) {
 
 const PLUGINS = [remarkGfm];
 const COMPONENTS: Components = {
-  // An answer is not to be trusted: a link gains nothing from us, and an image would tell its host who reads.
-  // An address that the renderer refused (javascript:, data:) is empty: it would be a link to this page. So would
-  // that of a footnote be, and the page's own addresses may begin like that.
-  a: ({ href, children }) =>
-    href && !href.startsWith("#") ? (
-      <a href={href} target="_blank" rel="noopener noreferrer nofollow ugc">
-        {children}
-      </a>
-    ) : (
-      <span>{children}</span>
-    ),
+  a: AnswerLink,
+  // It would tell its host who reads.
   img: ({ alt }) => <span className="chat-image">[image{alt ? `: ${alt}` : ""}]</span>,
   table: ({ children }) => (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a wide table is scrolled by keyboard, too
@@ -799,6 +790,57 @@ const COMPONENTS: Components = {
     </section>
   ),
 };
+
+/**
+ * A link leads to a host that can be told, or to a mailbox, and gains nothing from us. Any other is its text: a relative
+ * one would lead into whatever page this is, and a user name passes for a host.
+ */
+function AnswerLink({ href = "", node, children }: { href?: string; children?: ReactNode } & ExtraProps) {
+  const place = placeOf(href);
+  if (!place) return <span>{children}</span>;
+  return (
+    <>
+      <a href={href} target="_blank" rel="noopener noreferrer nofollow ugc">
+        {children}
+      </a>
+      {isShown(place, node ? textOf(node) : "") ? null : <bdi className="chat-place"> ({place})</bdi>}
+    </>
+  );
+}
+
+/** The host or the mailbox; empty for what stays text. */
+function placeOf(href: string): string {
+  if (!URL.canParse(href)) return "";
+  const { protocol, host, pathname } = new URL(href);
+  if (protocol === "mailto:") return /^mailto:[^/]/i.test(href) ? decoded(pathname) : "";
+  return /^https?:\/\/[^/?#@]+(?:[/?#]|$)/i.test(href) ? host : "";
+}
+
+/** Whether a reader sees at once where a link leads, since its text begins with that. */
+function isShown(place: string, text: string): boolean {
+  const shown = text
+    .trim()
+    .toLowerCase()
+    .replace(/^(?:https?:\/\/|mailto:)/, "");
+  return shown.startsWith(place.toLowerCase()) && ["", "/", "?", "#"].includes(shown.charAt(place.length));
+}
+
+interface Words {
+  value?: string;
+  children?: Words[];
+}
+
+function textOf({ value = "", children = [] }: Words): string {
+  return value + children.map(textOf).join("");
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
 
 const FENCE = /^ {0,3}(?:(?:[-*+]|\d+[.)]|>)\s+)*(`{3,}(?=[^`]*$)|~{3,})/;
 const FENCE_END = /^[\s>]*(`{3,}|~{3,})\s*$/;
@@ -1326,6 +1368,7 @@ const CSS = `
 .chat-table { overflow-x: auto; }
 .chat-table table { border-collapse: collapse; }
 .chat-table :is(td, th) { border: 1px solid var(--chat-line); padding: .25rem .6rem; overflow-wrap: normal; }
+.chat-place { color: var(--chat-soft); font-size: .9em; }
 .chat-image { color: var(--chat-soft); font-style: italic; }
 
 .chat-status { display: flex; flex-wrap: wrap; align-items: center; gap: .6rem; justify-content: flex-end; margin: 0; color: var(--chat-soft); font-size: .9rem; }

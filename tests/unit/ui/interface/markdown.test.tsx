@@ -34,9 +34,46 @@ test.each([
   "[click](data:text/html,<script>alert(1)</script>)",
   "[click](vbscript:x)",
   "<javascript:alert(1)>",
-])("%s leads nowhere", async (text) => {
+  "[click](/logout)",
+  "[click](?x=1)",
+  "[click](page)",
+  "[click](#chat)",
+  "[click]()",
+  "[click](//evil.test/)",
+  "[click](https://instagram.com@evil.test/)",
+  "[click](https://:x@evil.test)",
+  "[click](https://@evil.test)",
+  "[click](https:evil.test)",
+  "[click](https://)",
+  "[click](ftp://evil.test)",
+  "[click](xmpp:a@evil.test)",
+  "[click](mailto:)",
+  "[click](mailto://evil.test/a)",
+])("%s leads nowhere, and stays text", async (text) => {
   const found = await shown(text);
-  for (const link of found.querySelectorAll("a")) expect(link.getAttribute("href") ?? "").toBe("");
+  expect(found.querySelector("a")).toBeNull();
+  expect(found.textContent).toMatch(/click|alert/);
+});
+
+test.each([
+  ["[the guide](https://good.test/a)", "the guide (good.test)"],
+  ["[**the** `guide`](HTTPS://good.test/a)", "the guide (good.test)"],
+  ["[https://bank.test/](https://evil.test/)", "https://bank.test/ (evil.test)"],
+  ["[evil.test.bank.test](https://evil.test/)", "evil.test.bank.test (evil.test)"],
+  ["[evil.test@bank.test](https://evil.test/)", "evil.test@bank.test (evil.test)"],
+  ["[evil.test](https://evil.test:8443/)", "evil.test (evil.test:8443)"],
+  ["[bücher.test](https://bücher.test)", "bücher.test (xn--bcher-kva.test)"],
+  ["[write to us](mailto:a@good.test?subject=x)", "write to us (a@good.test)"],
+  ["x[](https://good.test/)", "x (good.test)"],
+  [
+    "https://good.test/a, [Good.test](https://good.test/b) and a@good.test",
+    "https://good.test/a, Good.test and a@good.test",
+  ],
+  ["www.good.test/a", "www.good.test/a"],
+])("%s tells where it leads, unless its text does", async (text, told) => {
+  const found = await shown(text);
+  expect(found.querySelector("a")).not.toBeNull();
+  expect(found.textContent).toBe(told);
 });
 
 test("a link opens elsewhere, and gains nothing from us", async () => {
