@@ -18,7 +18,7 @@ from tests.waiting import wait_for
 from worker.local.stack import Stack
 
 WAITERS = 24  # WEB_THREADS, less the reserve
-SHARE = 6  # a quarter of these
+SHARE = 4  # a sixth of these
 WORKING = 28  # WEB_THREADS, less what is kept for page and health
 
 
@@ -45,9 +45,12 @@ def assert_page_and_health_answer(house: Stack) -> None:
     assert httpx.get(base, timeout=5).status_code == 200
 
 
-def test_a_project_that_hangs_takes_neither_page_nor_health_along(house: Stack, chat: Chat) -> None:
+def test_a_project_that_hangs_takes_neither_page_nor_health_along(
+    house: Stack, worker: Stack, people: People
+) -> None:
+    users = [people.make_chat().user for _ in range(20)]  # one alone has no more than a quarter
     with ExitStack() as clients, ThreadPoolExecutor(100) as senders:
-        callers = [clients.enter_context(client_of(house, chat.user)) for _ in range(100)]
+        callers = [clients.enter_context(client_of(house, users[number % 20])) for number in range(100)]
         with hanging(house):
             sent = [senders.submit(caller.get, "/sessions/") for caller in callers]
             wait_for(lambda: sum(each.done() for each in sent) >= 100 - WORKING, "the refusals")

@@ -35,7 +35,15 @@ def read() -> Callable[..., Any]:
 @pytest.mark.parametrize(
     "header",
     ["", "Bearer", "Bearer ", "Basic eDp5", "Bearer a b", "Bearer \u00e9", "Bearer a\tb"]
-    + [f"Bearer {key}" for key in ("sb_secret_a", "sb_publishable_a", token_of("service_role"))],
+    + [f"Bearer {key}" for key in ("sb_secret_a", "sb_publishable_a", token_of("service_role"))]
+    # What no Supabase has made: it would be asked about it in vain, and a long one would make it seem to be away.
+    + [f"Bearer {odd}" for odd in ("a", "a.b", "a.b.c", "a.b.c.d", "e30.e30.", ".e30.c2ln", "e30.W10.c2ln")]
+    + [
+        f"Bearer {token_of('authenticated')}{odd}"
+        for odd in ("=", "~", "+", "/", ".", "\x00", "\x1b", "\x7f", "\u00e9")
+    ]
+    + [f"Bearer {token_of('authenticated', sub='x' * length)}" for length in (8_000, 45_000)],
+    ids=lambda header: header[-20:],
 )
 def test_what_is_no_users_token_is_refused(read: Callable[..., Any], header: str) -> None:
     with pytest.raises(Problem) as refused:

@@ -184,6 +184,19 @@ def test_headers_and_queries_have_a_limit(serve: Callable[..., Served], path: st
 
 
 @pytest.mark.parametrize(
+    "bearer", ["x" * 60_000, f"{'a' * 20_000}.{'b' * 20_000}.{'c' * 20_000}", "a\tb", "%00", "Bearer a"]
+)
+def test_whatever_is_no_access_token_is_told_so_and_asks_nobody(tmp_path: Path, bearer: str) -> None:
+    """The project of this page does not exist: asked, it would be 502."""
+    server = Server(page(tmp_path / "built"), listen("127.0.0.1", 0))
+    try:
+        told = Served(server, "").send(request("GET", "/api/chat/sessions/", f"Authorization: Bearer {bearer}"))
+    finally:
+        server.close()
+    assert told.startswith(b"HTTP/1.1 401 "), told[:200]
+
+
+@pytest.mark.parametrize(
     ("method", "path", "statuses"),
     [
         ("HEAD", "/healthz", {200}),

@@ -12,7 +12,7 @@ from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 
-LARGEST_HEADER = 32 * 1024  # bytes of a request's line and headers
+LARGEST_HEADER = 64 * 1024  # bytes of a request's line and headers
 LARGEST_BODY = 128 * 1024  # bytes; above what any endpoint takes, which refuses in its own words what is between
 CONNECTIONS = 500  # open at the same time; with what else is open, well below the usual 1,024 files of a process
 BESIDE_CONNECTIONS = 200  # of each of the worker's two ports, for the same reason

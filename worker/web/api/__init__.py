@@ -11,7 +11,8 @@ from flask import Blueprint, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from worker.web.api import conversation, events, exports, outcome, requests
-from worker.web.api.problems import Problem, not_found, respond
+from worker.web.api.accounts import Accounts
+from worker.web.api.problems import Problem, not_found, respond, too_many_of_yours
 from worker.web.api.project import Caller, Project, Row
 from worker.web.api.waiting import Places, Shares, looks
 
@@ -29,18 +30,27 @@ def create_api(
     api = Blueprint("api", __name__, url_prefix="/api")
     project = Project(supabase_url, publishable_key, connections=threads)
     places, requests_at_once = Places.for_waiting(threads), Places.for_asking(threads)
-    shares, pdfs = Shares.of_waiting(threads), Shares(1)
+    shares, shares_of_asking, pdfs = Shares.of_waiting(threads), Shares.of_asking(threads), Shares(1)
+    accounts = Accounts()
 
     @api.before_request
-    def leave_threads_to_the_page() -> None:
-        if request.path != f"{api.url_prefix}/openapi.json":
-            requests_at_once.take()
-            g.has_place = True
+    def leave_threads_to_others() -> None:
+        """To other accounts, and to the page."""
+        g.held = held = ExitStack()
+        if request.path == f"{api.url_prefix}/openapi.json":
+            return
+        if token := requests.sound_token(request):  # without one, the endpoint says so and asks nobody
+            if not shares_of_asking.take(account := accounts.of(token)):
+                raise too_many_of_yours()
+            held.callback(shares_of_asking.give_back, account)
+        requests_at_once.take()
+        held.callback(requests_at_once.give_back)
 
     @api.after_request
     def finish(response: Response) -> Response:
-        if g.pop("has_place", False):
-            response.call_on_close(requests_at_once.give_back)
+        if response.status_code < 300 and (token := requests.sound_token(request)):
+            accounts.accept(token)
+        response.call_on_close(g.held.close)
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 

@@ -45,6 +45,11 @@ def unauthorized(detail: str) -> Problem:
     return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
 
 
+def too_many_of_yours() -> Problem:
+    words = "Too many requests of yours are being answered at the same time. Try again."
+    return Problem(429, "too_many_at_once", words, headers={"Retry-After": "1"})
+
+
 def not_found() -> Problem:
     """Another's and a missing one look alike: telling them apart would tell that it exists."""
     return Problem(404, "not_found", "There is no such chat session.")

@@ -7,13 +7,16 @@ from uuid import UUID, uuid4
 
 from flask import Request
 
-from worker.keys import is_secret
+from worker.keys import claims_of, is_secret
 from worker.web.api.problems import Problem, unauthorized
 
 LONGEST_MESSAGE = 4000  # characters
 MOST_TURNS = 200  # of one page
 
+LONGEST_TOKEN = 8 * 1024  # characters: with more than the API's own gateways take, it would seem to be away
+
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE | re.ASCII)  # RFC 6750
+_JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")  # RFC 7519, signed: three parts in base64url
 
 
 def token(request: Request) -> str:
@@ -22,7 +25,17 @@ def token(request: Request) -> str:
         raise unauthorized("Send your Supabase access token: Authorization: Bearer <token>.")
     if found[1].startswith("sb_") or is_secret(found[1]):
         raise unauthorized("This is an API key. Send the access token of a signed-in user.")
+    if len(found[1]) > LONGEST_TOKEN or not _JWT.fullmatch(found[1]) or claims_of(found[1]) is None:
+        raise unauthorized("This is no access token of Supabase.")
     return found[1]
+
+
+def sound_token(request: Request) -> str | None:
+    """None where `token` refuses it."""
+    try:
+        return token(request)
+    except Problem:
+        return None
 
 
 def fields(request: Request, wanted: str) -> str:

@@ -55,22 +55,27 @@ class Shares:
 
     @classmethod
     def of_waiting(cls, threads: int) -> Self:
-        """A quarter of the places to wait."""
-        return cls(max(1, (threads - NOT_WAITING) // 4))
+        """A sixth of the places to wait."""
+        return cls(max(1, (threads - NOT_WAITING) // 6))
 
-    def take(self, user_id: str) -> bool:
-        """Whether this user may have one more; who has it gives it back."""
+    @classmethod
+    def of_asking(cls, threads: int) -> Self:
+        """A quarter of the places to ask the project."""
+        return cls(max(1, (threads - NOT_ASKING) // 4))
+
+    def take(self, account: str) -> bool:
+        """Whether this account may have one more; who has it gives it back."""
         with self._lock:
-            if self._held[user_id] >= self._most:
+            if self._held[account] >= self._most:
                 return False
-            self._held[user_id] += 1
+            self._held[account] += 1
             return True
 
-    def give_back(self, user_id: str) -> None:
+    def give_back(self, account: str) -> None:
         with self._lock:
-            self._held[user_id] -= 1
-            if not self._held[user_id]:
-                del self._held[user_id]
+            self._held[account] -= 1
+            if not self._held[account]:
+                del self._held[account]
 
 
 def looks(
