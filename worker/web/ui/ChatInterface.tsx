@@ -23,7 +23,7 @@ import type { Components, ExtraProps } from "react-markdown";
 import ReactMarkdown from "react-markdown";
 import remarkGfm from "remark-gfm";
 import type { Chat, ChatError, ChatMessage, ChatSubscription, Turn, WaitsFor } from "./chat";
-import { asChatError, newId, pauseAfter, storable, timeAgo } from "./chat";
+import { asChatError, jittered, nearlyOver, newId, pauseAfter, storable, timeAgo } from "./chat";
 
 interface Props {
   chat: Chat;
@@ -132,7 +132,10 @@ function Conversation({ chat, postAnalysisId, onActivity, autoFocus = false }: P
           </button>
         </div>
       ) : (
-        <Composer field={composer} label="Your question" text={draft} onText={setDraft} onSend={askWritten} />
+        <>
+          {talk.nearlyOver && <p className="chat-left">{talk.nearlyOver}</p>}
+          <Composer field={composer} label="Your question" text={draft} onText={setDraft} onSend={askWritten} />
+        </>
       )}
     </section>
   );
@@ -250,7 +253,9 @@ function useChat(chat: Chat, postAnalysisId: string, listener: () => void = noth
     return row.id;
   }, [chat, postAnalysisId, setSession]);
   const heal = useCallback(async () => (await subscription.current?.heal()) ?? false, []);
-  const outbox = useOutbox(chat, postAnalysisId, sessionId, { open, heal }, turns);
+  const [asked, setAsked] = useState(0); // times, with or without success
+  const noteAsked = useCallback(() => setAsked((times) => times + 1), []);
+  const outbox = useOutbox(chat, postAnalysisId, sessionId, { open, heal, noteAsked }, turns);
   const shown = turns?.filter(({ question }) => !outbox.replaced.has(question.id)) ?? [];
   const { resendAll } = outbox;
   useEffect(() => {
@@ -276,8 +281,15 @@ function useChat(chat: Chat, postAnalysisId: string, listener: () => void = noth
     return () => clearTimeout(timer);
   }, [refusal]);
   const stop = useCallback((id: string) => attempt(() => chat.cancelReply(id)), [attempt, chat]);
-  const retry = useCallback((id: string) => attempt(() => chat.retryReply(id)), [attempt, chat]);
-  const regenerate = useCallback((id: string) => attempt(() => chat.regenerateReply(id)), [attempt, chat]);
+  const again = useCallback(
+    async (command: () => Promise<unknown>) => {
+      await attempt(command);
+      noteAsked();
+    },
+    [attempt, noteAsked],
+  );
+  const retry = useCallback((id: string) => again(() => chat.retryReply(id)), [again, chat]);
+  const regenerate = useCallback((id: string) => again(() => chat.regenerateReply(id)), [again, chat]);
   const latest = useRef(turns);
   latest.current = turns;
   const isNewest = useCallback((id: string) => latest.current?.at(-1)?.question.id === id, []);
@@ -315,12 +327,41 @@ function useChat(chat: Chat, postAnalysisId: string, listener: () => void = noth
     losePost,
     isLive: isLive || !session,
     problem: refusal ?? problem ?? trouble,
+    nearlyOver: useNearlyOver(chat, asked),
     stop,
     retry,
     regenerate,
     readEarlier,
     reopen,
   };
+}
+
+/** What is to be said of what may still be asked: read at first, whenever something was `asked`, when the reader comes
+ * back, and when what was told is over. Nothing is said where it cannot be read. */
+function useNearlyOver(chat: Chat, asked: number): string | null {
+  const [line, setLine] = useState<ReturnType<typeof nearlyOver>>(null);
+  const [reads, setReads] = useState(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each of them is a reason to read
+  useEffect(() => {
+    let isOver = false;
+    chat.readAllowance().then((read) => isOver || setLine(nearlyOver(read)), nothing);
+    return () => {
+      isOver = true;
+    };
+  }, [chat, asked, reads]);
+  useEffect(() => {
+    if (!line) return;
+    const again = () => setReads((times) => times + 1);
+    const left = line.until === null ? PAUSED_FOR : Math.max(0, Date.parse(line.until) - Date.now());
+    // Not all at once: a day ends for many. And no timer is longer than this.
+    const timer = setTimeout(again, Math.min(left + jittered(TOGETHER), 2 ** 31 - 1));
+    const stop = on(document, "visibilitychange", () => document.visibilityState === "visible" && again());
+    return () => {
+      clearTimeout(timer);
+      stop();
+    };
+  }, [line]);
+  return line?.sentence ?? null;
 }
 
 /** The chat's session, if there is one: looking opens none, but another tab may. */
@@ -380,7 +421,7 @@ function useOutbox(
   chat: Chat,
   postAnalysisId: string,
   sessionId: string | undefined,
-  { open, heal }: { open: () => Promise<string>; heal: () => Promise<boolean> },
+  { open, heal, noteAsked }: { open: () => Promise<string>; heal: () => Promise<boolean>; noteAsked: () => void },
   turns: Turn[] | null,
 ) {
   const [letters, setLetters] = useStored<Letter[]>(`postbro-chat:${postAnalysisId}:outbox`, []);
@@ -414,15 +455,17 @@ function useOutbox(
           if (stored !== id) change({ id: stored }); // by which its turn is known
           // Stored, and perhaps long ago: one that was replaced since then is in no turn that will ever be read.
           if (isAgain) void heal().then((wasRead) => wasRead && takeBack(stored));
+          noteAsked();
         } catch (error) {
           const problem = asChatError(error);
           if (problem.isBusy) post.held.set(id, problem);
+          if (!problem.isTemporary) noteAsked();
           change({ problem });
         }
         post.underWay.delete(id);
       });
     },
-    [chat, open, heal, post, setLetters, takeBack],
+    [chat, open, heal, noteAsked, post, setLetters, takeBack],
   );
   // Sending again is harmless: the id is the letter's own.
   const resendAll = useCallback(() => {
@@ -1271,6 +1314,8 @@ function nothing(): void {}
 const TABS = "postbro-chat";
 const LOOK_AGAIN = [3_000, 10_000, 60_000]; // milliseconds between two looks that failed, more or less
 const REFUSED_FOR = 20_000; // milliseconds that are time to read why
+const PAUSED_FOR = 60_000; // milliseconds between two looks while the project is paused, and nobody knows how long
+const TOGETHER = 5_000; // milliseconds over which looks at the end of a limit are spread, more or less
 const SEND_AGAIN = [3_000, 10_000, 30_000]; // milliseconds between two tries, more or less
 const LONGEST = 4_000; // characters, as the database counts them
 const MOST_VERSIONS = 20; // of an answer: the database makes no more
@@ -1386,6 +1431,8 @@ const CSS = `
 .chat-empty ul { list-style: none; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: .5rem; justify-content: center; }
 
 .chat-notice { margin: 0; padding: .4rem 1rem; text-align: center; font-size: .9rem; color: var(--chat-warning); border-top: 1px solid var(--chat-line); background: var(--chat-surface); }
+.chat-left { margin: 0; padding: .4rem 1rem 0; text-align: center; font-size: .85rem; color: var(--chat-soft); border-top: 1px solid var(--chat-line); background: var(--chat-surface); }
+.chat-left + .chat-composer { border-top: 0; }
 .chat-late { color: var(--chat-soft); animation: chat-late 1.5s steps(1); }
 @keyframes chat-late { from { visibility: hidden; } }
 .chat-archived { display: flex; align-items: center; justify-content: center; gap: 1rem; padding: .75rem 1rem; border-top: 1px solid var(--chat-line); background: var(--chat-surface); }

@@ -68,18 +68,37 @@ export interface ChatSubscription {
   close(): Promise<void>;
 }
 
+/** A limit that was met: of the plan, by its name there, or of the project (paused, spend_cap_day, spend_cap_month).
+ * `resetsAt`: a timestamp; null where nobody knows. */
+export interface Limit {
+  name: string;
+  most: number | null;
+  resetsAt: string | null;
+}
+
+/** What may still be asked. */
+export interface Allowance {
+  /** New questions are refused, until then where that is known. Null: they are taken. */
+  paused: { until: string | null } | null;
+  /** Of the plan. */
+  limits: (Limit & { left: number | null })[];
+}
+
 /** `message` is a sentence for the reader. `code` is the SQLSTATE or PostgREST's, `hint` the condition's name. */
 export class ChatError extends Error {
   readonly code: string;
   readonly hint: string | null;
   readonly status: number;
+  /** Which limit was met, where it was one. */
+  readonly limit: Limit | null;
 
-  constructor(message: string, code: string, hint: string | null, status: number) {
+  constructor(message: string, code: string, hint: string | null, status: number, limit: Limit | null = null) {
     super(message);
     this.name = "ChatError";
     this.code = code;
     this.hint = hint;
     this.status = status;
+    this.limit = limit;
   }
 
   /** Nobody answered, somebody in between did, the token has run out, of which the client gets another, or too many
@@ -255,6 +274,13 @@ function makeChat(supabase: Client) {
         supabase.from("chat_sessions").delete().eq("id", sessionId).abortSignal(limit),
       );
       rooms.get(sessionId)?.takeSession(null);
+    },
+
+    /** What may still be asked. To be read once at first and after each question, and not more often. What this
+     * project does not tell is taken for no limit. */
+    async readAllowance(): Promise<Allowance> {
+      const [paused, limits] = await Promise.all([readPause(supabase), readLimits(supabase)]);
+      return { paused, limits };
     },
 
     /** Up to four questions worth asking, drawn from the analysis. Null: there is no such analysis. */
@@ -457,6 +483,8 @@ const REFUSED = "The server did not accept this. Reload the page and try again."
 const BAD_LENGTH = "A message has 1 to 4,000 characters, and not only blanks.";
 const DELETED = "This chat is not there any more: it was deleted.";
 const DELETED_AND_ANOTHER = "This chat was deleted. Send the question again, and it begins another.";
+const QUOTA = "quota_exceeded"; // the code of a refusal, as its hint
+const PAUSED = "project_paused";
 const SENTENCES: Record<string, string> = {
   "42501": NOT_YOURS,
   "23514": BAD_LENGTH,
@@ -474,16 +502,30 @@ interface Answer<Data> {
 
 function accepted<Data>(answer: Answer<Data>): Answer<Data> {
   const { error, status } = answer;
-  if (error) throw new ChatError(sentenceFor(error, status), error.code ?? "", error.hint || null, status);
-  return answer;
+  if (!error) return answer;
+  const limit = limitOf(error);
+  throw new ChatError(sentenceFor(error, status, limit), error.code ?? "", error.hint || null, status, limit);
 }
 
-function sentenceFor({ code, message }: PostgrestError, status: number): string {
-  if (code?.startsWith("PT")) return message; // made for the reader
+function sentenceFor({ code, message }: PostgrestError, status: number, limit: Limit | null): string {
+  if (code === QUOTA && limit) return quotaWords(limit) ?? message;
+  if (code === PAUSED && limit) return pauseWords(limit.resetsAt);
+  if (code?.startsWith("PT") || code === QUOTA || code === PAUSED) return message; // made for the reader
   if (SENTENCES[code]) return SENTENCES[code];
   if (status === 429) return OVERLOADED; // a gateway's
   if (status >= 500) return IN_TROUBLE;
   return status >= 400 ? REFUSED : UNREACHABLE;
+}
+
+/** Null: it was none, or it does not say which. */
+function limitOf({ code, details }: PostgrestError): Limit | null {
+  if (code !== QUOTA && code !== PAUSED) return null;
+  try {
+    const told = JSON.parse(details);
+    return { name: told.limit ?? told.reason, most: told.most ?? null, resetsAt: told.resets_at ?? null };
+  } catch {
+    return null;
+  }
 }
 
 function gone(sentence: string): ChatError {
@@ -823,6 +865,26 @@ class Conversation {
     this.#threads.delete(id);
     this.#unwanted.add(id);
   }
+}
+
+// ---------------------------------------------------------------- what may still be asked
+
+// A project whose types were generated before these were there has them nevertheless; one that has them not says so
+// with an error, as one that is away does.
+async function readPause(supabase: SupabaseClient<any>): Promise<Allowance["paused"]> {
+  const service = supabase.from("chat_service").select("paused, paused_until").retry(false);
+  const { data } = await inTime<any>((limit) => service.abortSignal(limit).maybeSingle()).catch(nobody);
+  return data?.paused ? { until: data.paused_until } : null;
+}
+
+async function readLimits(supabase: SupabaseClient<any>): Promise<Allowance["limits"]> {
+  const { data } = await inTime<any>((limit) => supabase.rpc("chat_usage").abortSignal(limit)).catch(nobody);
+  const limits: any[] = data?.limits ?? [];
+  return limits.map(({ limit, most, left, resets_at }) => ({ name: limit, most, left, resetsAt: resets_at }));
+}
+
+function nobody() {
+  return { data: null };
 }
 
 // ---------------------------------------------------------------- what a question waits for
@@ -1227,6 +1289,69 @@ const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["hour", 60 * MINUTE],
   ["minute", MINUTE],
 ];
+
+// Of a plan: what is counted, in which time.
+const QUOTAS = new Map([
+  ["questions_per_minute", "questions a minute"],
+  ["questions_per_hour", "questions an hour"],
+  ["questions_per_day", "questions a day"],
+  ["calls_per_day", "answers a day"],
+  ["tokens_per_day", "tokens a day"],
+]);
+const FEW = 3; // questions or answers: from here on they are counted for the reader
+const LITTLE = 0.1; // of a limit, the same
+
+function quotaWords({ name, most, resetsAt }: Limit): string | null {
+  if (most === null || !QUOTAS.has(name)) return null;
+  return `Your plan allows ${most.toLocaleString("en")} ${QUOTAS.get(name)}.${againAt(resetsAt, " You can ask again")}`;
+}
+
+function pauseWords(until: string | null): string {
+  if (until === null) return "The chat is paused at the moment, and takes no new questions.";
+  return `The chat takes no new questions at the moment.${againAt(until, " It goes on")}`;
+}
+
+function againAt(timestamp: string | null, words: string): string {
+  return timestamp === null ? "" : `${words} ${timeAhead(timestamp)}.`;
+}
+
+/** A line for the reader where new questions are refused, or few of them are left; and until when it is true, where
+ * that is known. Null: there is nothing to say. */
+export function nearlyOver({ paused, limits }: Allowance): { sentence: string; until: string | null } | null {
+  if (paused) return { sentence: pauseWords(paused.until), until: paused.until };
+  const few = limits.flatMap((limit) => {
+    const { name, most, left } = limit;
+    if (!QUOTAS.has(name) || most === null || left === null) return [];
+    const isFew = left <= most * LITTLE || (left <= FEW && name !== "tokens_per_day");
+    return isFew ? [{ ...limit, most, left, share: left / most }] : [];
+  });
+  // The one of which the least is left, and of those the one that lasts longest.
+  few.sort((one, other) => one.share - other.share || Date.parse(other.resetsAt!) - Date.parse(one.resetsAt!));
+  const [least] = few;
+  return least ? { sentence: fewWords(least), until: least.resetsAt } : null;
+}
+
+function fewWords(limit: Limit & { most: number; left: number; share: number }): string {
+  if (limit.left <= 0) return quotaWords(limit)!;
+  const all = `${limit.most.toLocaleString("en")} ${QUOTAS.get(limit.name)}`;
+  // Nobody counts tokens: of these it is said how large a part is left.
+  if (limit.name === "tokens_per_day")
+    return `${Math.max(1, Math.round(limit.share * 100))} % of your ${all} are left.`;
+  return `${limit.left.toLocaleString("en")} of your ${all} ${limit.left === 1 ? "is" : "are"} left.`;
+}
+
+/** A timestamp that lies ahead, by the reader's own clock: "at 14:05", "tomorrow at 00:00", "on 1 December at 01:00".
+ * It is over by then: what is left of a minute is added. */
+export function timeAhead(timestamp: string, now = Date.now()): string {
+  const at = new Date(Math.ceil(Date.parse(timestamp) / MINUTE) * MINUTE);
+  if (at.getTime() - now <= MINUTE) return "in a minute";
+  const time = `at ${at.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" })}`;
+  const tomorrow = new Date(now);
+  tomorrow.setDate(tomorrow.getDate() + 1);
+  if (at.toDateString() === new Date(now).toDateString()) return time;
+  if (at.toDateString() === tomorrow.toDateString()) return `tomorrow ${time}`;
+  return `on ${at.toLocaleDateString("en-GB", { day: "numeric", month: "long" })} ${time}`;
+}
 
 /** A timestamp of the database as "2 minutes ago". What lies ahead was just now: one of the clocks is wrong. */
 export function timeAgo(timestamp: string, now = Date.now()): string {

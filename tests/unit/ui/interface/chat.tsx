@@ -50,6 +50,7 @@ export class ScriptedChat implements Chat {
   archiveChatSession = vi.fn<Chat["archiveChatSession"]>(async () => undefined);
   reopenChatSession = vi.fn<Chat["reopenChatSession"]>(async () => undefined);
   deleteChatSession = vi.fn<Chat["deleteChatSession"]>(async () => undefined);
+  readAllowance = vi.fn<Chat["readAllowance"]>(async () => ({ paused: null, limits: [] }));
   suggestQuestions = vi.fn<Chat["suggestQuestions"]>(async () => ["How can I improve this post?"]);
 
   subscribeToChat = vi.fn<Chat["subscribeToChat"]>((sessionId, handlers) => {
