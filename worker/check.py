@@ -20,6 +20,7 @@ from worker.checks import (
     public_channels,
     realtime,
     sanity,
+    spend,
 )
 from worker.checks.findings import Finding, has_problem
 from worker.errors import ConfigError
@@ -85,6 +86,7 @@ async def _inside(settings: CheckSettings, url: str, secret: str) -> list[Findin
         if answer.facts is not None:
             sending = broadcasts.judge(answer.facts)
             found += installation.judge(answer.facts, installation.versions(), sanity.is_local(url)) + sending
+            found += spend.judge(answer.facts)
         found.append(realtime.judge(ear))
         if not ear.subscribed:
             return found

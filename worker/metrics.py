@@ -52,6 +52,19 @@ OPS_REFUSED = _counter(
 QUEUE_PENDING = _gauge("postbro_queue_pending_replies", "Replies that wait, those behind another one included.")
 QUEUE_OLDEST = _gauge("postbro_queue_oldest_pending_age_seconds", "Age of the oldest of them; 0 if there is none.")
 
+# What the project may spend, of all workers as well
+SPEND = _gauge(
+    "postbro_spend_usd", "US dollars spent in the present span of UTC: day, month; estimates included.", "span"
+)
+SPEND_CAP = _gauge("postbro_spend_cap_usd", "What may be spent in it; NaN: there is no cap.", "span")
+PAUSED = _gauge("postbro_paused", "1 while the operator has paused the project, else 0.")
+REFUSALS = _gauge(
+    "postbro_refusals",
+    "Questions, retries and regenerations that were refused since the installation: paused, spend_cap_day, "
+    "spend_cap_month.",
+    "reason",
+)
+
 # Claims
 CLAIMS = _counter(
     "postbro_claims_total",
@@ -132,7 +145,7 @@ for _cause in ("start", "wakeup", "second_look", "more", "place", "admission", "
 
 for _fate in ("settled", "set_aside", "left"):
     REFUSED_ROWS.labels(_fate)
-for _task in ("beat", "drafts", "reconciler", "eraser"):
+for _task in ("beat", "drafts", "reconciler", "eraser", "spend_cap"):
     TASK_ERRORS.labels(_task)
 for _reason in ("no_token", "wrong_token", "paused", "forwarded", "other_name"):
     OPS_REFUSED.labels(_reason)

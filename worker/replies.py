@@ -206,6 +206,10 @@ class Replies:
         with reading("erase_broadcasts"):
             return int(answer["erased"]), int(answer["left"])
 
+    async def measure_spend(self) -> Any:
+        """What the project has spent, as ops_report has it; added up, unless that was done a few seconds ago."""
+        return await self._database.ask("measure_spend", {})
+
     async def queue(self) -> dict[str, float]:
         """Of all workers: how many replies wait, and the age of the oldest of them."""
         answer = await self._database.ask("ops_queue", {})

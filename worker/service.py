@@ -17,6 +17,7 @@ from worker.figures import Figures
 from worker.gemini import Gemini
 from worker.replies import Replies
 from worker.runner import Runner
+from worker.spend_cap import SpendCap
 from worker.tasks import repeat
 from worker.traces import traces_to
 from worker.vitals import Heartbeat, measure_queue
@@ -53,9 +54,10 @@ async def run(settings: WorkerSettings, when_stopping: Callable[[float], None]) 
     def problems() -> dict[str, str]:
         return readiness.problems(settings, runner, wakeup, admission, broadcaster)
 
-    heartbeat = Heartbeat()
+    heartbeat, spend_cap = Heartbeat(), SpendCap(replies)
     figures = Figures(settings)
-    health = serve_in_thread(create_health_app(problems, heartbeat.beats), settings.health_host, settings.health_port)
+    app = create_health_app(problems, heartbeat.beats, spend_cap.notices)
+    health = serve_in_thread(app, settings.health_host, settings.health_port)
     token = settings.ops_token.get_secret_value() if settings.ops_token else None
     ops = serve_in_thread(create_ops_app(figures.read, problems, token), settings.ops_host, settings.ops_port)
 
@@ -74,6 +76,7 @@ async def run(settings: WorkerSettings, when_stopping: Callable[[float], None]) 
         asyncio.create_task(broadcaster.run(), name="broadcaster"),
         asyncio.create_task(heartbeat.run(), name="heartbeat"),
         asyncio.create_task(measure_queue(replies), name="queue"),
+        asyncio.create_task(repeat("spend_cap", spend_cap.step, SpendCap.SECONDS), name="spend_cap"),
         asyncio.create_task(repeat("eraser", Eraser(replies).step, Eraser.SECONDS), name="eraser"),
     }
     try:
