@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { duration, milliseconds, money } from "../../../worker/web/ops/format";
-import { type Figures, lastDays, type Period, type Queue } from "../../../worker/web/ops/report";
+import { type Figures, lastDays, type Period, type Queue, type Spend } from "../../../worker/web/ops/report";
 import { troubles } from "../../../worker/web/ops/troubles";
 
 const QUIET: Queue = {
@@ -17,6 +17,15 @@ const QUIET: Queue = {
   set_aside: 0,
   refuses_questions: false,
 };
+const UNLIMITED: Spend = {
+  usd_today: 1.5,
+  usd_this_month: 20,
+  cap_usd_per_day: null,
+  cap_usd_per_month: null,
+  refuses: null,
+  resets_at: null,
+  refused: {},
+};
 const NOTHING: Period = {
   hours: 24,
   replies: {},
@@ -30,10 +39,12 @@ function told(
   queue: Partial<Queue> = {},
   day: Partial<Period> = {},
   problems: Record<string, string> = {},
+  spend: Partial<Spend> = {},
 ): string[] {
   const figures: Figures = {
     at: "2026-11-24T14:00:00+00:00",
     queue: { ...QUIET, ...queue },
+    spend: { ...UNLIMITED, ...spend },
     workers: [],
     periods: [
       { ...NOTHING, ...day },
@@ -47,6 +58,32 @@ function told(
 describe("what is wrong", () => {
   it("is nothing where nothing happens", () => {
     expect(told()).toEqual([]);
+  });
+
+  it.each<[Partial<Spend>, string[]]>([
+    [{ refuses: "paused" }, ["notice: The project is paused, and takes no new questions."]],
+    [
+      { refuses: "spend_cap_day", usd_today: 5, cap_usd_per_day: 5 },
+      [
+        `problem: The project has spent what it may in a day, ${money(5)}. It takes no new questions until midnight of UTC, or a higher cap.`,
+      ],
+    ],
+    [
+      { refuses: "spend_cap_month", usd_this_month: 99, cap_usd_per_month: 90 },
+      [
+        `problem: The project has spent what it may in a month, ${money(90)}. It takes no new questions until the next one of UTC, or a higher cap.`,
+      ],
+    ],
+    [
+      { usd_today: 4.5, cap_usd_per_day: 5, usd_this_month: 90, cap_usd_per_month: 100 },
+      [
+        "notice: 90 % of what may be spent in a day are spent.",
+        "notice: 90 % of what may be spent in a month are spent.",
+      ],
+    ],
+    [{ usd_today: 4, cap_usd_per_day: 5, usd_this_month: 80, cap_usd_per_month: 100 }, []],
+  ])("is what is spent: %o", (spend, words) => {
+    expect(told({}, {}, {}, spend)).toEqual(words);
   });
 
   it("is what the worker says of itself", () => {

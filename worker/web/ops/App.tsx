@@ -3,7 +3,7 @@
 import useSWR from "swr";
 import { BarChart, type Series } from "./BarChart";
 import { count, day, duration, milliseconds, money, time } from "./format";
-import { type Day, type Figures, lastDays, type Report, readReport } from "./report";
+import { type Day, type Figures, lastDays, type Report, readReport, sum } from "./report";
 import { CountTable, DayTable, ModelTable, RetryTable, WorkerTable } from "./Tables";
 import { troubles } from "./troubles";
 
@@ -111,7 +111,7 @@ function Everything({ figures }: { figures: Figures }) {
   );
 }
 
-function Now({ figures: { at, queue, workers } }: { figures: Figures }) {
+function Now({ figures: { at, queue, spend, workers } }: { figures: Figures }) {
   const facts: [string, string][] = [
     ["Questions waiting", count(queue.pending)],
     ["The oldest, for", queue.oldest_pending_seconds === null ? "–" : duration(queue.oldest_pending_seconds)],
@@ -119,6 +119,9 @@ function Now({ figures: { at, queue, workers } }: { figures: Figures }) {
     ["Workers that live", count(queue.workers)],
     ["Waiting to be tried again", count(queue.waiting_to_retry)],
     ["Due, not yet claimed", count(queue.overdue)],
+    ["Spent today (UTC)", ofCap(spend.usd_today, spend.cap_usd_per_day)],
+    ["Spent this month", ofCap(spend.usd_this_month, spend.cap_usd_per_month)],
+    ["Refused by cap or pause", count(sum(spend.refused))],
   ];
   return (
     <section aria-labelledby="now">
@@ -134,6 +137,10 @@ function Now({ figures: { at, queue, workers } }: { figures: Figures }) {
       <WorkerTable at={at} workers={workers} />
     </section>
   );
+}
+
+function ofCap(spent: number, cap: number | null): string {
+  return cap === null ? money(spent) : `${money(spent)} of ${money(cap)}`;
 }
 
 interface DayChartProps {

@@ -16,6 +16,20 @@ export interface Queue {
   refuses_questions: boolean;
 }
 
+/** In US dollars, of the present day and month of UTC; calls whose cost nobody knows are in it as estimated. */
+export interface Spend {
+  usd_today: number;
+  usd_this_month: number;
+  /** Null: there is none. */
+  cap_usd_per_day: number | null;
+  cap_usd_per_month: number | null;
+  /** Why users' questions are refused: paused, spend_cap_day or spend_cap_month. Null: they are taken. */
+  refuses: string | null;
+  resets_at: string | null;
+  /** How many were, by reason, since the installation. */
+  refused: Record<string, number>;
+}
+
 /** A process that lives, or was heard of lately. */
 export interface Worker {
   id: string;
@@ -64,6 +78,7 @@ export interface Period {
 export interface Figures {
   at: string;
   queue: Queue;
+  spend: Spend;
   workers: Worker[];
   periods: [Period, Period];
   days: Day[];

@@ -1,6 +1,6 @@
 // What is wrong, in words. Nothing is to be read from a colour or a curve alone.
 
-import { duration, percent } from "./format";
+import { duration, money, percent } from "./format";
 import { type Figures, type Report, sum } from "./report";
 
 export interface Trouble {
@@ -13,12 +13,47 @@ const LONG_WAIT_SECONDS = 120;
 const FAILED_SHARE = 0.05;
 const RETRIED_SHARE = 0.2;
 const FEW = 3;
+const NEARLY = 0.8; // of a cap
+const SPENT = "The project has spent what it may";
+const REFUSES = "It takes no new questions";
 
 const plural = (count: number, one: string, many: string) => (count === 1 ? `1 ${one}` : `${count} ${many}`);
 
 export function troubles({ figures, problems }: Report): Trouble[] {
   const own = Object.values(problems).map((words): Trouble => ({ level: "problem", words }));
-  return [...own, ...ofQueue(figures), ...ofLastDay(figures)];
+  return [...own, ...ofSpend(figures), ...ofQueue(figures), ...ofLastDay(figures)];
+}
+
+function ofSpend({ spend }: Figures): Trouble[] {
+  const [ofDay, ofMonth] = [money(spend.cap_usd_per_day ?? 0), money(spend.cap_usd_per_month ?? 0)];
+  switch (spend.refuses) {
+    case null:
+      return [
+        ...ofCap("a day", spend.usd_today, spend.cap_usd_per_day),
+        ...ofCap("a month", spend.usd_this_month, spend.cap_usd_per_month),
+      ];
+    case "paused":
+      return [{ level: "notice", words: "The project is paused, and takes no new questions." }];
+    case "spend_cap_day":
+      return [
+        {
+          level: "problem",
+          words: `${SPENT} in a day, ${ofDay}. ${REFUSES} until midnight of UTC, or a higher cap.`,
+        },
+      ];
+    default:
+      return [
+        {
+          level: "problem",
+          words: `${SPENT} in a month, ${ofMonth}. ${REFUSES} until the next one of UTC, or a higher cap.`,
+        },
+      ];
+  }
+}
+
+function ofCap(span: string, spent: number, cap: number | null): Trouble[] {
+  if (cap === null || spent <= cap * NEARLY) return [];
+  return [{ level: "notice", words: `${percent(spent / cap)} of what may be spent in ${span} are spent.` }];
 }
 
 function ofQueue({ queue }: Figures): Trouble[] {
