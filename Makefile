@@ -23,6 +23,9 @@ soak: install ## load the Realtime stand-in for a minute: 500 sockets, 50 broadc
 chaos: install ## ask under faults for twenty minutes, and judge what is left (options: CHAOS="--seconds 60 --seed 1")
 	@$(BIN)/python -m tests.chaos $(CHAOS)
 
+attack: install ## chat beside eight hostile accounts for two minutes (options: ATTACK="--seconds 60 --seed 1")
+	@$(BIN)/python -m tests.attack $(ATTACK)
+
 bench-queue: install ## measure the queue while 100,000 questions wait in it (options: BENCH="--against 05ad460")
 	@$(BIN)/python -m tests.bench.queue $(BENCH)
 
@@ -109,4 +112,4 @@ browser: ## find a browser for the tests; where there is none, install Debian's 
 clean: ## remove what was installed and the local data
 	rm -rf .venv node_modules worker/web/dist worker/web/dist-ops .local .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help run test soak chaos bench-queue check lock format build built ops-token types install installed browser clean
+.PHONY: help run test soak chaos attack bench-queue check lock format build built ops-token types install installed browser clean

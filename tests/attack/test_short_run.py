@@ -1,0 +1,17 @@
+"""The short run of `make attack`, as one test. How long the honest wait is judged by the long run alone."""
+
+from pathlib import Path
+
+from tests.attack.hostile import ATTACKS
+from tests.attack.run import run
+
+
+def test_hostile_accounts_harm_nobody_and_pass_no_plan(tmp_path: Path) -> None:
+    report = run(tmp_path, seconds=20, seed=1)
+    assert not report.violations, report.as_text()
+    # That it was an attack at all: each account was let in, and each was refused something.
+    assert report.harvest.answers.keys() == {attack.__name__ for attack in ATTACKS}
+    for name, answers in report.harvest.answers.items():
+        assert sum(answers.values()) > 20, report.as_text()
+        assert any(answer[:1] in "4p" for answer in answers), name
+    assert report.harvest.answers["regenerates"]["429 quota_exceeded"] > 0, report.as_text()
