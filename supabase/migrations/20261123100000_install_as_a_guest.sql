@@ -44,18 +44,19 @@ begin
         'free_claim', 'give_back', 'guard_claim', 'guard_reply_status', 'insert_answer', 'is_counted',
         'is_error_code', 'is_own_channel', 'is_passing', 'is_sent_again', 'leave_queue', 'leave_session',
         'limit_chats', 'limits_of_asking', 'limits_of_chats', 'living_workers', 'lock_claim', 'lock_own_reply',
-        'lock_reply_at_once', 'lock_session', 'lock_session_at_once', 'lock_user', 'lose_call', 'max_calls',
-        'max_deaths', 'max_versions', 'measure_spend', 'mend', 'name_models', 'next_attempt', 'next_due_in_ms',
-        'next_place', 'note_call', 'note_erased_messages', 'note_erased_session', 'note_place', 'open_call',
-        'open_reply', 'open_views', 'ops_days', 'ops_models', 'ops_period', 'ops_queue', 'ops_report', 'ops_spend',
-        'ops_workers', 'order_answer', 'order_message', 'order_question', 'own_drafts', 'percentiles', 'plan_of',
-        'project_refusal', 'reconcile_replies', 'refusals_of', 'refuse_beyond_spend', 'refuse_busy', 'refuse_flood',
-        'refuse_over_quota', 'refuse_project_paused', 'refuse_questions', 'refuse_quota', 'refuse_used_id',
-        'regenerate_reply', 'register_worker', 'release_replies', 'replace_question', 'reply_context', 'retry_number',
-        'retry_reply', 'rights_on_relation', 'rights_on_schemas', 'role_name', 'roles_of_users', 'save_drafts',
-        'send_wake_up', 'set_aside', 'settle_cancelled', 'settle_stopped', 'settle_what_raises', 'spans_since',
-        'spent_by', 'stop_reply', 'take_reply', 'time_zone_of', 'tokens_debited', 'try_broadcast', 'try_to_free',
-        'usable_part', 'use_up_id', 'was_settled'))
+        'lock_reply_at_once', 'lock_session', 'lock_session_at_once', 'lock_user', 'lose_call', 'make_next_due',
+        'max_calls', 'max_deaths', 'max_versions', 'measure_spend', 'mend', 'name_models', 'next_attempt',
+        'next_due_in_ms', 'next_place', 'note_call', 'note_erased_messages', 'note_erased_session', 'note_place',
+        'open_call', 'open_reply', 'open_views', 'ops_days', 'ops_models', 'ops_period', 'ops_queue', 'ops_report',
+        'ops_spend', 'ops_workers', 'order_answer', 'order_message', 'order_question', 'own_drafts', 'percentiles',
+        'plan_of', 'project_refusal', 'put_off', 'put_off_seconds', 'reconcile_replies', 'refusals_of',
+        'refuse_beyond_spend', 'refuse_busy', 'refuse_flood', 'refuse_over_quota', 'refuse_project_paused',
+        'refuse_questions', 'refuse_quota', 'refuse_used_id', 'regenerate_reply', 'register_worker',
+        'release_replies', 'replace_question', 'reply_context', 'retry_number', 'retry_reply', 'rights_on_relation',
+        'rights_on_schemas', 'role_name', 'roles_of_users', 'room_for_reply', 'save_drafts', 'send_wake_up',
+        'set_aside', 'settle_cancelled', 'settle_stopped', 'settle_what_raises', 'spans_since', 'spent_by',
+        'stop_reply', 'take_reply', 'time_zone_of', 'tokens_debited', 'try_broadcast', 'try_to_free', 'usable_part',
+        'use_up_id', 'was_settled'))
   ) as found;
 
   if taken is not null then

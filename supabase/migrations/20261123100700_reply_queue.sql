@@ -15,6 +15,7 @@ create table private.reply_queue (
   calls integer not null default 0,
   deaths integer not null default 0,
   cancel_requested_at timestamptz,
+  over_plan_since timestamptz,
   constraint held_by_a_worker_through_a_claim check (
     (worker_id is null) = (claim is null) and (worker_id is null) = (claimed_at is null))
 )
@@ -46,6 +47,8 @@ comment on column private.reply_queue.calls is
   'Calls to the model that failed or were lost, without those that met a limit, a refused key or a model that is gone. A retry by the user starts again from 0.';
 comment on column private.reply_queue.deaths is 'Workers that were taken for dead while they held it. The third settles it as failed.';
 comment on column private.reply_queue.cancel_requested_at is 'The author asked to stop; the worker settles it.';
+comment on column private.reply_queue.over_plan_since is
+  'Put off at this time because as many replies of its user were being answered as their plan allows.';
 
 revoke all on table private.reply_queue from public, anon, authenticated, service_role;
 -- No policies: nobody but its owner, through functions, ever comes here.

@@ -176,7 +176,7 @@ begin
     end if;
   end if;
   update private.reply_queue q
-  set worker_id = for_worker, claim = for_claim, claimed_at = now(), attempt = q.attempt + 1
+  set worker_id = for_worker, claim = for_claim, claimed_at = now(), attempt = q.attempt + 1, over_plan_since = null
   where q.session_id = due.session_id;
   update public.chat_replies r set status = 'answering', attempt = due.attempt + 1
   where r.message_id = due.message_id
@@ -267,6 +267,8 @@ declare
   looked_at uuid[] := '{}';
   is_alone boolean := false;
   has_buried boolean := false;
+  has_put_off boolean := false;
+  room text;
   me private.workers;
   is_free boolean;
   is_full boolean;
@@ -313,10 +315,18 @@ begin
       fate := 'locked';
       reply := null;
       begin
-        if due.cancel_requested_at is null then
-          reply := private.take_reply(due, me.id, claim_replies.claim, has_buried);
-        elsif private.settle_stopped(due) then
-          fate := 'settled';
+        if due.cancel_requested_at is not null then
+          if private.settle_stopped(due) then
+            fate := 'settled';
+          end if;
+        else
+          room := private.room_for_reply(due.user_id);
+          if room = 'room' then
+            reply := private.take_reply(due, me.id, claim_replies.claim, has_buried);
+          elsif room = 'none' then
+            perform private.put_off(due);
+            fate := 'put_off';
+          end if;
         end if;
       exception when others then
         reply := null;
@@ -325,6 +335,8 @@ begin
       end;
       if fate = 'settled' then
         look_again_in_ms := 0; -- the session's next reply is due by now
+      elsif fate = 'put_off' then
+        has_put_off := true;
       elsif reply is null and fate <> 'set_aside' then
         look_again_in_ms := coalesce(look_again_in_ms, 500);
       elsif reply is not null then
@@ -335,6 +347,9 @@ begin
     end loop;
     exit when picked < wanted;
   end loop;
+  if has_put_off and tried >= most_tried then
+    look_again_in_ms := 0; -- behind these may be others that are due
+  end if;
 
   return jsonb_build_object(
     'alive', true,

@@ -100,7 +100,8 @@ begin atomic
     and answered.last_minute > 0 and coalesce(queue.due_and_waiting_since < now() - interval '1 min', false)
   from
     (select count(*) as waiting, min(q.waiting_since) filter (where q.due_at <= now()) as due_and_waiting_since
-      from private.reply_queue q where q.worker_id is null) as queue,
+      -- What one user has above their plan waits for that user's own replies.
+      from private.reply_queue q where q.worker_id is null and q.over_plan_since is null) as queue,
     (select count(*) as last_minute from public.external_api_call_logs l
       where l.started_at > now() - interval '10 min' and l.finished_at > now() - interval '1 min'
         and l.outcome in ('ok', 'cancelled')) as answered;

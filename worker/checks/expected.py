@@ -116,7 +116,7 @@ RELATIONS = {
     "public.chat_service": Relation(_USERS_READ, view=True),
     "public.chat_session_summaries": Relation(_USERS_READ, view=True),
     "public.current_chat_messages": Relation(_ALL_READ, view=True),
-    "private.reply_queue": Relation(triggers=("send_wake_up", "send_wake_up_again")),
+    "private.reply_queue": Relation(triggers=("send_wake_up", "send_wake_up_again", "make_next_due")),
     "private.workers": Relation(),
     "private.draft_pieces": Relation(),
     "private.used_ids": Relation(),
