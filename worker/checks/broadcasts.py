@@ -79,11 +79,18 @@ def _row_changes(facts: dict[str, Any]) -> Iterator[Finding]:
         words = f"The publication {ROW_CHANGES} was altered: it has no {' and no '.join(missing)}."
         remedy = f"Run: alter publication {ROW_CHANGES} set (publish = 'insert, update, delete, truncate');"
         yield _problem(words, remedy)
-    for name, wanted in expected.RELATIONS.items():
-        found = facts["relations"].get(name)
-        if wanted.published and found is not None and not found["published"]:
-            words = f"{name} is not in the publication {ROW_CHANGES}: nobody hears of its rows."
-            yield _problem(words, f"Run: alter publication {ROW_CHANGES} add table {name};")
+    ours = {name: facts["relations"].get(name) for name, wanted in expected.RELATIONS.items() if wanted.published}
+    missing = [name for name, found in ours.items() if found is not None and not found["published"]]
+    if len(missing) == len(ours):
+        words = (
+            f"None of our tables is in the publication {ROW_CHANGES}: plain postgres_changes hear nothing of them."
+        )
+        remedy = f"Unless that is meant, run: alter publication {ROW_CHANGES} add table {', '.join(missing)};"
+        yield _problem(words, remedy, "warning")
+        return
+    for name in missing:
+        words = f"{name} is not in the publication {ROW_CHANGES}: nobody hears of its rows."
+        yield _problem(words, f"Run: alter publication {ROW_CHANGES} add table {name};")
 
 
 def _kept(facts: dict[str, Any]) -> Iterator[Finding]:

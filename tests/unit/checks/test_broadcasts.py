@@ -88,6 +88,11 @@ def _unpublished(facts: Facts) -> None:
     facts["relations"]["public.chat_messages"]["published"] = False
 
 
+def _switched_off(facts: Facts) -> None:
+    for relation in facts["relations"].values():
+        relation["published"] = False
+
+
 def _tomorrow(facts: Facts) -> None:
     facts["broadcasts"]["missing_partitions"] = ["2026-11-28"]
 
@@ -114,6 +119,7 @@ def _unerased(facts: Facts) -> None:
         (_no_inserts, "problem", "The publication supabase_realtime was altered: it has no insert."),
         (_no_updates, "problem", "The publication supabase_realtime was altered: it has no update."),
         (_unpublished, "problem", "public.chat_messages is not in the publication supabase_realtime"),
+        (_switched_off, "warning", "None of our tables is in the publication supabase_realtime"),
         (_tomorrow, "warning", "has no partition for 2026-11-28"),
         (_kept_for_ever, "warning", "still holds what was sent 12 days ago"),
         (_unerased, "warning", "still holds what was sent of chats that were deleted 30 minutes ago"),
