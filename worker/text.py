@@ -1,8 +1,16 @@
 """A model's text, made fit for Postgres, for UTF-8 and for JavaScript, piece by piece."""
 
-import unicodedata
+import re
 
-_NOTHING_TO_SEE = {"Cc", "Cf", "Zl", "Zp", "Zs"}
+# The same as in the table's CHECK: what Unicode calls white space, ignorable, a control or a format, and the Braille
+# blank. Written out, since Python knows neither of the first two, and each version of it has another Unicode.
+BLANKS = (
+    r"\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890-\u0891\u08e2"
+    r"\u115f-\u1160\u1680\u17b4-\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_VISIBLE = re.compile(rf"[^\0{BLANKS}]")
 _LEAST_SIGNS = 3
 """Letters and digits."""
 
@@ -53,8 +61,8 @@ class Unrepeated:
 
 
 def is_blank(text: str) -> bool:
-    """Whether there is nothing to see in it: spaces, line ends, NUL, characters that only format."""
-    return all(unicodedata.category(character) in _NOTHING_TO_SEE for character in text)
+    """Whether there is nothing to see in it: spaces, line ends, NUL, characters that only format or have no width."""
+    return _VISIBLE.search(text) is None
 
 
 def utf16_length(text: str) -> int:

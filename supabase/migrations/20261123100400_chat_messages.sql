@@ -27,7 +27,15 @@ create table public.chat_messages (
   constraint only_answers_have_a_version check ((role = 'assistant') = (version is not null)),
   constraint user_message_is_1_to_4000_characters
     check (role <> 'user' or char_length(content) between 1 and 4000),
-  constraint user_message_is_not_blank check (role <> 'user' or content ~ '[^[:space:]]'),
+  -- Something to see in it. These are Unicode's White_Space, Default_Ignorable_Code_Point, controls and formats, and
+  -- the Braille blank; worker/text.py has the same.
+  constraint user_message_is_not_blank check (
+    role <> 'user'
+    or content ~ '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890-\u0891\u08e2'
+      '\u115f-\u1160\u1680\u17b4-\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164'
+      '\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3'
+      '\U0001d173-\U0001d17a\U000e0000-\U000e0fff]'
+  ),
   constraint answer_is_not_empty check (role <> 'assistant' or content <> '')
 );
 

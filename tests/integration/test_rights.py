@@ -5,6 +5,8 @@ yes: done; none: allowed, and it finds nothing; no: refused with 42501 (401 for 
 a number: that HTTP status.
 """
 
+import re
+from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,6 +15,7 @@ import psycopg
 import pytest
 
 from tests.people import Chat, People
+from worker.text import BLANKS, is_blank
 
 ROLES = ("anon", "owner", "other", "service")
 PRIVATE = (
@@ -398,8 +401,9 @@ def test_open_chat_session_opens_once(people: People) -> None:
         ("", "user_message_is_1_to_4000_characters"),
         ("x" * 4001, "user_message_is_1_to_4000_characters"),
         (" \n\t ", "user_message_is_not_blank"),
+        ("\u200b\u00a0\u2060\u3164\ufeff\U000e0020", "user_message_is_not_blank"),
     ],
-    ids=["empty", "4001 characters", "blank"],
+    ids=["empty", "4001 characters", "blank", "without width"],
 )
 def test_questions_that_are_none(people: People, database: Any, content: str, check: str) -> None:
     chat = people.make_chat()
@@ -409,6 +413,21 @@ def test_questions_that_are_none(people: People, database: Any, content: str, ch
     assert (response.status_code, response.json()["code"]) == (400, "23514")
     assert check in response.json()["message"]
     assert messages_of(database, chat) == []
+
+
+def test_the_database_sees_as_blank_what_the_http_endpoints_do(people: People, database: Any) -> None:
+    """Each end of each range of such characters, and what stands beside it."""
+    codes = [int(found[2:], 16) for found in re.findall(r"\\[uU][0-9a-f]+", BLANKS)]
+    beside = {code + step for code in codes for step in (-1, 0, 1)} - {0}
+    chat, stored = people.make_chat(), {}
+    for code in beside:
+        with suppress(psycopg.errors.CheckViolation), database.transaction(force_rollback=True):
+            stored[code] = False
+            database.execute(
+                "insert into public.chat_messages (session_id, content) values (%s, %s)", [chat.session, chr(code)]
+            )
+            stored[code] = True
+    assert stored == {code: not is_blank(chr(code)) for code in beside}
 
 
 def test_4000_characters_are_a_question(people: People) -> None:

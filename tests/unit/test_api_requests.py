@@ -150,6 +150,7 @@ def test_a_statement_that_took_too_long_is_told_as_that(answered_with: Callable[
     [
         ("", "1 to 4,000 characters"),
         (" \n", "not only blanks"),
+        ("\u200b\u00a0\u2060\u3164\ufeff\U000e0020", "not only blanks"),
         ("x" * 4001, "1 to 4,000 characters"),
         ("a\x00b", "may not hold the character U+0000"),
         ("\ud83d", "may not hold half a character"),

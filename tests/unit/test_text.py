@@ -1,8 +1,15 @@
 """Every text that leaves the cleaner is fit for Postgres and UTF-8, wherever the stream was cut."""
 
+import re
+import sys
+import unicodedata
+from pathlib import Path
+
 import pytest
 
-from worker.text import Cleaner, utf16_length
+from worker.text import BLANKS, Cleaner, is_blank, utf16_length
+
+MIGRATION = Path(__file__).resolve().parents[2] / "supabase/migrations/20261123100400_chat_messages.sql"
 
 HIGH, LOW, LOST = "\ud83d", "\ude00", "\ufffd"
 GRIN = "\U0001f600"
@@ -69,3 +76,29 @@ def test_what_was_held_is_given_once():
 @pytest.mark.parametrize("text", ["", "abc", "é\u2028\uffff", GRIN, f"a{GRIN}b{GRIN}", "🧑‍🍳", "\U0010ffff"])
 def test_length_is_that_of_javascript(text):
     assert utf16_length(text) == len(text.encode("utf-16-le")) // 2
+
+
+@pytest.mark.parametrize(
+    "text", ["", " \n\0", "\u200b", "\u00a0", "\u2060\ufeff", "\u3164", "\u2800", "\U000e0041", "\ufe0f"]
+)
+def test_nothing_to_see(text):
+    assert is_blank(text)
+    assert not is_blank(f"{text}.")
+
+
+@pytest.mark.parametrize("text", ["a", "\u200b?", GRIN, "\u0301", "\ue000", "\ufffd", LOW, "\u200f\u05d0"])
+def test_something_to_see(text):
+    assert not is_blank(text)
+
+
+def test_no_space_control_or_format_is_anything_to_see():
+    kinds = ("Cc", "Cf", "Zl", "Zp", "Zs")
+    every = map(chr, range(sys.maxunicode + 1))
+    assert [char for char in every if unicodedata.category(char) in kinds and not is_blank(char)] == []
+
+
+def test_the_tables_check_has_the_same_characters():
+    check = re.search(
+        r"user_message_is_not_blank check \(.*?content ~ (.*?)\n  \),", MIGRATION.read_text(), re.DOTALL
+    )
+    assert "".join(re.findall(r"'(.*?)'", check[1])) == f"[^{BLANKS}]"

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from flask import Request
 
 from worker.keys import claims_of, is_secret
+from worker.text import is_blank
 from worker.web.api.problems import Problem, unauthorized
 
 LONGEST_MESSAGE = 4000  # characters
@@ -59,7 +60,7 @@ def message(request: Request) -> str:
         raise _invalid(
             "A message may not hold half a character (a surrogate, \\ud800 to \\udfff, without its other half)."
         )
-    if not text.strip() or len(text) > LONGEST_MESSAGE:
+    if is_blank(text) or len(text) > LONGEST_MESSAGE:
         raise _invalid("A message has 1 to 4,000 characters, and not only blanks.")
     return text
 

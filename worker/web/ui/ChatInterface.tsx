@@ -1320,7 +1320,8 @@ const SEND_AGAIN = [3_000, 10_000, 30_000]; // milliseconds between two tries, m
 const LONGEST = 4_000; // characters, as the database counts them
 const MOST_VERSIONS = 20; // of an answer: the database makes no more
 const NEARLY = 3_500;
-const VISIBLE = /[^\p{Z}\p{C}]/u; // anything that is more than blanks and marks without a shape
+// More than blanks and characters without a shape: what the table's CHECK takes.
+const VISIBLE = /[^\p{White_Space}\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}\u2800]/u;
 const AROUND = /^(?:[^\S\n]*\n)+|\s+$/g; // empty lines at the beginning, blanks at the end
 const AT_THE_END = 8; // pixels
 const FAR = 120; // pixels: from here on there is a way back

@@ -1,5 +1,6 @@
 // The field in which a question is written.
 
+import { readFileSync } from "node:fs";
 import { act, fireEvent, render, screen } from "@testing-library/react";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { ChatInterface } from "../../../../worker/web/ui/ChatInterface";
@@ -59,12 +60,33 @@ test.each([true, false])("the field has the focus from the beginning: %s", async
   expect(document.activeElement === field()).toBe(autoFocus);
 });
 
-test.each(["", "   ", "\n\n", "\u200b", "\0"])("nothing but space (%j) cannot be sent", async (text) => {
-  const { chat } = await drawn();
-  fireEvent.change(field(), { target: { value: text } });
-  expect(button("Send").disabled).toBe(true);
-  await type("{Enter}");
-  expect(chat.sendChatMessage).not.toHaveBeenCalled();
+test.each(["", "   ", "\n\n", "\u200b", "\0", "\u00a0\ufeff\u3164\u2800"])(
+  "nothing but space (%j) cannot be sent",
+  async (text) => {
+    const { chat } = await drawn();
+    fireEvent.change(field(), { target: { value: text } });
+    expect(button("Send").disabled).toBe(true);
+    await type("{Enter}");
+    expect(chat.sendChatMessage).not.toHaveBeenCalled();
+  },
+);
+
+test("what can be sent has something to see, as the table's CHECK wants it", async () => {
+  const migration = readFileSync("supabase/migrations/20261123100400_chat_messages.sql", "utf8");
+  const check = /constraint user_message_is_not_blank.*?\]'/s.exec(migration)?.[0] ?? "";
+  const ranges = [...check.matchAll(/\\u([0-9a-f]{4,8})(?:-\\u([0-9a-f]{4,8}))?/gi)];
+  expect(ranges.length).toBeGreaterThan(25);
+  await drawn();
+  const sends = (code: number) => {
+    fireEvent.change(field(), { target: { value: String.fromCodePoint(code) } });
+    return !button("Send").disabled;
+  };
+  for (const [, from, to = from] of ranges) {
+    const [first, last] = [Number.parseInt(from, 16), Number.parseInt(to, 16)];
+    expect([from, sends(first), sends(last)]).toEqual([from, false, false]);
+    // 0 is left out of what is sent, and before it there is nothing.
+    expect([from, first === 1 || sends(first - 1), sends(last + 1)]).toEqual([from, true, true]);
+  }
 });
 
 test("from 3,500 characters on they are counted, and over 4,000 cannot be sent", async () => {
