@@ -150,6 +150,77 @@ def test_a_request_that_trickles_in_is_not_waited_for(serve: Callable[..., Serve
         wait_for(has_ended, "the server to hang up", seconds=20)
 
 
+def test_the_head_of_a_request_has_less_time_than_its_body(
+    serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert clients.HEAD_SECONDS == 10
+    monkeypatch.setattr(clients, "HEAD_SECONDS", 0.3)
+    served = serve(cleanup_interval=0)
+    with served.connect() as with_body, served.connect() as with_half_a_head:
+        with_body.sendall(b"POST /ops HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n")
+        with_half_a_head.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ")
+        assert with_half_a_head.recv(1) == b""
+        with_body.sendall(b"token=abc")
+        assert with_body.recv(9) == b"HTTP/1.1 "
+
+
+def test_whoever_holds_many_connections_takes_none_of_others(serve: Callable[..., Served]) -> None:
+    served = serve(connection_limit=20)
+    with ExitStack() as held:
+        there = ("127.0.0.1", served.server.port)
+        # The oldest of all: it would be the first to go.
+        honest = held.enter_context(socket.create_connection(there, 20, source_address=("127.0.0.2", 0)))
+        honest.sendall(b"GET /healthz HTTP/1.1\r\nConnection: close\r\n")
+        for _ in range(60):
+            held.enter_context(served.connect()).sendall(b"GET / HTTP/1.1\r\n")
+        assert served.is_well()
+        honest.sendall(b"Host: 127.0.0.1\r\n\r\n")
+        assert read_all(honest).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+CHUNKED = "Transfer-Encoding: chunked"
+
+
+@pytest.mark.parametrize(
+    ("version", "headers"),
+    [
+        ("1.1", ["Content-Length: 5", CHUNKED]),
+        ("1.1", [CHUNKED, "Content-Length: 5"]),
+        ("1.1", [CHUNKED.upper(), "content-length:5"]),
+        ("1.1", ["Content-Length: 5", "Transfer-Encoding: \tchunked "]),
+        ("1.1", ["Content-Length: 5", "Transfer-Encoding:"]),
+        ("1.1", ["Content-Length: 5", "Expect: 100-continue", CHUNKED]),
+        ("1.1", ["Content-Length: 5", "Content-Length: 5"]),
+        ("1.1", ["Content-Length: 5, 5"]),
+        ("1.1", ["Content-Length: +5"]),
+        ("1.1", [CHUNKED, CHUNKED]),
+        ("1.1", ["Transfer-Encoding: chunked, chunked"]),
+        ("1.1", ["Transfer-Encoding:"]),
+        ("1.0", [CHUNKED]),
+        ("1.0", [CHUNKED, "Content-Length: 5", "Connection: keep-alive"]),
+    ],
+    ids=str,
+)
+def test_a_request_of_two_lengths_is_refused_and_nothing_behind_it_is_read(
+    serve: Callable[..., Served], version: str, headers: list[str]
+) -> None:
+    served = serve()
+    head = "\r\n".join([f"POST /ops HTTP/{version}", "Host: 127.0.0.1", *headers, "", ""]).encode()
+    smuggled = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    answer = served.send(head + b"0\r\n\r\n" + smuggled)
+    assert answer.partition(b" ")[2].startswith(b"400 "), answer
+    assert answer.count(b"HTTP/1.") == 1
+    assert b"Connection: close" in answer
+    assert served.is_well()
+
+
+@pytest.mark.parametrize("headers", [["Content-Length: 5"], [CHUNKED], ["Transfer-Encoding: Chunked"], []])
+def test_a_request_of_one_length_is_served(serve: Callable[..., Served], headers: list[str]) -> None:
+    body = {0: b"", 1: b"token" if headers == ["Content-Length: 5"] else b"5\r\ntoken\r\n0\r\n\r\n"}[len(headers)]
+    answer = serve().send(request("POST", "/healthz", *headers, body=body))
+    assert answer.startswith(b"HTTP/1.1 405 "), answer
+
+
 @pytest.mark.usefixtures("soon")
 def test_an_answer_that_nobody_reads_is_not_kept(serve: Callable[..., Served]) -> None:
     served = serve(cleanup_interval=0)

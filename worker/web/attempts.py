@@ -1,8 +1,9 @@
 """Wrong tokens, counted by address: after a few of them no token of that address is looked at for a while."""
 
-import ipaddress
 import threading
 import time
+
+from worker.web.addresses import network_of
 
 MOST_WRONG = 5
 PAUSE_SECONDS = 60.0
@@ -20,10 +21,10 @@ class Attempts:
 
     def are_paused(self, address: str) -> bool:
         with self._lock:
-            return self._count(_network(address)) >= MOST_WRONG
+            return self._count(network_of(address)) >= MOST_WRONG
 
     def count_wrong(self, address: str) -> None:
-        network = _network(address)
+        network = network_of(address)
         with self._lock:
             count = self._count(network) + 1
             self._wrong[network] = count, time.monotonic()
@@ -36,14 +37,3 @@ class Attempts:
             del self._wrong[network]
             return 0
         return count
-
-
-def _network(address: str) -> str:
-    """The address; of IPv6 the /64, which one machine has whole."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv4Address) or found.ipv4_mapped:
-        return str(found)
-    return str(ipaddress.ip_network((found, 64), strict=False))

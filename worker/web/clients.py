@@ -6,17 +6,22 @@ reading an answer (a thread waits for it, with no limit), or that opens connecti
 
 import contextlib
 import socket
+from collections import Counter
 from typing import Any
 
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 
+from worker.web.addresses import network_of
+from worker.web.framing import Request
+
 LARGEST_HEADER = 64 * 1024  # bytes of a request's line and headers
 LARGEST_BODY = 128 * 1024  # bytes; above what any endpoint takes, which refuses in its own words what is between
 CONNECTIONS = 500  # open at the same time; with what else is open, well below the usual 1,024 files of a process
 BESIDE_CONNECTIONS = 200  # of each of the worker's two ports, for the same reason
 MOST_AHEAD = 8  # requests that a connection may send before their answers
+HEAD_SECONDS = 10.0  # to send a request's line and headers
 REQUEST_SECONDS = 30.0  # to send a request
 ANSWER_SECONDS = 600.0  # to read an answer
 STALL_SECONDS = 30.0  # in which nothing of it was read
@@ -39,10 +44,13 @@ ADJUSTMENTS: dict[str, int] = {
 class Channel(HTTPChannel):  # type: ignore[misc]
     """One client's connection."""
 
+    parser_class = Request
+
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.asks_since = self.owed_since = self.creation_time
         """When it began to send the request that is not complete, and to be owed what it has not read."""
+        self.network = network_of(str(self.addr[0]))
 
     def received(self, data: bytes) -> Any:
         taken = super().received(data)
@@ -56,8 +64,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self.asks_since = now
         if not self.total_outbufs_len:
             self.owed_since = now
+        has_head = self.request is None or self.request.headers_finished
         return (
-            now - self.asks_since > REQUEST_SECONDS
+            now - self.asks_since > (REQUEST_SECONDS if has_head else HEAD_SECONDS)
             or now - self.owed_since > ANSWER_SECONDS
             or (bool(self.total_outbufs_len) and now - max(self.last_activity, self.owed_since) > STALL_SECONDS)
         )
@@ -70,7 +79,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
 
 class Listener(TcpWSGIServer):  # type: ignore[misc]
-    """Ends who is late, and, where there is no room left, the oldest of those that nothing is being done for."""
+    """Ends who is late, and, where there is no room left, the oldest of those that nothing is being done for, first
+    those of the address that has most of them. Behind a proxy all have one."""
 
     channel_class = Channel
 
@@ -99,6 +109,6 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
 
     def _make_room(self, count: int) -> None:
         waiting = [channel for channel in self.active_channels.values() if not channel.requests]
-        oldest = sorted(waiting, key=lambda channel: channel.creation_time)
-        for channel in oldest[:count]:
+        held = Counter(channel.network for channel in waiting)
+        for channel in sorted(waiting, key=lambda each: (-held[each.network], each.creation_time))[:count]:
             channel.hang_up()

@@ -1,0 +1,33 @@
+"""Where a request ends: one that says so in two ways is refused, and its connection closed (RFC 9112, 6.1 and 6.3).
+
+Waitress believes one of the two and goes on. A proxy that believes the other takes what follows for somebody else's
+request: that is how requests are smuggled.
+"""
+
+import re
+
+from waitress.parser import HTTPRequestParser, ParsingError
+
+_FRAMING = re.compile(
+    rb"^(content-length|transfer-encoding)[ \t]*:[ \t]*([^\r\n]*?)[ \t]*$", re.IGNORECASE | re.MULTILINE
+)
+
+
+class Request(HTTPRequestParser):  # type: ignore[misc]
+    def parse_header(self, header_plus: bytes) -> None:
+        if wrong := _what_is_wrong(header_plus.replace(b"\r\n", b"\n")):
+            raise ParsingError(wrong)
+        super().parse_header(header_plus)
+
+
+def _what_is_wrong(head: bytes) -> str | None:
+    found = [(name.lower(), value.lower()) for name, value in _FRAMING.findall(head)]
+    if len(found) > 1:
+        return "Content-Length and Transfer-Encoding may be sent once, and only one of them"
+    if found and found[0][0] == b"transfer-encoding":
+        if not head.partition(b"\n")[0].rstrip().endswith(b"HTTP/1.1"):
+            return "Transfer-Encoding is not of this version of HTTP"
+        # Other encodings are refused by waitress, as not implemented.
+        if not found[0][1] or found[0][1].count(b"chunked") > 1:
+            return "Transfer-Encoding is invalid"
+    return None
