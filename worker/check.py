@@ -12,6 +12,7 @@ from worker import config
 from worker.checks import (
     broadcasts,
     database,
+    env_file,
     installation,
     keys,
     models,
@@ -60,7 +61,7 @@ async def check(settings: CheckSettings) -> list[Finding]:
     """All that was found, in the order in which one thing needs the other."""
     asking_models = asyncio.create_task(models.ask(settings), name="models")
     try:
-        found = [*sanity.judge(settings), *proxies.judge(settings), *await _project(settings)]
+        found = [*sanity.judge(settings), *env_file.judge(), *proxies.judge(settings), *await _project(settings)]
         return [*found, *await asking_models]
     finally:
         asking_models.cancel()

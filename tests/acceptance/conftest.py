@@ -23,6 +23,7 @@ from worker.local.stack import ROOT, Stack
 
 PACE_MS = "20"
 FAULTS = {"REALTIME_FAULTS": "true"}
+ELSEWHERE = "supabase.test"  # a name that a proxy knows, and nobody else
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +36,12 @@ def house(tmp_path_factory: pytest.TempPathFactory, model_log: Path) -> Iterator
     directory = tmp_path_factory.mktemp("house")
     options = ("--pace-ms", PACE_MS, "--log", str(model_log), "--faults")
     with Stack(
-        directory, ports=Ports.free(), durable=False, model_arguments=options, realtime_environment=FAULTS
+        directory,
+        ports=Ports.free(),
+        durable=False,
+        model_arguments=options,
+        realtime_environment=FAULTS,
+        names=(ELSEWHERE,),
     ) as running:
         limits.take_off(running.environment["DATABASE_URL"])
         yield running

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.acceptance.conftest import ELSEWHERE
 from tests.acceptance.proxy import proxy
 from worker.local.stack import ROOT, Stack
 
-ELSEWHERE = "supabase.test"  # a name that the proxy knows, and nobody else
 NOWHERE = "http://127.0.0.1:9"
 
 

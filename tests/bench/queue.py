@@ -300,6 +300,7 @@ def database(workdir: Path) -> Iterator[Postgres]:
             Path(directory) / "postgres",
             POSTGRES_BINARIES,
             port=Ports.free().postgres,
+            secret="of-this-server",
             durable=False,
             log=Path(directory) / "postgres.log",
         )

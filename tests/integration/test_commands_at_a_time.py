@@ -209,7 +209,7 @@ def test_nothing_can_be_embedded_in_a_command_and_filtered(
         began = time.monotonic()
         client.post(f"/rpc/{command}", params={"select": select, "m.content": SLOW}, json=body(question))
         assert time.monotonic() - began < 2
-        with psycopg.connect(database.info.dsn, password="postgres", autocommit=True) as operator:
+        with psycopg.connect(database.info.dsn, password=database.info.password, autocommit=True) as operator:
             operator.execute("set lock_timeout = '100ms'")
             operator.execute("select from public.chat_sessions where id = %s for update", [chat.session])
 

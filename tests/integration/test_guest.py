@@ -150,6 +150,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
         directory / "postgres",
         POSTGRES_BINARIES,
         port=Ports.free().postgres,
+        secret="of-this-server",
         durable=False,
         log=directory / "postgres.log",
     )

@@ -250,7 +250,7 @@ def test_the_database_itself_refuses_to_replace_a_question_of_another_chat(
 ) -> None:
     """Whatever the trigger may overlook: with it off, the composite key is still there."""
     other, mine = people.ask(people.make_chat()), people.ask(chat)
-    with psycopg.connect(database.info.dsn, password="postgres") as operator:
+    with psycopg.connect(database.info.dsn, password=database.info.password) as operator:
         operator.execute("alter table public.chat_messages disable trigger order_message")
         with pytest.raises(psycopg.errors.ForeignKeyViolation, match="replaces_a_question_of_the_same_session"):
             operator.execute(

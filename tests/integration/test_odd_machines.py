@@ -31,6 +31,7 @@ def test_programs_that_only_their_owner_may_read_are_run(tmp_path: Path) -> None
         tmp_path / "data",
         private / "native" / POSTGRES_BINARIES.name,
         port=Ports.free().postgres,
+        secret="of-this-server",
         durable=False,
         log=tmp_path / "log",
     )

@@ -85,6 +85,22 @@ def test_config_holds_the_two_public_values_and_nothing_else(client):
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "[", "0"])
+def test_a_project_of_this_machine_is_told_to_no_page_of_another_site(host: str) -> None:
+    """Whoever points a name at 127.0.0.1 would read its key, and with the demo account, spend the model's."""
+    page = create_page_app("http://127.0.0.1:54321", KEY).test_client()
+    answer = page.get("/config.json", headers={"Host": host})
+    assert answer.status_code in (400, 403)
+    assert KEY not in answer.text
+    for own in ("127.0.0.1:8000", "localhost", "[::1]:8000"):
+        assert page.get("/config.json", headers={"Host": own}).status_code == 200
+
+
+def test_a_hosted_projects_page_has_whatever_name_its_operator_gives_it() -> None:
+    page = create_page_app("https://abc.supabase.co", KEY).test_client()
+    assert page.get("/config.json", headers={"Host": "chat.example.com"}).status_code == 200
+
+
 @pytest.mark.parametrize("key", ["sb_secret_abc", _legacy_key("service_role")])
 def test_a_secret_key_is_refused_and_not_repeated(key):
     with pytest.raises(ValueError, match="publishable key") as refusal:

@@ -5,6 +5,7 @@ import { getRequestListener } from "@hono/node-server";
 import { App } from "@supabase/lite";
 import { createProxyServer } from "http-proxy-3";
 import { ProjectConnection, unavailable } from "./connection.mjs";
+import { isAmbiguous, isForThisMachine, resolvedPath } from "./names.mjs";
 
 const { API_PORT, REALTIME_PORT, LITE_DATABASE_URL, SITE_URL } = process.env;
 const { SUPABASE_PUBLISHABLE_KEY, SUPABASE_SECRET_KEY, SUPABASE_JWT_SECRET } = process.env;
@@ -66,18 +67,20 @@ realtime.on("error", (_error, _request, responseOrSocket) => {
 });
 
 const server = createServer((request, response) => {
-  const path = request.url ?? "/";
+  if (!isForThisMachine(request)) return respond(response, 403, { message: "only by a name of this machine" });
   if (answeredPreflight(request, response)) return;
-  if (path.startsWith("/rest/v1/") || path.startsWith("/auth/v1/")) lite(request, response);
-  else if (path.startsWith("/realtime/v1/")) realtime.web(request, response);
+  const path = resolvedPath(request);
+  if (path?.startsWith("/realtime/v1/")) realtime.web(request, response);
   else if (path === "/health") answerHealth(response);
+  else if (/^\/(rest|auth)\/v1\//.test(path) && !isAmbiguous(path)) lite(request, response);
   // Nothing else of Lite is served: /_system tells its whole configuration to anybody.
   else respond(response, 404, { message: "no Route matched with those values" });
 });
 server.on("upgrade", (request, socket, head) => {
   // A socket without a listener for its errors ends the process at the first reset.
   socket.on("error", () => socket.destroy());
-  if (request.url?.startsWith("/realtime/v1/")) realtime.ws(request, socket, head);
+  const served = isForThisMachine(request) && resolvedPath(request)?.startsWith("/realtime/v1/");
+  if (served) realtime.ws(request, socket, head);
   else socket.destroy();
 });
 // Longer than any client keeps an idle connection: the side that closes first must not be the server,

@@ -104,9 +104,7 @@ def _require_account() -> None:
 def _tell_of_unheeded(choices: LocalSettings) -> None:
     for name in ("web_host", "health_host", "ops_host"):
         if not is_loopback(getattr(choices, name)):
-            log.warning(
-                "%s is not heeded: all of this listens on 127.0.0.1, since it trusts everybody.", name.upper()
-            )
+            log.warning("%s is not heeded: all of this listens on 127.0.0.1 alone.", name.upper())
 
 
 @contextmanager

@@ -15,6 +15,7 @@ class Keys:
     publishable: str = field(repr=False)
     secret: str = field(repr=False)
     jwt_secret: str = field(repr=False)
+    postgres: str = field(repr=False)
 
 
 def load_or_create(path: Path) -> Keys:
@@ -39,6 +40,7 @@ def _create(path: Path) -> Keys:
         publishable=f"sb_publishable_{secrets.token_urlsafe(24)}",
         secret=f"sb_secret_{secrets.token_urlsafe(24)}",
         jwt_secret=secrets.token_urlsafe(48),
+        postgres=secrets.token_urlsafe(32),
     )
     # Written aside and renamed: a file cut short by a crash would stop every later start.
     draft = path.with_suffix(".new")

@@ -16,7 +16,7 @@ def apply(database_url: str, workdir: Path) -> bool:
     try:
         if _applied(database_url) == _versions(workdir / "supabase" / "migrations"):
             return False
-        supabase_cli.run("db", "push", "--yes", f"--workdir={workdir}", f"--remote={database_url}")
+        supabase_cli.run("db", "push", "--yes", f"--workdir={workdir}", database_url=database_url)
     except (StartError, psycopg.Error) as error:
         raise StartError(f"The migrations could not be applied:\n{error}") from None
     return True

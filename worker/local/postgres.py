@@ -12,33 +12,41 @@ from pathlib import Path
 
 import psycopg
 
+from worker.local import passwords, secret_names
+from worker.local.passwords import SUPERUSER
 from worker.local.processes import Service, StartError, bound_to_parent
 
 log = logging.getLogger(__name__)
 
 SQL = Path(__file__).parent / "sql"
 BOOTSTRAP = ("roles.sql", "auth.sql", "realtime.sql")
-SUPERUSER = "supabase_admin"
 NOBODY = 65534
 LEFTOVER_SECONDS = 10.0
 
 
 class Postgres(Service):
-    """`durable=False` trades safety in a power cut for speed: for data that is thrown away."""
+    """`durable=False` trades safety in a power cut for speed: for data that is thrown away.
+
+    The passwords of its roles are made of `secret`.
+    """
 
     # Fast shutdown: open transactions are rolled back instead of waited for.
     stop_signal = signal.SIGINT
 
-    def __init__(self, directory: Path, binaries: Path, *, port: int, durable: bool, log: Path) -> None:
+    def __init__(self, directory: Path, binaries: Path, *, port: int, secret: str, durable: bool, log: Path) -> None:
         self._directory = directory
         self._binaries = binaries
         self._durable = durable
         self._port = port
-        super().__init__("Postgres", self._server_command(), log=log, ready=self._accepts_connections)
+        self._secret = secret
+        super().__init__(
+            "Postgres", self._server_command(), log=log, ready=self._accepts_connections, withheld=secret_names.ALL
+        )
 
     def url(self, role: str) -> str:
-        """A connection string for one role. Everybody on this machine is trusted: the password is a dummy."""
-        return f"postgresql://{role}:postgres@127.0.0.1:{self._port}/postgres"
+        """A connection string for one role, with its password."""
+        password = passwords.password_of(role, self._secret)
+        return f"postgresql://{role}:{password}@127.0.0.1:{self._port}/postgres"
 
     def launch(self) -> None:
         if self.running:
@@ -46,6 +54,7 @@ class Postgres(Service):
         if not self._directory.exists():
             self._create_cluster()
         self._clear_leftover()
+        passwords.guard(self._directory, self._secret, self._alone)
         super().launch()
 
     def wait_ready(self, seconds: float = 60.0) -> None:
@@ -73,7 +82,7 @@ class Postgres(Service):
             str(self._binaries / "initdb"),
             f"--pgdata={fresh}",
             f"--username={SUPERUSER}",
-            "--auth=trust",
+            "--auth=reject",  # until the superuser has its password
             "--encoding=UTF8",
             "--locale-provider=builtin",
             "--builtin-locale=C.UTF-8",
@@ -105,6 +114,14 @@ class Postgres(Service):
                 time.sleep(0.05)
 
     def _server_command(self) -> list[str]:
+        return [str(self._binaries / "postgres"), "-D", str(self._directory), *self._options()]
+
+    def _alone(self, options: list[str]) -> list[str]:
+        """The command line of Postgres without a server, which reads statements from its standard input."""
+        command = [str(self._binaries / "postgres"), "--single", "-D", str(self._directory), *self._options()]
+        return bound_to_parent([*command, *options], "KILL", *_privileges(self._directory))
+
+    def _options(self) -> list[str]:
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(self._port),
@@ -122,8 +139,7 @@ class Postgres(Service):
             "log_min_error_statement": "panic",
             "log_error_verbosity": "terse",
         }
-        options = [f"--{name}={value}" for name, value in settings.items()]
-        return [str(self._binaries / "postgres"), "-D", str(self._directory), *options]
+        return [f"--{name}={value}" for name, value in settings.items()]
 
     def _bound_command(self) -> list[str]:
         return bound_to_parent(self._command, "INT", *_privileges(self._directory))
@@ -147,7 +163,9 @@ class Postgres(Service):
             if installed is None or not installed.startswith("bootstrap "):
                 connection.execute(script.encode())
                 connection.execute(f"comment on database postgres is 'bootstrap {version}'".encode())
-            elif installed != f"bootstrap {version}":
+                installed = f"bootstrap {version}"
+            passwords.give(connection, self._secret)
+            if installed != f"bootstrap {version}":
                 log.warning(
                     "%s was set up by another version of this program: if something fails, remove it.",
                     self._directory,

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 # Linux sends this to a child when its parent dies, however it dies. Not SIGTERM: the worker would
@@ -40,7 +40,10 @@ def refused(error: OSError) -> str:
 
 
 class Service:
-    """A process that is ready when `ready` says so, and that writes to its own log file."""
+    """A process that is ready when `ready` says so, and that writes to its own log file.
+
+    It has our environment less the variables of `withheld`, and `environment` over it.
+    """
 
     stop_signal = signal.SIGTERM
 
@@ -52,6 +55,7 @@ class Service:
         log: Path,
         ready: Callable[[], bool],
         environment: Mapping[str, str] | None = None,
+        withheld: Collection[str] = (),
         working_directory: Path | None = None,
     ) -> None:
         self.name = name
@@ -60,6 +64,7 @@ class Service:
         self._logged_before = 0  # bytes, of earlier starts
         self._ready = ready
         self._environment = dict(environment or {})
+        self._withheld = frozenset(withheld)
         self._working_directory = working_directory
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -89,11 +94,12 @@ class Service:
         """Start it without waiting, so that several can start side by side."""
         if self.running:
             return
-        with self._log.open("ab") as log:
+        inherited = {name: value for name, value in os.environ.items() if name not in self._withheld}
+        with os.fdopen(os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as log:
             self._logged_before = log.tell()
             self._process = subprocess.Popen(
                 self._bound_command(),
-                env={**os.environ, **self._environment},
+                env={**inherited, **self._environment},
                 cwd=self._working_directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

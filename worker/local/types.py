@@ -11,7 +11,7 @@ from worker.local.stack import Stack
 
 def generate(database_url: str) -> str:
     """TypeScript for the schema public, by the Supabase CLI."""
-    return supabase_cli.run("gen", "types", "--lang", "typescript", "--schema", "public", f"--remote={database_url}")
+    return supabase_cli.run("gen", "types", "--lang", "typescript", "--schema", "public", database_url=database_url)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ def create_page_app(
     stopping = stopping or threading.Event()
     app.register_blueprint(create_api(supabase_url, publishable_key, threads, wait_seconds, stopping))
     policy = _content_security_policy(origin)
+    is_local = is_loopback(urlsplit(supabase_url).hostname or "")
 
     @app.get("/")
     def page() -> ResponseReturnValue:
@@ -77,6 +78,8 @@ def create_page_app(
 
     @app.get("/config.json")
     def config() -> ResponseReturnValue:
+        if is_local and not _is_asked_by_own_name():
+            return Response("Only by a name of this machine: 127.0.0.1 or localhost.\n", 403, mimetype="text/plain")
         response = jsonify(supabaseUrl=supabase_url.rstrip("/"), publishableKey=publishable_key)
         response.headers["Cache-Control"] = "no-store"
         return response
@@ -109,6 +112,14 @@ def tell_of_address(supabase_url: str, host: str) -> None:
         log.warning(
             "Others get the page, but SUPABASE_URL is this machine's alone.", action="project_is_local", host=host
         )
+
+
+def _is_asked_by_own_name() -> bool:
+    """Another site can point a name of its own at 127.0.0.1, and then read what a browser here may read."""
+    try:
+        return is_loopback(urlsplit(f"//{request.host}").hostname or "")
+    except ValueError:
+        return False
 
 
 def _origin(supabase_url: str) -> str:

@@ -12,7 +12,7 @@ from worker.local.hosted.manners import Cut, Manners
 from worker.local.hosted.messages import OF_THE_CONNECTION, Answer, Request
 
 UPSTREAM_SECONDS = 20.0
-NOT_HANDED_ON = {*OF_THE_CONNECTION, "host", "accept-encoding"}
+NOT_HANDED_ON = {*OF_THE_CONNECTION, "accept-encoding"}
 PROTOCOLS = ["h2", "http/1.1"]
 
 

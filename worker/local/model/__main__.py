@@ -6,6 +6,8 @@ from pathlib import Path
 import click
 import uvicorn
 
+from worker.local import own_name
+
 from .call_log import CallLog
 from .connection import OpenProtocol
 from .fault_queue import FaultQueue
@@ -25,7 +27,7 @@ def main(port: int, pace_ms: int, log_file: Path | None, faults: bool) -> None:
     logging.basicConfig(level=logging.INFO)
     app = create_app(pace=pace_ms / 1000, log=CallLog(log_file), faults=FaultQueue() if faults else None)
     uvicorn.run(
-        app,
+        own_name.required(app),
         host="127.0.0.1",
         port=port,
         http=OpenProtocol if faults else "auto",

@@ -6,6 +6,7 @@ import signal
 import click
 import uvicorn
 
+from worker.local import own_name
 from worker.local.realtime import settings
 from worker.local.realtime.server import create_app
 
@@ -27,7 +28,7 @@ def main(port: int) -> None:
         raise click.ClickException(str(error)) from error
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(chosen),
+            own_name.required(create_app(chosen)),
             host="127.0.0.1",
             port=port,
             log_config=None,
