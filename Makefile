@@ -43,6 +43,13 @@ lock: install ## write requirements.lock and requirements-dev.lock anew, with ha
 	@$(COMPILE) requirements.txt --output-file requirements.lock
 	@$(COMPILE) requirements-dev.txt --constraints requirements.lock --output-file requirements-dev.lock
 
+# cyclonedx-bom brings thirty packages along, so it is in no lock: its own, as they were on that day, in uv's cache.
+CYCLONEDX := $(BIN)/uv tool run --quiet --no-build --exclude-newer 2026-11-20 --from cyclonedx-bom==7.5.0 cyclonedx-py
+sbom: install ## write what a server and the pages are made of as CycloneDX, into .local/sbom
+	@mkdir -p .local/sbom
+	@$(CYCLONEDX) requirements requirements.lock --output-reproducible --output-file .local/sbom/python.cdx.json
+	@$(BIN)/npm sbom --sbom-format cyclonedx --sbom-type application --package-lock-only > .local/sbom/npm.cdx.json
+
 format: install ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -112,4 +119,5 @@ browser: ## find a browser for the tests; where there is none, install Debian's 
 clean: ## remove what was installed and the local data
 	rm -rf .venv node_modules worker/web/dist worker/web/dist-ops .local .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help run test soak chaos attack bench-queue check lock format build built ops-token types install installed browser clean
+.PHONY: help run test soak chaos attack bench-queue check lock sbom format build built ops-token types install installed \
+	browser clean

