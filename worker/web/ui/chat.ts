@@ -1303,16 +1303,16 @@ const LITTLE = 0.1; // of a limit, the same
 
 function quotaWords({ name, most, resetsAt }: Limit): string | null {
   if (most === null || !QUOTAS.has(name)) return null;
-  return `Your plan allows ${most.toLocaleString("en")} ${QUOTAS.get(name)}.${againAt(resetsAt, " You can ask again")}`;
+  return `Your plan allows ${most.toLocaleString("en")} ${QUOTAS.get(name)}.${againAt(resetsAt)}`;
 }
 
 function pauseWords(until: string | null): string {
   if (until === null) return "The chat is paused at the moment, and takes no new questions.";
-  return `The chat takes no new questions at the moment.${againAt(until, " It goes on")}`;
+  return `The chat takes no new questions at the moment.${againAt(until)}`;
 }
 
-function againAt(timestamp: string | null, words: string): string {
-  return timestamp === null ? "" : `${words} ${timeAhead(timestamp)}.`;
+function againAt(timestamp: string | null): string {
+  return timestamp === null ? "" : ` You can ask again ${timeAhead(timestamp)}.`;
 }
 
 /** A line for the reader where new questions are refused, or few of them are left; and until when it is true, where
