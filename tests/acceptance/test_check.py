@@ -99,7 +99,7 @@ def test_a_good_installation_passes(run: Callable[..., subprocess.CompletedProce
     assert {line.split()[0] for line in lines} == {"ok"}
     assert {line.split()[1] for line in lines} == {
         *("settings", "keys", "project", "clocks", "database", "rights", "channels", "accounts", "workers"),
-        *("realtime", "model", "price"),
+        *("realtime", "model", "price", "spend"),
     }
     for words in (
         f"A Supabase project answers at {whole_house.environment['SUPABASE_URL']}.",
