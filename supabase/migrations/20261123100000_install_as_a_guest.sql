@@ -54,9 +54,9 @@ begin
         'refuse_questions', 'refuse_quota', 'refuse_used_id', 'regenerate_reply', 'register_worker',
         'release_replies', 'replace_question', 'reply_context', 'retry_number', 'retry_reply', 'rights_on_relation',
         'rights_on_schemas', 'role_name', 'roles_of_users', 'room_for_reply', 'save_drafts', 'send_wake_up',
-        'set_aside', 'settle_cancelled', 'settle_stopped', 'settle_what_raises', 'spans_since', 'spent_by',
-        'stop_reply', 'take_reply', 'time_zone_of', 'tokens_debited', 'try_broadcast', 'try_to_free', 'usable_part',
-        'use_up_id', 'was_settled'))
+        'set_aside', 'settle_cancelled', 'settle_stopped', 'settle_what_raises', 'spent_by', 'stop_reply',
+        'take_reply', 'time_zone_of', 'tokens_debited', 'try_broadcast', 'try_to_free', 'usable_part', 'use_up_id',
+        'was_settled'))
   ) as found;
 
   if taken is not null then
