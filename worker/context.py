@@ -25,6 +25,8 @@ DEEPEST = 16
 _TEMPLATE = (Path(__file__).parent / "prompts" / "chat.txt").read_text()
 PROMPT_VERSION = "chat-" + hashlib.sha256(_TEMPLATE.encode()).hexdigest()[:8]
 
+_DEAREST_FENCE = "0" * 16
+"""As estimated: digits cost more than letters."""
 _ROLES = {"user": "user", "assistant": "model"}
 
 
@@ -42,13 +44,10 @@ def build_chat_prompt(reply: Reply, within: Budget) -> Prompt:
 
     The instruction depends on post and analysis alone. The question has what it leaves, and then the newest turns.
     """
-    fence = _fence(reply)
-    room = within.tokens - tokens.estimate(_instruction(fence, "", ""))
-    instruction = _instruction(
-        fence,
-        parts.fit_groups([_parts_of_post(post) for post in reply.posts], int(room * POSTS_SHARE)),
-        parts.fit_groups([_parts_of_analysis(analysis) for analysis in reply.analyses], int(room * ANALYSES_SHARE)),
-    )
+    room = within.tokens - tokens.estimate(_instruction(_DEAREST_FENCE, "", ""))
+    posts = parts.fit_groups([_parts_of_post(post) for post in reply.posts], int(room * POSTS_SHARE))
+    analyses = parts.fit_groups([_parts_of_analysis(each) for each in reply.analyses], int(room * ANALYSES_SHARE))
+    instruction = _instruction(_fence(reply.session_id, posts, analyses), posts, analyses)
     estimated = tokens.estimate(instruction)
     question = _question(reply.question, within.tokens - estimated)
     estimated += tokens.estimate(question)
@@ -208,9 +207,10 @@ _ANALYSIS: dict[str, tuple[str, Callable[[Any], str]]] = {
 }
 
 
-def _fence(reply: Reply) -> str:
-    """Part of the tags around the data, so that no text in it can close them: who writes a post knows no chat's id.
+def _fence(session_id: str, posts: str, analyses: str) -> str:
+    """Part of the tags around the data, and made of the data: no text can hold its own, whatever its author knows.
 
     It is the same for all questions of a chat, for the sake of the provider's cache.
     """
-    return hashlib.sha256(reply.session_id.encode()).hexdigest()[:16]
+    made_of = "\0".join((session_id, posts, analyses)).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(made_of).hexdigest()[: len(_DEAREST_FENCE)]
