@@ -48,6 +48,7 @@ async def worker_here(house: Stack) -> AsyncIterator[None]:
         gemini_api_key="offline",
         gemini_base_url=house.environment["GEMINI_BASE_URL"],
         health_port=port,
+        ops_port=0,
     )
     task = asyncio.create_task(service.run(settings, when_stopping=lambda seconds: None), name="the worker")
 
