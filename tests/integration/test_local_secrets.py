@@ -21,14 +21,16 @@ OF_WHOEVER_STARTS_IT = {
     "PGPASSWORD": "a-password-from-the-shell",
     "OPS_TOKEN": "an-ops-token-from-the-shell",
     "OTEL_EXPORTER_OTLP_HEADERS": "authorization=from-the-shell",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "authorization=another-from-the-shell",
 }
+OF_TRACES = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
 GIVEN = {
     "postgres": set(),
     "realtime": {"SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY", "SUPABASE_JWT_SECRET", "realtime_login"},
     "api": {"SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY", "SUPABASE_JWT_SECRET", "lite_login"},
     "manners": set(),
     "model": set(),
-    "worker": {"SUPABASE_SECRET_KEY", "GEMINI_API_KEY", "OPS_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"},
+    "worker": {"SUPABASE_SECRET_KEY", "GEMINI_API_KEY", "OPS_TOKEN", *OF_TRACES},
     "web": {"SUPABASE_PUBLISHABLE_KEY"},
 }
 

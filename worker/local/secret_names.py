@@ -8,7 +8,15 @@ OF_SERVICE: dict[str, frozenset[str]] = {
     "api": frozenset({"SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY", "SUPABASE_JWT_SECRET", "LITE_DATABASE_URL"}),
     "manners": frozenset(),
     "model": frozenset(),
-    "worker": frozenset({"SUPABASE_SECRET_KEY", "GEMINI_API_KEY", "OPS_TOKEN", "OTEL_EXPORTER_OTLP_HEADERS"}),
+    "worker": frozenset(
+        {
+            "SUPABASE_SECRET_KEY",
+            "GEMINI_API_KEY",
+            "OPS_TOKEN",
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+        }
+    ),
     "web": frozenset({"SUPABASE_PUBLISHABLE_KEY"}),
 }
 """The publishable key is none to a browser: it is here so that each process has what it reads and no more."""
