@@ -19,6 +19,7 @@ from worker.local.stack import Stack
 
 Database = psycopg.Connection[dict[str, Any]]
 SENDERS = 100
+CAPS = [(f"spend_cap_usd_per_{span}", "0", f"spend_cap_{span}") for span in ("day", "month")]
 
 
 @pytest.fixture
@@ -237,6 +238,22 @@ def test_a_chat_is_exported(
         refused = stranger.get(f"/sessions/{chat.session}/export", params={"format": format})
         assert is_problem(refused, 404, "not_found")
     assert is_problem(api.get(f"/sessions/{chat.session}/export", params={"format": "doc"}), 400, "format_invalid")
+
+
+@pytest.mark.parametrize(("column", "value", "reason"), [("paused", "true", "paused"), *CAPS])
+def test_a_project_that_takes_no_questions_says_why_and_until_when(
+    api: httpx.Client, chat: Chat, database: Database, column: str, value: str, reason: str
+) -> None:
+    database.execute(f"update public.chat_settings set {column} = {value}")
+    try:
+        refused = api.post(path(chat), json={"message": "How many likes did it get?"})
+    finally:
+        database.execute(f"update public.chat_settings set {column} = default")
+    assert is_problem(refused, 429, "project_paused")
+    assert refused.json()["reason"] == reason
+    assert (refused.json()["resets_at"] is None) == (reason == "paused")
+    assert 1 <= int(refused.headers["retry-after"]) <= 31 * 86_400
+    assert count(database, chat) == 0
 
 
 def test_an_archived_chat_takes_no_question(api: httpx.Client, chat: Chat, database: Database) -> None:
