@@ -1323,7 +1323,7 @@ export function nearlyOver({ paused, limits }: Allowance): { sentence: string; u
     const { name, most, left } = limit;
     if (!QUOTAS.has(name) || most === null || left === null) return [];
     const isFew = left <= most * LITTLE || (left <= FEW && name !== "tokens_per_day");
-    return isFew ? [{ ...limit, most, left, share: left / most }] : [];
+    return isFew ? [{ ...limit, most, left, share: most > 0 ? left / most : 0 }] : [];
   });
   // The one of which the least is left, and of those the one that lasts longest.
   few.sort((one, other) => one.share - other.share || Date.parse(other.resetsAt!) - Date.parse(one.resetsAt!));

@@ -161,6 +161,11 @@ test.each<[string, Partial<Allowance>, string | null]>([
     { limits: [left("questions_per_hour", 60, 0, at(10, 27, 15)), left("questions_per_day", 300, 0, at(10, 28))] },
     `Your plan allows 300 questions a day. You can ask again tomorrow at ${time(0, 0)}.`,
   ],
+  [
+    "nothing at all",
+    { limits: [left("questions_per_hour", 60, 2), left("questions_per_day", 0, 0)] },
+    `Your plan allows 0 questions a day. You can ask again tomorrow at ${time(0, 0)}.`,
+  ],
   ["a pause before everything", { paused: { until: null }, limits: [left("questions_per_hour", 60, 2)] }, PAUSE],
 ])("%s", (_, allowance, sentence) => {
   vi.useFakeTimers({ now: NOW });
