@@ -107,9 +107,10 @@ class Admission:
         free = sum(model.free() for model in self._models.values())
         return int(min(most, 1 if self._key.is_half_open else most, free))
 
-    def opens_in(self) -> float:
-        """Seconds until some model may be asked; 0.0: now."""
-        return min((model.opens_in() for model in self._models.values()), default=0.0)
+    def opens_in(self, models: Iterable[str] | None = None) -> float:
+        """Seconds until one of them, or of all, may be asked; 0: now."""
+        asked = self._models if models is None else models
+        return min((self._models[model].opens_in() for model in asked), default=0.0)
 
     def can_serve(self, models: Iterable[str]) -> bool:
         """One of these may be asked now."""

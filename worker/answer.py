@@ -67,7 +67,7 @@ class Answerer:
     async def _until_settled(self, claim: Claim, lease: Lease) -> str:
         """Answers completed, cancelled, failed, postponed, given_back, refused or claim_lost."""
         deadline = time.monotonic() + self._deadline_seconds
-        route = Route(self._admission)
+        route = Route(self._admission, claim.reply.models)
         calls_made = 0
         while True:
             call = claim.call = Call(context.PROMPT_VERSION)

@@ -33,6 +33,8 @@ class Reply:
     analyses: list[dict[str, Any]] = field(repr=False)
     waiting_ms: int = 0
     """How long it has waited since it became its chat's next."""
+    models: list[str] | None = None
+    """Those that may answer it, by the user's plan; None: all."""
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> "Reply":
@@ -53,6 +55,7 @@ class Reply:
             posts=context["posts"],
             analyses=context["analyses"],
             waiting_ms=row["waiting_ms"],
+            models=row.get("models"),
         )
 
 

@@ -84,8 +84,12 @@ class SpendCap:
         self._spend = spend
         _show(spend, paused=float(spend.refuses == OF_A_PAUSE))
         if spend.refuses != before:
-            words = "New questions are refused." if spend.refuses else "New questions are taken again."
-            log.warning(words, action="project_refuses", reason=spend.refuses, resets_at=spend.resets_at)
+            log.warning(
+                "New questions are refused." if spend.refuses else "New questions are taken again.",
+                action="project_refuses",
+                reason=spend.refuses,
+                resets_at=spend.resets_at,
+            )
 
     def notices(self) -> dict[str, str]:
         """By name; nothing while questions are taken, as far as is known. For any thread."""

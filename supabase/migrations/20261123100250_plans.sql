@@ -21,6 +21,7 @@ create table public.plans (
     and tokens_per_day >= 0),
   constraint somebody_who_asks_is_answered check (replies_at_once > 0),
   constraint versions_are_1_to_20 check (versions_per_answer between 1 and 20),
+  constraint a_plan_has_a_model check (models <> '{}'),
   constraint longest_message_is_1_to_4000_characters check (longest_message between 1 and 4000)
 );
 
@@ -40,7 +41,8 @@ comment on column public.plans.waiting_at_once is 'Unfinished replies. 100 for e
 comment on column public.plans.replies_at_once is 'Replies that are being answered at the same time; what is above that waits.';
 comment on column public.plans.versions_per_answer is 'Versions of one answer: 20 is the most in any plan.';
 comment on column public.plans.longest_message is 'Characters of a question: 4,000 is the most in any plan.';
-comment on column public.plans.models is 'Not used yet.';
+comment on column public.plans.models is
+  'Those of the workers'' GEMINI_MODELS that may answer, in the workers'' order. Where a worker has none of them, a question waits until it is too old.';
 
 insert into public.plans (
   name, questions_per_minute, questions_per_hour, questions_per_day, calls_per_day, tokens_per_day, active_chats,

@@ -191,6 +191,7 @@ begin
     'version', reply.version,
     'calls_left', private.max_calls() - due.calls,
     'waiting_ms', round(extract(epoch from now() - due.waiting_since) * 1000)::bigint,
+    'models', (private.plan_of(reply.user_id)).models,
     'context', private.reply_context(due.message_id));
 end
 $$;

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from tests import limits
@@ -140,3 +141,20 @@ def test_what_a_user_has_above_their_plan_closes_the_house_to_nobody(
     assert (
         database.execute("select refuses_questions from private.reconciler").fetchone()["refuses_questions"] is False
     )
+
+
+def test_the_claim_names_the_models_of_the_plan(people: People, database: Any, make_holder: MakeHolder) -> None:
+    worker = make_holder()
+    chat = people.make_chat()
+    people.ask(chat)
+    (claimed,) = worker.claim()
+    assert claimed["models"] is None
+    assert worker.complete(claimed)
+
+    plan = limits.put_on(database, chat.user)
+    database.execute("update public.plans set models = '{gemini-small}' where name = %s", [plan])
+    people.ask(chat)
+    (claimed,) = worker.claim()
+    assert claimed["models"] == ["gemini-small"]
+    with pytest.raises(psycopg.errors.CheckViolation):
+        database.execute("update public.plans set models = '{}' where name = %s", [plan])

@@ -9,7 +9,7 @@ from tests.unit.test_limits import Clock
 from worker.admission import Admission
 from worker.errors import ModelError, ModelUnavailable, NoModel, RateLimited, TimedOut
 from worker.retry import Again
-from worker.route import Route
+from worker.route import NO_MODEL_OF_PLAN_SECONDS, Route
 
 KINDS = ModelError.__subclasses__()
 OF_THE_QUESTION = [kind for kind in KINDS if kind.is_of_the_question]
@@ -92,3 +92,26 @@ def test_where_no_model_may_be_asked_it_is_told_for_how_long_and_no_call_is_coun
 
     assert 20 <= caught.value.seconds <= 26
     assert not isinstance(caught.value, ModelError)
+
+
+def test_a_plan_s_models_are_asked_and_no_others(admission):
+    route = Route(admission, ["second", "elsewhere"])
+
+    assert asked(admission, route, TimedOut) == ("second", Again.LATER)
+    assert route.choose() == "second"
+
+
+def test_where_a_plan_s_models_are_closed_it_waits_for_them_and_not_for_others(admission):
+    route = Route(admission, ["second"])
+    assert asked(admission, route, RateLimited, retry_after=7.0) == ("second", Again.LATER)
+
+    with pytest.raises(NoModel) as caught:
+        route.choose()
+    assert 5 < caught.value.seconds < 15
+    assert Route(admission).choose() == "first"
+
+
+def test_where_a_plan_names_no_model_that_there_is_the_question_waits(admission):
+    with pytest.raises(NoModel) as caught:
+        Route(admission, ["elsewhere"]).choose()
+    assert caught.value.seconds == NO_MODEL_OF_PLAN_SECONDS
