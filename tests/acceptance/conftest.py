@@ -24,6 +24,7 @@ from worker.local.stack import ROOT, Stack
 PACE_MS = "20"
 FAULTS = {"REALTIME_FAULTS": "true"}
 ELSEWHERE = "supabase.test"  # a name that a proxy knows, and nobody else
+UNLIKE_LOCAL = "0.0.0.0"
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +42,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, model_log: Path) -> Iterator
         durable=False,
         model_arguments=options,
         realtime_environment=FAULTS,
-        names=(ELSEWHERE,),
+        names=(ELSEWHERE, UNLIKE_LOCAL),
     ) as running:
         limits.take_off(running.environment["DATABASE_URL"])
         yield running

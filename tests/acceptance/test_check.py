@@ -15,7 +15,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.acceptance.conftest import FAULTS
+from tests.acceptance.conftest import FAULTS, UNLIKE_LOCAL
 from tests.acceptance.faulty_model import FaultyModel
 from tests.acceptance.gateway import gateway
 from worker.local.postgres import SUPERUSER
@@ -285,7 +285,7 @@ def test_the_demo_account_on_a_project_that_is_not_local(check: Check, database:
         at_home, findings = check()
         assert (at_home, told(findings, "problem", "warning")) == (0, [])
         # The same project, under a name that is not one of this machine's.
-        with gateway(whole_house.ports.api, host="127.1") as elsewhere:
+        with gateway(whole_house.ports.api, host=UNLIKE_LOCAL) as elsewhere:
             status, findings = check(SUPABASE_URL=elsewhere)
 
     assert status == 1
@@ -432,7 +432,7 @@ def test_a_cold_project_that_stays_deaf_is_one(check: Check, cold_project: Stack
 
 
 def test_public_channels_on_a_project_that_is_not_local(check: Check, whole_house: Stack) -> None:
-    with gateway(whole_house.ports.api, host="127.1") as elsewhere:
+    with gateway(whole_house.ports.api, host=UNLIKE_LOCAL) as elsewhere:
         _, findings = check(SUPABASE_URL=elsewhere)
 
     [warning] = told(findings, "warning")

@@ -35,7 +35,8 @@ RELATIONS = {
         _THE_HOST_WRITES, {"Owners read the analyses of their posts": "permissive select to authenticated"}
     ),
     "public.plans": Relation(
-        _ALL_READ, {"Everybody signed in reads the plans": "permissive select to authenticated"}
+        _ALL_READ,
+        {"Everybody signed in reads the plans": "permissive select to authenticated, whatever the row"},
     ),
     "public.chat_settings": Relation({"service_role": {"select"}}),
     "public.user_plans": Relation(
