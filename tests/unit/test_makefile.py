@@ -26,8 +26,9 @@ cat gate
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("Makefile", "requirements-dev.lock", "package-lock.json"):
-        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "tests").mkdir()
+    for name in ("Makefile", "tests/requirements.lock", "package-lock.json"):
+        shutil.copy(ROOT / name, tmp_path / name)
     for name in ("ui", "ops"):
         (tmp_path / "worker/web" / name).mkdir(parents=True)
     (tmp_path / "python").write_text(PYTHON)
