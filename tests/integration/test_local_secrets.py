@@ -19,7 +19,7 @@ OF_WHOEVER_STARTS_IT = {
     "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_from_the_shell",
     "DATABASE_URL": "postgresql://from:the-shell@db.test/postgres",
     "PGPASSWORD": "a-password-from-the-shell",
-    "OPS_TOKEN": "an-ops-token-from-the-shell",
+    "OPS_TOKEN": "an-ops-token-from-the-shell-0123456789-abcdefghijk",
     "OTEL_EXPORTER_OTLP_HEADERS": "authorization=from-the-shell",
     "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "authorization=another-from-the-shell",
 }
