@@ -74,7 +74,8 @@ class WorkerSettings(BaseSettings):
         15.0, gt=0, validate_default=True, description="Longest wait for the first word of the model, in seconds."
     )
     model_idle_seconds: float = Field(20.0, gt=0, description="Longest silence of the model, in seconds.")
-    worker_concurrency: int = Field(50, gt=0, description="Replies answered at the same time.")
+    # More than one process can stream anyway. It keeps a beat, which names all that is held, at 2 ms of database.
+    worker_concurrency: int = Field(50, gt=0, le=500, description="Replies answered at the same time, 500 at most.")
     lease_seconds: float = Field(15.0, ge=3, description="How long a claim holds unless renewed, in seconds.")
     sweep_seconds: float = Field(15.0, gt=0, description="Longest wait between two claims, in seconds.")
     degraded_sweep_seconds: float = Field(

@@ -78,6 +78,8 @@ ITS_EVENTS = f"""do $$ begin for n in 1..{EACH} loop
     perform realtime.send('{{"record": {{}}}}', 'reply', 'chat:bench', true); end loop; end $$"""
 ITS_CONTEXTS = f"""select private.reply_context(q.message_id)
     from (select message_id from private.reply_queue limit {EACH}) as q"""
+ITS_CHOICE = f"""select q.* from private.reply_queue q where q.worker_id is null and q.due_at <= now()
+    order by q.place, q.due_at limit {EACH} for update skip locked"""
 ITS_ROWS = f"""with due as (
       select session_id from private.reply_queue where worker_id is null and due_at <= now()
       order by place, due_at limit {EACH} for update skip locked),
@@ -205,11 +207,13 @@ class Bench:
         self.settle_down()
         figures = self.claims(f"claim of {EACH}")
         if self.kind is Worker:
-            figures |= self.least()
+            figures |= self.part("choice", ITS_CHOICE) | self.least()
         figures |= self.second_worker()
         self.superuser.execute(self.kind.put_off.encode())
         self.settle_down()
         figures |= self.claims(f"claim of {EACH}, {PUT_OFF:,} put off before them")
+        if self.kind is Worker:
+            figures |= self.part(f"choice, {PUT_OFF:,} put off", ITS_CHOICE)
         figures |= self.beats()
         if self.kind is Worker:
             figures |= self.drafts()
@@ -224,11 +228,15 @@ class Bench:
         for name, statement in (("contexts", ITS_CONTEXTS), ("events", ITS_EVENTS), ("rows", ITS_ROWS)):
             if name == "rows":
                 self.superuser.execute("set session_replication_role = replica")
-            figures[f"  of these, at least: its {name}"] = times(
-                partial(self.superuser.execute, statement.encode()), TIMES
-            )
+            figures |= self.part(name, statement)
         self.superuser.execute("set session_replication_role = origin")
         return figures
+
+    def part(self, name: str, statement: str) -> Figures:
+        """What a claim cannot do without, alone."""
+        return {
+            f"  of these, at least: its {name}": times(partial(self.superuser.execute, statement.encode()), TIMES)
+        }
 
     def second_worker(self) -> Figures:
         first, second = self.kind(self.url, autocommit=False), self.kind(self.url)
@@ -243,7 +251,7 @@ class Bench:
         assert len(worker.claim()) == EACH
 
     def beats(self) -> Figures:
-        return {f"beat, holding {number:,}": self.beat(number) for number in (0, 50, 2_000)}
+        return {f"beat, holding {number:,}": self.beat(number) for number in (0, 50, 500)}
 
     def beat(self, number: int) -> Taken:
         worker, held = self.kind(self.url), list[Reply]()
