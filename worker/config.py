@@ -75,7 +75,7 @@ class WorkerSettings(BaseSettings):
     )
     model_idle_seconds: float = Field(20.0, gt=0, description="Longest silence of the model, in seconds.")
     # More than one process can stream anyway. It keeps a beat, which names all that is held, at 2 ms of database.
-    worker_concurrency: int = Field(50, gt=0, le=500, description="Replies answered at the same time, 500 at most.")
+    worker_concurrency: int = Field(50, gt=0, le=400, description="Replies answered at the same time, 400 at most.")
     lease_seconds: float = Field(15.0, ge=3, description="How long a claim holds unless renewed, in seconds.")
     sweep_seconds: float = Field(15.0, gt=0, description="Longest wait between two claims, in seconds.")
     degraded_sweep_seconds: float = Field(

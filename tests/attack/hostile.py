@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
 import random
 import time
 from collections import Counter
@@ -285,7 +286,12 @@ ATTACKS = (
 
 
 def attack(target: Target, accounts: list[Account], seconds: float, seed: int) -> Harvest:
-    """Each account does one of ATTACKS, all at once, for so many seconds."""
+    """Each account does one of ATTACKS, all at once, for so many seconds.
+
+    What attackers compute, they compute on machines of their own. On the same cores as what they attack, they get
+    what that leaves: what is measured is what their requests cost, and not what making them does.
+    """
+    os.nice(19)
     return asyncio.run(_attack(target, accounts, seconds, seed))
 
 

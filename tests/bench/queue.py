@@ -251,7 +251,7 @@ class Bench:
         assert len(worker.claim()) == EACH
 
     def beats(self) -> Figures:
-        return {f"beat, holding {number:,}": self.beat(number) for number in (0, 50, 500)}
+        return {f"beat, holding {number:,}": self.beat(number) for number in (0, 50, 400)}
 
     def beat(self, number: int) -> Taken:
         worker, held = self.kind(self.url), list[Reply]()
