@@ -1,11 +1,11 @@
-"""What the database says of its broadcasts, judged; and whether public channels are allowed."""
+"""What the database says of its broadcasts, judged."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from worker.checks import broadcasts, expected, public_channels
+from worker.checks import broadcasts, expected
 
 Facts = dict[str, Any]
 
@@ -133,16 +133,3 @@ def test_what_is_wrong_is_the_only_thing_told(
     assert finding.level == level
     assert words in finding.words
     assert finding.remedy
-
-
-@pytest.mark.parametrize(
-    ("code", "is_local", "level"),
-    [
-        ("PrivateOnly", False, "ok"),
-        (None, False, "warning"),
-        (None, True, "ok"),
-        ("TenantNotFound", False, "skipped"),
-    ],
-)
-def test_public_channels(code: str | None, is_local: bool, level: str) -> None:
-    assert public_channels.judge(code, is_local).level == level
