@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.uri import get_proxy, parse_proxy, parse_uri
 
+from tests.acceptance.proxy import proxy
 from worker import config, proxies
 from worker.errors import ConfigError
 from worker.local import settings as local_settings
@@ -115,6 +116,18 @@ def test_so_is_any_other_address_of_it_that_a_setting_names(
         environment(HTTP_PROXY=NOBODY, SUPABASE_URL=url, SUPABASE_PUBLISHABLE_KEY="sb_publishable_abc")
         config.load(config.WebSettings)
         assert ask(f"{url}/") == 204
+
+
+@pytest.mark.parametrize("ask", [by_httpx, by_httpx2, by_requests, by_websockets])
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY"])
+def test_a_socks_proxy_is_gone_through_and_looks_the_name_up(
+    environment: Callable[..., None], ask: Callable[[str], int], name: str
+) -> None:
+    with serving("127.0.0.1") as port, proxy() as between:
+        environment(**{name: f"socks5h://127.0.0.1:{between.port}"})
+        proxies.settle()
+        assert ask(f"http://project.test:{port}/") == 204
+        assert between.asked == [f"SOCKS project.test:{port}"]
 
 
 def proxy_of(library: str, url: str) -> str | None:

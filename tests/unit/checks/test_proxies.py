@@ -1,16 +1,24 @@
 """A proxy of the environment is named, with the clients that use it, and without its password."""
 
+import os
+from collections.abc import Iterator
+
 import pytest
 
+from worker import proxies as settings_of_proxies
 from worker.checks import proxies
 from worker.config import WorkerSettings
 
 
 @pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+def _no_proxies() -> Iterator[None]:
+    """It starts without any, and leaves none behind: settling them writes to the environment itself."""
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[name]
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 def told(**settings: str) -> list[str]:
@@ -49,6 +57,19 @@ def test_one_that_only_the_socket_uses_is_named_with_realtime(monkeypatch: pytes
 
     [words] = told()
     assert words == "A proxy is used for Realtime (proxy.internal:1080), as the environment says."
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
+def test_one_of_socks_is_named_with_all_that_use_it(monkeypatch: pytest.MonkeyPatch, name: str, scheme: str) -> None:
+    monkeypatch.setenv(name, f"{scheme}://somebody:secret-7f3a@proxy.internal")
+    settings_of_proxies.settle()  # as a command does before it checks
+
+    [words] = told()
+    assert words == (
+        "A proxy is used for the Supabase API (proxy.internal:1080), for Realtime (proxy.internal:1080), "
+        "for Gemini (proxy.internal:1080), as the environment says."
+    )
 
 
 def test_it_goes_by_the_addresses_that_the_settings_name(monkeypatch: pytest.MonkeyPatch) -> None:
