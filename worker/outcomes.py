@@ -30,7 +30,7 @@ from worker.errors import (
 # A limit that lasts as long is one of the day in all but name, and no other trouble is waited out for longer.
 LONGEST_WISH_SECONDS = 900.0
 
-# What a status means, of the whole answer or of an error within the stream.
+# What a status means, of the whole answer or of an error within the stream. 400 and 429 are judged by more than that.
 BY_STATUS: dict[int, type[ModelError]] = {
     401: ModelUnavailable,
     402: ModelUnavailable,
@@ -42,7 +42,6 @@ BY_STATUS: dict[int, type[ModelError]] = {
     410: ModelGone,
     413: PromptTooLong,
     425: ModelOverloaded,
-    429: RateLimited,
     451: ModelUnavailable,
     499: ModelOverloaded,
     504: TimedOut,

@@ -351,7 +351,7 @@ def answers(draw: st.DrawFn, status: int) -> Answer:
     return Answer(content[:cut], draw(st.sampled_from([100_000, 100_000, 50, 7])), manner)
 
 
-STATUSES = [*outcomes.BY_STATUS, 201, 204, 302, 307, 400, 405, 500, 502, 503, 507, 529, 530, 599, 999]
+STATUSES = [*outcomes.BY_STATUS, 201, 204, 302, 307, 400, 405, 429, 500, 502, 503, 507, 529, 530, 599, 999]
 EACH = max(1, EXAMPLES // 2 // len(STATUSES))
 
 

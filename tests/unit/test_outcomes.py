@@ -40,7 +40,7 @@ def google(word: str, message: str = "sentinel") -> dict[str, Any]:
 
 # Status and body as they come over HTTP, and what they mean.
 ANSWERS: list[tuple[int, Any, type[ModelError]]] = [
-    # Each status that has a row
+    # Each status that has a row, and 429
     (401, google("UNAUTHENTICATED"), ModelUnavailable),
     (402, HTML, ModelUnavailable),
     (403, google("PERMISSION_DENIED"), ModelUnavailable),
@@ -155,6 +155,15 @@ def test_no_row_of_the_table_is_left_out() -> None:
     messages = [body["error"]["message"].lower() for status, body, _ in ANSWERS if status == 400]
     for words, _ in outcomes.BAD_REQUESTS:
         assert any(all(word in message for word in words) for message in messages)
+
+
+@pytest.mark.parametrize("status", outcomes.BY_STATUS)
+def test_each_row_of_the_table_is_read(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    class Changed(ModelError):
+        pass
+
+    monkeypatch.setitem(outcomes.BY_STATUS, status, Changed)
+    assert type(outcomes.refusal(status, None, {})) is Changed
 
 
 # The HTTP status of each, as google/rpc/code.proto tells it.
