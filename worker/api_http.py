@@ -6,6 +6,8 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
 
 Answer = TypeVar("Answer")
+STEPS = 5
+"""Of a request: a free connection, connecting, TLS, sending, reading."""
 _under_way: set[asyncio.Task[Any]] = set()
 
 
@@ -21,6 +23,15 @@ def options(seconds: float) -> dict[str, Any]:
         # What a gateway wants to be remembered by concerns no later call.
         "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
     }
+
+
+def whole(seconds: float) -> asyncio.Timeout:
+    """Around a request of a client with `options(seconds)`. Raises TimeoutError.
+
+    Each step has a limit of its own, which begins anew with every byte: what lasts longer than all of them together
+    is an answer that drips, and may be cancelled.
+    """
+    return asyncio.timeout(STEPS * seconds)
 
 
 def apart(request: Coroutine[Any, Any, Answer], name: str | None = None) -> asyncio.Task[Answer]:

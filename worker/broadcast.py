@@ -193,7 +193,7 @@ class Broadcaster:
     async def _post(self, messages: list[dict[str, Any]]) -> bool:
         """False if Realtime has heard too much of late, and would take them later."""
         try:
-            request = api_http.apart(self._client.post(self._url, json={"messages": messages}))
+            request = api_http.apart(self._ask(messages))
             await asyncio.wait({request})
             response = request.result()
             if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
@@ -215,6 +215,10 @@ class Broadcaster:
                 error=type(error).__name__,
             )
         return True
+
+    async def _ask(self, messages: list[dict[str, Any]]) -> httpx.Response:
+        async with api_http.whole(SEND_SECONDS):
+            return await self._client.post(self._url, json={"messages": messages})
 
 
 def _message(key: str, delta: _Delta) -> dict[str, Any]:

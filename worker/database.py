@@ -14,9 +14,6 @@ from worker import api_errors, api_http
 from worker.config import WorkerSettings
 from worker.errors import DatabaseAway, DatabaseRefused
 
-STEPS = 5
-"""Of a request: a free connection, connecting, TLS, sending, reading."""
-
 _answered: contextvars.ContextVar[httpx.Response | None] = contextvars.ContextVar("answered", default=None)
 
 
@@ -68,9 +65,7 @@ class Database:
 
     async def _call(self, function: str, words: dict[str, Any]) -> Any:
         try:
-            # Each step has a limit of its own, which begins anew with every byte: what lasts longer than all of
-            # them together is an answer that drips, and may be cancelled.
-            async with asyncio.timeout(STEPS * self._seconds):
+            async with api_http.whole(self._seconds):
                 response = await self._client.rpc(function, words).execute()
         except APIError as error:
             answered = _answered.get()

@@ -3,8 +3,8 @@
 import asyncio
 import ssl
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,10 +15,12 @@ import trustme
 
 from tests.before_api import gateway
 from tests.waiting import until
+from worker import api_http
 from worker.broadcast import Broadcaster
 from worker.checks import database as check
 from worker.checks import project as check_project
 from worker.checks import realtime as check_realtime
+from worker.checks.findings import Finding
 from worker.config import WorkerSettings
 from worker.database import Database
 from worker.errors import DatabaseAway
@@ -168,8 +170,9 @@ async def test_what_a_gateway_wants_to_be_remembered_by_is_forgotten(ask: Client
         assert all("cookie" not in asked for asked in project.asked)
 
 
-async def test_an_answer_that_comes_a_byte_at_a_time_is_given_up_as_a_whole() -> None:
-    """Each byte would begin the client's own limit anew."""
+@asynccontextmanager
+async def dripping() -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """The address of a server that answers a byte at a time, and what is set when its client has gone."""
     gone = asyncio.Event()
 
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -186,17 +189,62 @@ async def test_an_answer_that_comes_a_byte_at_a_time_is_given_up_as_a_whole() ->
         writer.close()
 
     server = await asyncio.start_server(drip, "127.0.0.1", 0)
-    database = await Database.connect(
-        worker_settings(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"), CALL_SECONDS, 1
-    )
-    # Where this machine pauses for longer than that limit, it would end the call in the deadline's place.
-    database._client.postgrest.session.timeout = None
-    async with asyncio.timeout(10):
-        with pytest.raises(DatabaseAway, match="ops_queue: no answer in time"):
-            await database.ask("ops_queue", {})
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", gone
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def no_limit_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where this machine pauses for longer than that, it would end a call in the deadline's place."""
+    options = api_http.options
+    monkeypatch.setattr(api_http, "options", lambda seconds: {**options(seconds), "timeout": None})
+
+
+@pytest.mark.usefixtures("no_limit_of_a_step")
+async def test_an_answer_that_comes_a_byte_at_a_time_is_given_up_as_a_whole() -> None:
+    """Each byte would begin the client's own limit anew."""
+    async with dripping() as (url, gone):
+        database = await Database.connect(worker_settings(url), CALL_SECONDS, 1)
+        async with asyncio.timeout(10):
+            with pytest.raises(DatabaseAway, match="ops_queue: no answer in time"):
+                await database.ask("ops_queue", {})
+            await gone.wait()
+        await database.close()
+
+
+async def hear_the_worker(url: str) -> list[Finding]:
+    ear: Any = SimpleNamespace(listen=lambda: None)
+    return [await check_realtime.hear_the_worker(ear, url, "sb_secret_x")]
+
+
+async def reach(url: str) -> list[Finding]:
+    return (await check_project.reach(url, "sb_secret_x", None)).findings
+
+
+async def ask_the_database(url: str) -> list[Finding]:
+    return (await check.ask(url, "sb_secret_x")).findings
+
+
+@pytest.mark.usefixtures("no_limit_of_a_step")
+@pytest.mark.parametrize(
+    ("look", "limit"),
+    [
+        (reach, (check_project, "SECONDS")),
+        (ask_the_database, (check, "SECONDS")),
+        (hear_the_worker, (check_realtime, "HEAR_SECONDS")),
+    ],
+)
+async def test_a_check_ends_where_an_answer_does_not(
+    monkeypatch: pytest.MonkeyPatch, look: Callable[[str], Awaitable[list[Finding]]], limit: tuple[Any, str]
+) -> None:
+    monkeypatch.setattr(*limit, CALL_SECONDS)
+    async with dripping() as (url, gone), asyncio.timeout(10):
+        [finding] = await look(url)
         await gone.wait()
-    await database.close()
-    server.close()
+    assert finding.level == "problem"
+    assert "(TimeoutError)" in finding.words
 
 
 MOMENTS = 40  # turns of the loop, more than a call takes here

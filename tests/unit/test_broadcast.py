@@ -317,6 +317,33 @@ async def test_nobody_there_is_not_raised() -> None:
     assert [line["action"] for line in lines] == ["deltas_dropped"]
 
 
+async def test_an_answer_that_comes_a_byte_at_a_time_is_given_up_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte would begin the client's own limit anew, and the sender would send nothing more."""
+
+    async def drips(exchange: Exchange) -> None:
+        with contextlib.suppress(ConnectionError):
+            while not exchange.gone.is_set():
+                await exchange.raw(b" ")
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.02):
+                        await exchange.gone.wait()
+
+    monkeypatch.setattr(broadcast, "SEND_SECONDS", 0.1)
+    async with sending(drips, accepts) as (server, broadcaster):
+        # Where this machine pauses for longer than that limit, it would end the call in the deadline's place.
+        broadcaster._client.timeout = None
+        with capture_logs() as lines:
+            broadcaster.send("s1", "m1", 1, 0, "x")
+            await until(lambda: lines, "the end of the call")
+        await until(server.exchanges[0].gone.is_set, "the end of its connection")
+        monkeypatch.undo()
+        broadcaster.send("s1", "m1", 1, 1, "next")
+        await until(lambda: len(server.requests) == 2, "the next request")
+
+    assert [(line["action"], line["error"]) for line in lines] == [("deltas_dropped", "TimeoutError")]
+    assert pieces(server)[-1] == ("m1", 1, "next")
+
+
 async def test_since_when_nothing_is_taken_is_known_until_something_is(monkeypatch: pytest.MonkeyPatch) -> None:
     async def fails(exchange: Exchange) -> None:
         await exchange.answer(500, {})

@@ -30,10 +30,11 @@ async def ask(url: str, secret: str) -> Answer:
     names = {"relations": [*expected.RELATIONS, expected.CHANNELS], "functions": list(expected.FUNCTIONS)}
     watch = clocks.Stopwatch()
     try:
-        facts: Any = (await client.rpc("check_installation", names).execute()).data
+        async with api_http.whole(SECONDS):
+            facts: Any = (await client.rpc("check_installation", names).execute()).data
     except APIError as error:
         return Answer([_refused(str(error.code or ""))], None)
-    except (httpx.HTTPError, ValueError) as error:
+    except (httpx.HTTPError, TimeoutError, ValueError) as error:
         words = f"The API does not answer for the database ({type(error).__name__})."
         return Answer([Finding("problem", "database", words, "Is the database up?")], None)
     finally:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from worker import api_http
 from worker.checks import clocks
 from worker.checks.findings import Finding
 
@@ -22,7 +23,10 @@ class Answer:
 
 async def reach(url: str, secret: str, publishable: str | None) -> Answer:
     try:
-        async with httpx.AsyncClient(base_url=url.rstrip("/"), timeout=SECONDS) as client:
+        async with (
+            httpx.AsyncClient(base_url=url.rstrip("/"), **api_http.options(SECONDS)) as client,
+            api_http.whole(SECONDS),
+        ):
             watch = clocks.Stopwatch()
             answer = await client.get(HEALTH, headers={"apikey": secret})
             clock = clocks.judge("The API's", clocks.ahead_by_date(answer.headers.get("date"), watch.middle))
@@ -33,7 +37,7 @@ async def reach(url: str, secret: str, publishable: str | None) -> Answer:
                 answer = await client.get(HEALTH, headers={"apikey": publishable})
                 second = _judge(answer, "SUPABASE_PUBLISHABLE_KEY", url)
                 found += [second] if second.level == "problem" else []
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
         words = f"Nothing answers at SUPABASE_URL, {url} ({type(error).__name__})."
         remedy = "Is it spelt as in the project's settings, and does this machine reach it?"
         return Answer([Finding("problem", "project", words, remedy)], accepted=False)

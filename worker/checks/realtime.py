@@ -8,6 +8,7 @@ from typing import Self
 
 import httpx
 
+from worker import api_http
 from worker.checks.findings import Finding
 from worker.config import WorkerSettings
 from worker.subscription import TOPIC
@@ -115,13 +116,13 @@ async def _speak(url: str, secret: str) -> Finding | None:
     """One wake-up without content, sent as the worker sends its deltas. A finding if it was refused."""
     message = {"topic": TOPIC, "event": "wake_up", "payload": {}, "private": True}
     try:
-        async with httpx.AsyncClient(timeout=HEAR_SECONDS) as client:
+        async with httpx.AsyncClient(**api_http.options(HEAR_SECONDS)) as client, api_http.whole(HEAR_SECONDS):
             answer = await client.post(
                 f"{url.rstrip('/')}/realtime/v1/api/broadcast",
                 json={"messages": [message]},
                 headers={"apikey": secret, "authorization": f"Bearer {secret}"},
             )
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, TimeoutError) as error:
         words = f"Realtime takes no broadcasts ({type(error).__name__}): answers do not stream."
         return Finding("problem", "realtime", words, "Is Realtime up?")
     if answer.is_success:

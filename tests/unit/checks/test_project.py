@@ -30,3 +30,12 @@ async def test_what_each_answer_means(answers: list[tuple[int, object]], accepte
     assert all(finding.remedy for finding in problems)
     told = problems or [finding for finding in found.findings if finding.subject == "project"]
     assert [finding.words.startswith(words) for finding in told] == [True]
+
+
+async def test_what_the_first_answer_wants_to_be_remembered_by_is_forgotten() -> None:
+    remembers = {"Set-Cookie": "__cf_bm=abc; path=/"}
+    async with ScriptedModel(lambda exchange: exchange.answer(200, {"version": "v2"}, remembers)) as server:
+        await project.reach(server.url, "sb_secret_x", "sb_publishable_x")
+
+    assert [request.headers["apikey"] for request in server.requests] == ["sb_secret_x", "sb_publishable_x"]
+    assert all("cookie" not in request.headers for request in server.requests)
