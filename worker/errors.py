@@ -84,6 +84,8 @@ class ModelError(PostBroError):
 
     is_unbilled = False
     """Nothing was generated, so nothing is billed: the call did not get through, or was refused as a whole."""
+    is_of_the_provider = True
+    """The provider or the network has ended the call; else we did, who had waited long enough."""
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
@@ -91,6 +93,10 @@ class ModelError(PostBroError):
 
     def unbilled(self) -> Self:
         self.is_unbilled = True
+        return self
+
+    def by_us(self) -> Self:
+        self.is_of_the_provider = False
         return self
 
 

@@ -137,7 +137,7 @@ class ModelStream:
             async with asyncio.timeout(self._first_token_seconds):
                 return await self._pieces.get()
         except TimeoutError:
-            raise TimedOut("no first token") from None
+            raise TimedOut("no first token").by_us() from None
 
     async def _next(self) -> str | Exception | None:
         with contextlib.suppress(TimeoutError):

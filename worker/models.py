@@ -91,6 +91,8 @@ class Call:
     """US dollars; None: no price is known."""
     cost_is_estimated: bool = False
     """Not all that it is counted from was told."""
+    tokens_debited: int | None = None
+    """Of its user's plan; None: not known here, and the database goes by what it knows."""
     first_token_ms: int | None = None
     latency_ms: int | None = None
 

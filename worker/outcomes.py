@@ -113,7 +113,7 @@ def translate(error: Exception) -> ModelError:
         case httpx2.ConnectTimeout() | httpx2.PoolTimeout():
             return TimedOut(name).unbilled()
         case httpx2.TimeoutException() | TimeoutError():
-            return TimedOut(name)
+            return TimedOut(name).by_us()
         case httpx2.ConnectError() | httpx2.ProxyError():
             return ModelOverloaded(name).unbilled()
         case httpx2.HTTPError():

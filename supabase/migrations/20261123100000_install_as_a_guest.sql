@@ -37,7 +37,7 @@ begin
         'broadcast_session', 'bury_workers', 'caller_is_a_user', 'cancel_reply', 'chat_service', 'chat_usage',
         'check_installation', 'check_time_zone', 'claim_replies', 'close_call', 'complete_reply', 'contradictions',
         'cost_is_unknown', 'cost_of_unknown_call', 'count_call', 'count_entries', 'count_reply', 'count_set_aside',
-        'count_up', 'count_up_calls', 'count_up_replies', 'count_use', 'counts_by_bucket', 'draft_text',
+        'count_up', 'count_up_calls', 'count_up_replies', 'count_use', 'counts_by_bucket', 'debit_call', 'draft_text',
         'duration_bucket', 'end_of_day', 'end_what_is_too_old', 'enqueue_next_reply', 'enter_command',
         'enter_command_of_statement', 'erase_broadcasts', 'facts_of_broadcasts', 'facts_of_function',
         'facts_of_relation', 'fail_reply', 'first_entries', 'follow_deleted_reply', 'follow_reply_status',

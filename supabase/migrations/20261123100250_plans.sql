@@ -33,7 +33,7 @@ comment on column public.plans.questions_per_hour is 'The same, in an hour of UT
 comment on column public.plans.questions_per_day is 'Questions alone, in a day of the user''s time zone.';
 comment on column public.plans.calls_per_day is 'Questions, retries and further versions, in a day of the user''s time zone.';
 comment on column public.plans.tokens_per_day is
-  'Tokens of prompts, answers and thoughts, in a day of the user''s time zone. What is unfinished counts with chat_settings.tokens_held_per_reply; so does a call whose use nobody told.';
+  'Tokens of prompts, answers and thoughts, in a day of the user''s time zone. What is unfinished counts with chat_settings.tokens_held_per_reply. A call that ended before its use was told counts as estimated; one that the provider refused, not at all.';
 comment on column public.plans.active_chats is 'Chats that are not archived.';
 comment on column public.plans.chat_changes_per_minute is
   'Chats that are opened, archived, reopened or deleted, in a minute: each is a message to its channel.';

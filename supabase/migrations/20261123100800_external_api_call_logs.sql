@@ -17,6 +17,7 @@ create table public.external_api_call_logs (
   thought_tokens integer,
   cost_usd numeric(14, 8),
   cost_is_estimated boolean not null default false,
+  tokens_debited integer,
   first_token_ms integer,
   latency_ms integer,
   outcome text not null default 'claimed',
@@ -47,6 +48,8 @@ comment on column public.external_api_call_logs.candidate_tokens is 'Tokens of t
 comment on column public.external_api_call_logs.thought_tokens is 'Tokens of the model''s thinking, billed as output.';
 comment on column public.external_api_call_logs.cost_usd is 'US dollars; empty where no price is known, or nobody told what was used.';
 comment on column public.external_api_call_logs.cost_is_estimated is 'The call ended before its use was told, or its price is a guess: cost_usd is an estimate.';
+comment on column public.external_api_call_logs.tokens_debited is
+  'What it costs of its user''s plan: as told, else as its worker estimates it, else as debit_call says; empty while it is open.';
 comment on column public.external_api_call_logs.first_token_ms is 'Milliseconds from the request to the first text.';
 comment on column public.external_api_call_logs.latency_ms is 'Milliseconds from the request to the end of the call.';
 comment on column public.external_api_call_logs.outcome is

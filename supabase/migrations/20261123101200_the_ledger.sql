@@ -75,6 +75,8 @@ begin
       when cost_is_told then false
       when l.cost_usd is not null then l.cost_is_estimated
       else call.cost_usd is not null end,
+    -- Of a lost call, what was assumed of it ends with its worker's word.
+    tokens_debited = call.tokens_debited,
     first_token_ms = coalesce(call.first_token_ms, l.first_token_ms),
     latency_ms = coalesce(call.latency_ms, l.latency_ms),
     -- A lost call stays lost: its tokens were spent, its answer was not used.

@@ -136,8 +136,8 @@ begin
 end
 $$;
 
--- Told by the provider, or what the reply has held until now. A call that was refused before it began took none, as
--- the ledger knows by its cost.
+-- Where its worker has not said: told by the provider, or what the reply has held until now. A call that was refused
+-- before it began took none, as the ledger knows by its cost.
 create function private.tokens_debited(call public.external_api_call_logs) returns bigint
 language plpgsql stable
 set search_path = ''
@@ -152,6 +152,31 @@ begin
   return 0;
 end
 $$;
+
+-- Noted once and kept, so that what is taken back later is what was added, whatever the operator sets meanwhile.
+-- Of the calls for one answer that nobody has seen anything of (their workers died, or waited in vain), one is debited:
+-- of each there is only an assumption, and four of them for each question would use up a day that nobody had.
+create function private.debit_call() returns trigger
+language plpgsql security definer
+set search_path = ''
+as $$
+begin
+  new.tokens_debited := coalesce(new.tokens_debited, private.tokens_debited(new));
+  if new.tokens_debited > 0 and new.prompt_tokens is null and new.first_token_ms is null and exists (
+    select from public.chat_replies r
+    join public.external_api_call_logs other on other.message_id = r.message_id
+    where r.message_id = new.message_id and least(new.started_at, other.started_at) >= r.pending_since
+      and other.attempt <> new.attempt and other.tokens_debited > 0
+      and other.prompt_tokens is null and other.first_token_ms is null)
+  then
+    new.tokens_debited := 0;
+  end if;
+  return new;
+end
+$$;
+
+create trigger debit_call before insert or update of outcome on public.external_api_call_logs
+  for each row when (new.outcome not in ('claimed', 'started')) execute function private.debit_call();
 
 create function private.note_call(call public.external_api_call_logs, sign integer) returns void
 language plpgsql
@@ -175,7 +200,7 @@ begin
     case when answered then private.duration_bucket(call.first_token_ms) end,
     case when answered then private.duration_bucket(call.latency_ms) end,
     call.asked_on,
-    sign * coalesce(private.tokens_debited(call), 0));
+    sign * coalesce(call.tokens_debited, 0));
 end
 $$;
 
@@ -200,7 +225,8 @@ create trigger count_call after insert on public.external_api_call_logs
 
 -- Whose call it was may be changed without a trace of it here: that is how a user is taken out of the ledger.
 create trigger count_changed_call after update of model_requested, model_version, prompt_tokens, cached_tokens,
-  candidate_tokens, thought_tokens, cost_usd, cost_is_estimated, first_token_ms, latency_ms, outcome, started_at
+  candidate_tokens, thought_tokens, cost_usd, cost_is_estimated, tokens_debited, first_token_ms, latency_ms, outcome,
+  started_at
   on public.external_api_call_logs
   for each row when (
     (old.outcome not in ('claimed', 'started') or new.outcome not in ('claimed', 'started'))
@@ -252,7 +278,8 @@ create trigger count_reply after update of status on public.chat_replies
 comment on function private.duration_bucket(integer) is
   'The bucket of a duration: 1 is under 50 ms, each further one reaches 10 % higher, 100 has no end.';
 comment on function private.tokens_debited(public.external_api_call_logs) is
-  'What a closed call costs of its user''s plan, in tokens.';
+  'What a closed call costs of its user''s plan, in tokens, where its worker has not said.';
+comment on function private.debit_call() is 'Notes what a call costs of its user''s plan, when it closes.';
 comment on function private.note_call(public.external_api_call_logs, integer) is
   'Appends what a closed call counts as, or with -1 takes it back.';
 comment on function private.count_call() is 'Keeps the entries in step with the ledger.';
@@ -260,6 +287,7 @@ comment on function private.count_reply() is 'Appends an entry when a reply is a
 
 revoke all on function private.duration_bucket(integer) from public, anon, authenticated, service_role;
 revoke all on function private.tokens_debited(public.external_api_call_logs) from public, anon, authenticated, service_role;
+revoke all on function private.debit_call() from public, anon, authenticated, service_role;
 revoke all on function private.note_call(public.external_api_call_logs, integer) from public, anon, authenticated, service_role;
 revoke all on function private.count_call() from public, anon, authenticated, service_role;
 revoke all on function private.count_reply() from public, anon, authenticated, service_role;

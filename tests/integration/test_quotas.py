@@ -356,6 +356,9 @@ def test_what_unfinished_replies_may_cost_is_held(database: Any, chat: Chat, own
 UNTOLD = {"model_requested": "gemini-test"}
 ESTIMATED = {**UNTOLD, "cost_usd": 0.001, "cost_is_estimated": True}
 UNBILLED = {**UNTOLD, "cost_usd": 0}
+BROKEN_OFF = {**ESTIMATED, "tokens_debited": 900, "first_token_ms": 5}
+OUT_OF_ORDER = {**ESTIMATED, "tokens_debited": 0}
+IN_VAIN = {**ESTIMATED, "tokens_debited": 900}
 
 
 @pytest.mark.parametrize(
@@ -369,8 +372,14 @@ UNBILLED = {**UNTOLD, "cost_usd": 0}
         (lambda worker, reply: worker.fail(reply, "model_overloaded", call=UNTOLD), 0),
         (lambda worker, reply: worker.fail(reply, "model_overloaded", call=UNBILLED), 0),
         (lambda worker, reply: worker.fail(reply, "internal", call={}), 0),
+        (lambda worker, reply: worker.fail(reply, "truncated", call=BROKEN_OFF), 900),
+        (lambda worker, reply: worker.fail(reply, "truncated", call=OUT_OF_ORDER), 0),
+        (lambda worker, reply: worker.complete(reply, finish_reason="cancelled", call=BROKEN_OFF), 900),
     ],
-    ids=["ok", "cancelled", "failed", "unknown", "estimated", "refused", "unbilled", "no call"],
+    ids=[
+        *("ok", "cancelled", "failed", "unknown", "estimated", "refused", "unbilled", "no call"),
+        *("broken off", "out of order", "stopped"),
+    ],
 )
 def test_what_a_call_has_used_is_spent_when_it_closes_and_what_was_held_is_free(
     people: People,
@@ -409,6 +418,65 @@ def test_a_lost_call_is_spent_as_held_until_its_worker_tells_what_it_used(
     assert tokens(owner) == (250, 0)
     database.execute("select private.count_up()")
     assert tokens(owner) == (250, 0)
+
+
+def calls_of(worker: Holder, claimed: dict[str, Any], ends: list[tuple[str, dict[str, Any]]]) -> None:
+    """Calls of one claim that each end like this; after the last, the reply has failed."""
+    for code, call in ends[:-1]:
+        attempt = worker.next_attempt(claimed, code, call=call)
+        claimed = {**claimed, "attempt": attempt}
+    worker.fail(claimed, *ends[-1][:1], call=ends[-1][1])
+
+
+@pytest.mark.parametrize(
+    ("call", "spent"),
+    [(OUT_OF_ORDER, 0), (IN_VAIN, 900), (UNTOLD, HELD), (BROKEN_OFF, 3 * 900)],
+    ids=["out of order", "in vain", "untold", "broken off"],
+)
+def test_an_outage_does_not_use_up_a_day(
+    people: People,
+    database: Any,
+    chat: Chat,
+    owner: httpx.Client,
+    make_holder: MakeHolder,
+    call: dict[str, Any],
+    spent: int,
+) -> None:
+    """Of calls of which nothing was seen, one is debited for each time that an answer was asked for."""
+    limits.put_on(database, chat.user, tokens_per_day=1_000_000)
+    question, worker = people.ask(chat), make_holder()
+    for asked in (1, 2):
+        (claimed,) = worker.claim()
+        calls_of(worker, claimed, [("timed_out", call)] * 3)
+        assert tokens(owner) == (asked * spent, 0)
+        database.execute("select private.count_up()")
+        assert tokens(owner) == (asked * spent, 0)
+        owner.post("/rpc/retry_reply", json={"message_id": str(question)}).raise_for_status()
+
+
+def test_workers_that_die_of_a_question_are_one_call_to_its_user(
+    people: People, database: Any, chat: Chat, owner: httpx.Client, make_holder: MakeHolder
+) -> None:
+    limits.put_on(database, chat.user, tokens_per_day=1_000_000)
+    people.ask(chat)
+    lost = []
+    for _ in range(2):
+        worker = make_holder()
+        (claimed,) = worker.claim()
+        lost.append((worker, claimed))
+        worker.beat({**claimed, "model": "gemini-test"})
+        database.execute("update private.workers set alive_until = now() where id = %s", [worker.id])
+    worker = make_holder()
+    (claimed,) = worker.claim()
+    assert tokens(owner) == (HELD, HELD)
+    database.execute("update public.chat_settings set tokens_held_per_reply = 1000")
+    try:
+        for dead, reply in lost:  # they were only slow
+            dead.complete(reply)
+    finally:
+        database.execute("update public.chat_settings set tokens_held_per_reply = %s", [HELD])
+    worker.complete(claimed)
+    assert tokens(owner) == (3 * 125, 0)
 
 
 def test_tokens_are_spent_of_the_day_of_asking(

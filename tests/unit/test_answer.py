@@ -248,6 +248,7 @@ async def test_the_ledger_knows_what_the_call_used():
         "thought_tokens": 3,
         "cost_usd": 0.0,
         "cost_is_estimated": False,
+        "tokens_debited": 18,
         "first_token_ms": 1,
         "latency_ms": 2,
     }
@@ -747,6 +748,46 @@ async def test_a_limit_that_is_told_in_mid_stream_comes_too_late_to_cost_nothing
     )
 
     assert cost_of(replies.calls[0]) == (estimated_prompt() + 3, True)
+
+
+def by_us(kind):
+    """An error of a call that we have ended."""
+    return lambda reason: kind(reason).by_us()
+
+
+async def debited_after(*pieces, usage=None):
+    """Tokens of the user's plan, of a call that ends like this, and of its prompt as estimated."""
+    _, replies, _ = await told(FakeStream(*pieces, usage=usage), claim=claimed(calls_left=1), models=["first"])
+    return replies.calls[0].tokens_debited, estimated_prompt()
+
+
+@pytest.mark.parametrize("error", [*REFUSED, ModelOverloaded, TimedOut, Disconnected, Truncated, InternalError])
+async def test_what_a_provider_ends_before_it_says_anything_is_nothing_to_the_user(error):
+    """Also where it may be on the bill: an outage uses up nobody's day."""
+    assert await debited_after(error("x")) == (0, estimated_prompt())
+
+
+async def test_what_we_end_before_it_says_anything_is_its_prompt():
+    """Or whoever has the model think for longer than we wait would ask for nothing."""
+    debited, prompt = await debited_after(by_us(TimedOut)("x"))
+    assert debited == prompt > 0
+
+
+@pytest.mark.parametrize("error", [Truncated, Disconnected, TimedOut, ModelOverloaded, RateLimited])
+@pytest.mark.parametrize(("usage", "spent"), [(None, 3), (Usage(candidates=7), 7), (Usage(10, 0, 7, 5), None)])
+async def test_what_breaks_off_is_debited_as_estimated(error, usage, spent):
+    debited, prompt = await debited_after("twelve bytes", error("x"), usage=usage)
+    assert debited == (prompt + spent if spent else 10 + 7 + 5)
+
+
+async def test_a_stop_before_the_first_word_is_debited_as_the_prompt():
+    claim = claimed()
+    _, replies, _ = await told(FakeStream(claim.cancel_requested.set, asyncio.Event()), claim=claim)
+    assert replies.calls[0].tokens_debited == estimated_prompt()
+
+
+async def test_what_was_told_to_the_end_is_debited_as_told():
+    assert (await debited_after("x" * 400, usage=USED))[0] == 12
 
 
 async def test_without_a_price_there_is_no_cost_and_no_estimate():

@@ -459,6 +459,7 @@ async def test_without_a_word_for_too_long_it_is_timed_out(first):
 
     assert pieces == []
     assert isinstance(error, TimedOut)
+    assert not error.is_of_the_provider
     assert stream.first_token_ms is None
 
 

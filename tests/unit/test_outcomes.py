@@ -226,6 +226,17 @@ def test_what_a_connection_raises(error: Exception, wanted: type[ModelError]) ->
     assert type(outcomes.translate(error)) is wanted
 
 
+@pytest.mark.parametrize("error", [httpx2.ReadTimeout("x"), httpx2.WriteTimeout("x"), TimeoutError()])
+def test_a_silence_was_ended_by_us(error: Exception) -> None:
+    assert not outcomes.translate(error).is_of_the_provider
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503, 504, 524])
+def test_a_refusal_was_ended_by_the_provider(status: int) -> None:
+    assert outcomes.refusal_of_all(status, None, {}).is_of_the_provider
+    assert outcomes.translate(httpx2.RemoteProtocolError("x")).is_of_the_provider
+
+
 def test_the_reasons_of_the_table_are_two_kinds() -> None:
     """Which reason is of which kind: test_gemini.py, by the library's own list."""
     assert not outcomes.BLOCKED & outcomes.BROKEN_OFF
