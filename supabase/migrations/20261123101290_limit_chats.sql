@@ -38,10 +38,17 @@ begin
   if owner is distinct from (select auth.uid()) then
     return coalesce(new, old);
   end if;
+  -- It goes with its analysis, or with its owner, whose counters are gone: a function of the project's own by which
+  -- people delete their account would be refused for ever.
+  if tg_op = 'DELETE' and not exists (
+    select from public.post_analyses a where a.id = old.post_analysis_id)
+  then
+    return old;
+  end if;
   perform private.lock_user(owner);
-  -- Opened before: the key decides, and open_chat_session reads what is there.
+  -- Opened before: the key decides, and open_chat_session reads what is there. Of others' it says nothing.
   if tg_op = 'INSERT' and exists (
-    select from public.chat_sessions s where s.post_analysis_id = new.post_analysis_id)
+    select from public.chat_sessions s where s.post_analysis_id = new.post_analysis_id and s.user_id = owner)
   then
     return new;
   end if;

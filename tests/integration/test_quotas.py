@@ -1,7 +1,7 @@
 """No user passes their plan, whichever way they ask; and what is refused says which limit, and until when."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +15,8 @@ from tests import limits
 from tests.holder import CALL, Holder
 from tests.people import Chat, People, User
 from tests.side_by_side import as_user, hurry, reply_of, status_of
+from worker.local.postgres import SUPERUSER
+from worker.local.stack import Stack
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -736,3 +738,45 @@ def test_a_user_who_opens_and_archives_at_once_is_told_busy_and_waits_in_no_ring
         with pytest.raises(psycopg.Error) as refused:
             archiving.execute("update public.chat_sessions set status = 'archived' where id = %s", [chat.session])
         assert (refused.value.sqlstate, refused.value.diag.message_hint) == ("PT429", "busy")
+
+
+@pytest.fixture
+def leave(stack: Stack) -> Iterator[str]:
+    """A function of the project's own, as many have it, by which users delete their account."""
+    with psycopg.connect(stack.postgres.url(SUPERUSER), autocommit=True) as operator:
+        operator.execute(
+            """create function public.leave() returns void language sql security definer set search_path = ''
+            begin atomic delete from auth.users u where u.id = auth.uid(); end"""
+        )
+        operator.execute("grant execute on function public.leave() to authenticated")
+        try:
+            yield "select public.leave()"
+        finally:
+            operator.execute("drop function public.leave()")
+
+
+def test_whoever_deletes_their_account_is_not_stopped_by_the_limit_of_chats(
+    people: People, database: Any, chat: Chat, owner: httpx.Client, database_url: str, leave: str
+) -> None:
+    limits.put_on(database, chat.user, chat_changes_per_minute=1)
+    people.make_chat(chat.user)
+    assert ask(owner, chat).status_code == 201
+    with as_user(database_url, chat.user) as leaving:
+        leaving.execute(leave)
+        leaving.commit()
+    for table in ("public.chat_sessions", "private.usage_asked", "private.reply_queue"):
+        found = database.execute(f"select from {table} where user_id = %s", [chat.user.id]).fetchall()
+        assert found == []
+
+
+def test_at_the_limit_nobody_learns_whether_somebody_else_has_opened_a_chat(
+    people: People, database: Any, chat: Chat, owner: httpx.Client
+) -> None:
+    limits.put_on(database, chat.user, chat_changes_per_minute=0)
+    opened = people.make_chat()
+    _, unopened = people.make_analysis(opened.user)
+    said = [
+        owner.post("/chat_sessions", json={"post_analysis_id": str(analysis), "user_id": str(chat.user.id)}).json()
+        for analysis in (opened.analysis, unopened, uuid4())
+    ]
+    assert [each["code"] for each in said] == ["quota_exceeded"] * 3
