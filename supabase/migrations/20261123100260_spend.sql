@@ -3,7 +3,8 @@
 -- (measure_spend). A cap that is raised, and a pause that is ended, hold at the next question.
 
 create table private.spend (
-  id boolean primary key default true,
+  -- So the settings cannot be deleted by a slip: without their row nobody has a plan, and there is no cap and no pause.
+  id boolean primary key default true references public.chat_settings (id),
   day date not null default '-infinity',
   usd_of_day numeric not null default 0,
   usd_of_month numeric not null default 0,

@@ -643,6 +643,12 @@ def test_a_limit_that_makes_no_sense_is_refused(database: Any, people: People, l
         limits.put_on(database, people.make_user(), **limit)
 
 
+def test_the_settings_cannot_be_deleted(database: Any) -> None:
+    """Without them there would be no default plan, no cap and no pause: nothing would limit anybody."""
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        database.execute("delete from public.chat_settings")
+
+
 def test_usage_says_what_is_left_of_each_limit(
     people: People, database: Any, chat: Chat, owner: httpx.Client
 ) -> None:
