@@ -22,8 +22,8 @@ import {
 import type { Components, ExtraProps } from "react-markdown";
 import ReactMarkdown from "react-markdown";
 import remarkGfm from "remark-gfm";
-import type { Chat, ChatError, ChatMessage, ChatSubscription, Turn, WaitsFor } from "./chat";
-import { asChatError, jittered, nearlyOver, newId, pauseAfter, storable, timeAgo } from "./chat";
+import type { Allowance, Chat, ChatError, ChatMessage, ChatSubscription, Turn, WaitsFor } from "./chat";
+import { asChatError, jittered, nearlyOver, newId, Presence, pauseAfter, storable, timeAgo } from "./chat";
 
 interface Props {
   chat: Chat;
@@ -337,31 +337,51 @@ function useChat(chat: Chat, postAnalysisId: string, listener: () => void = noth
 }
 
 /** What is to be said of what may still be asked: read at first, whenever something was `asked`, when the reader comes
- * back, and when what was told is over. Nothing is said where it cannot be read. */
+ * back, and when what was told is over, if somebody is there. Nothing is said where it cannot be read. */
 function useNearlyOver(chat: Chat, asked: number): string | null {
-  const [line, setLine] = useState<ReturnType<typeof nearlyOver>>(null);
+  const [line, setLine] = useState<{ sentence: string; overAt: number } | null>(null);
   const [reads, setReads] = useState(0);
+  const again = useCallback(() => setReads((times) => times + 1), []);
+  const isSomebodyThere = usePresence(() => line && Date.now() >= line.overAt && again());
   // biome-ignore lint/correctness/useExhaustiveDependencies: each of them is a reason to read
   useEffect(() => {
     let isOver = false;
-    chat.readAllowance().then((read) => isOver || setLine(nearlyOver(read)), nothing);
+    chat.readAllowance().then((read) => isOver || setLine(lineOf(read)), nothing);
     return () => {
       isOver = true;
     };
   }, [chat, asked, reads]);
   useEffect(() => {
     if (!line) return;
-    const again = () => setReads((times) => times + 1);
-    const left = line.until === null ? PAUSED_FOR : Math.max(0, Date.parse(line.until) - Date.now());
-    // Not all at once: a day ends for many. And no timer is longer than this.
-    const timer = setTimeout(again, Math.min(left + jittered(TOGETHER), 2 ** 31 - 1));
+    const left = Math.min(line.overAt - Date.now(), 2 ** 31 - 1); // no timer is longer than this
+    const timer = setTimeout(() => isSomebodyThere() && again(), left);
     const stop = on(document, "visibilitychange", () => document.visibilityState === "visible" && again());
     return () => {
       clearTimeout(timer);
       stop();
     };
-  }, [line]);
+  }, [line, again, isSomebodyThere]);
   return line?.sentence ?? null;
+}
+
+function lineOf(allowance: Allowance): { sentence: string; overAt: number } | null {
+  const told = nearlyOver(allowance);
+  if (!told) return null;
+  const left = told.until === null ? PAUSED_FOR : Math.max(0, Date.parse(told.until) - Date.now());
+  // Not all at once: a day ends for many.
+  return { sentence: told.sentence, overAt: Date.now() + left + jittered(TOGETHER) };
+}
+
+/** Tells when asked whether somebody is there, and calls `onReturn` when somebody is again. */
+function usePresence(onReturn: () => void): () => boolean {
+  const stable = useStable(onReturn);
+  const presence = useRef<Presence | null>(null);
+  useEffect(() => {
+    const watched = new Presence(stable);
+    presence.current = watched;
+    return () => watched.close();
+  }, [stable]);
+  return useCallback(() => presence.current?.isThere ?? true, []);
 }
 
 /** The chat's session, if there is one: looking opens none, but another tab may. */

@@ -127,6 +127,8 @@ const SILENCE = 5_000; // milliseconds without news, while an answer is under wa
 const BLIND = 3_000; // milliseconds between two reads while no events arrive
 const BLIND_AND_IDLE = 15_000; // milliseconds that these pauses grow to while nothing is under way
 const PULSE = 55_000; // milliseconds without news until the session's row is read, where somebody may see it
+const UNUSED = 5 * 60_000; // milliseconds since a page was used, after which nobody is taken to be there
+const USES = ["pointerdown", "pointermove", "wheel", "touchstart", "keydown", "focus", "visibilitychange"];
 const OWN_NEWS = 1_000; // milliseconds in which the channel tells of what this page has stored itself
 const READ_AGAIN = [1_000, 2_000, 4_000, 8_000, 20_000]; // milliseconds after a read that failed
 const READ_AGAIN_IDLE = [10_000, 60_000]; // the same, while nothing is under way that a reader waits for
@@ -957,6 +959,7 @@ class Room {
   #sessionNews = 0; // how often a broadcast or a command's answer said how it is
   #seen = ""; // of the session's row, when all that it tells of had been read
   #problem: ChatError | null = null;
+  readonly #presence = new Presence(() => this.#tick());
   readonly #lookout: Lookout;
   readonly #supabase: Client;
   readonly #leaving: Map<string, Promise<unknown>>;
@@ -1051,6 +1054,7 @@ class Room {
     this.#listeners.clear();
     clearInterval(this.#ticking);
     clearTimeout(this.#reopening);
+    this.#presence.close();
     await this.#leave();
   }
 
@@ -1152,9 +1156,9 @@ class Room {
   #silence(isUnderWay: boolean): number {
     if (isUnderWay) return jittered(this.#isLive ? SILENCE : BLIND, this.#chance);
     if (!this.#isLive) return jittered(Math.min(BLIND * 2 ** this.#blindReads, BLIND_AND_IDLE), this.#chance);
-    // Broadcasts may come no more though the socket is well, and only a read can tell. Where nobody looks, it is read
-    // when somebody does.
-    return isSeen() ? PULSE * (0.8 + 0.2 * this.#chance) : Number.POSITIVE_INFINITY;
+    // Broadcasts may come no more though the socket is well, and only a read can tell. Where nobody is there, it is
+    // read when somebody is again.
+    return this.#presence.isThere ? PULSE * (0.8 + 0.2 * this.#chance) : Number.POSITIVE_INFINITY;
   }
 
   /** A pulse reads the session's row, and what is new if that tells of it. */
@@ -1249,9 +1253,36 @@ function seenOf({ last_turn, updated_at, status }: ChatSession): string {
   return `${last_turn} ${updated_at} ${status}`;
 }
 
-/** Outside of a browser, nobody knows. */
-function isSeen(): boolean {
-  return typeof document === "undefined" || document.visibilityState === "visible";
+/** Whether somebody may be looking: the page can be seen, and was used within the last minutes. */
+export class Presence {
+  #usedAt = Date.now();
+  readonly #note: (event: Event) => void;
+
+  /** `onReturn` is called at the first use after a while without, and when the page comes to the front. */
+  constructor(onReturn: () => void) {
+    this.#note = ({ type }) => {
+      const isReturn = this.#isUnused || type === "visibilitychange";
+      this.#usedAt = Date.now();
+      if (isReturn && this.isThere) onReturn();
+    };
+    if (typeof document === "undefined") return;
+    // Captured: whatever a component does with the event, and though not all of them rise up to the window.
+    for (const use of USES) window.addEventListener(use, this.#note, { capture: true, passive: true });
+  }
+
+  /** Outside of a browser nobody knows, and somebody is taken to be there. */
+  get isThere(): boolean {
+    return typeof document === "undefined" || (document.visibilityState === "visible" && !this.#isUnused);
+  }
+
+  close(): void {
+    if (typeof document === "undefined") return;
+    for (const use of USES) window.removeEventListener(use, this.#note, { capture: true });
+  }
+
+  get #isUnused(): boolean {
+    return Date.now() - this.#usedAt >= UNUSED;
+  }
 }
 
 // ---------------------------------------------------------------- suggested questions

@@ -119,9 +119,9 @@ test("not while nobody is there: it is sent again by itself, and each time would
 
 test("the line goes when its time is over", async () => {
   const { chat } = await drawn();
-  chat.readAllowance.mockImplementation(async () => fewLeft(3, 600_000));
+  chat.readAllowance.mockImplementation(async () => fewLeft(3, 240_000));
   await send("Why?");
-  await pass(590_000);
+  await pass(230_000);
   expect(line()).not.toBeNull();
   chat.readAllowance.mockResolvedValue(OPEN);
   await pass(20_000);
@@ -142,6 +142,23 @@ test("a pause of which nobody knows the end is looked at again once a minute, an
   expect(line()).toBe(WORDS);
   chat.readAllowance.mockResolvedValue(OPEN);
   await act(async () => void document.dispatchEvent(new Event("visibilitychange")));
+  expect(line()).toBeNull();
+});
+
+test.each([
+  ["a pause of which nobody knows the end", () => CLOSED],
+  ["a limit that ends", () => fewLeft(3, 600_000)],
+])("%s is not looked at while nobody uses the page, and is at once when somebody does", async (_, told) => {
+  const chat = new ScriptedChat();
+  chat.readAllowance.mockImplementation(async () => told());
+  await draw(chat);
+  await pass(301_000);
+  const reads = chat.readAllowance.mock.calls.length;
+  await pass(3_600_000);
+  expect(chat.readAllowance).toHaveBeenCalledTimes(reads);
+  chat.readAllowance.mockResolvedValue(OPEN);
+  await act(async () => void document.body.dispatchEvent(new Event("pointermove", { bubbles: true })));
+  expect(chat.readAllowance).toHaveBeenCalledTimes(reads + 1);
   expect(line()).toBeNull();
 });
 
