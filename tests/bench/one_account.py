@@ -48,8 +48,8 @@ def main() -> None:
         idle = read_for(people, reader, IDLE_SECONDS)
         before = worker.counts("postbro_leases_lost_total")
         attack = Attack.prepare(stack, people)
-        # In a process of its own, as an attacker's are: its sixty threads must not hold up the one that measures. What
-        # they compute is computed elsewhere, too: here they get what the services that they ask leave of the cores.
+        # In a process of its own, as an attacker's are: its sixty threads must not hold up the one that measures.
+        # What they compute is computed elsewhere, too: here they get what the services leave of the cores.
         with ProcessPoolExecutor(1, get_context("spawn"), initializer=os.nice, initargs=(19,)) as elsewhere:
             reads = elsewhere.submit(attack.reads, SECONDS)
             beside_reads = read_for(people, reader, SECONDS)
