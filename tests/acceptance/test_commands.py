@@ -121,7 +121,7 @@ def test_a_question_put_again_while_the_first_is_being_answered(
     wait_for_status(database, UUID(new), "completed")
 
     assert reply(database, old)["status"] == "cancelled"
-    assert "48210" in answers(database, UUID(new))[0]["content"]
+    assert "48,210" in answers(database, UUID(new))[0]["content"]
     [call] = calls_with(new, calls)
     assert len(call["body"]["contents"]) == 1, "what was replaced is not told to the model"
     shown = people.signed_in(chat.user).get("/current_chat_messages", params={"session_id": f"eq.{chat.session}"})

@@ -74,7 +74,7 @@ def test_a_chat_is_opened_once_asked_and_read_again(house: Stack, people: People
         asked = api.post(f"/sessions/{session}/messages/", json={"message": "How many likes did it get?"})
         assert asked.status_code == 200
         exchange = asked.json()
-        assert "48210" in exchange["assistant_message"]["content"]
+        assert "48,210" in exchange["assistant_message"]["content"]
         assert exchange["assistant_message"]["tokens_used"] > 0
         assert exchange["user_message"]["status"] == "completed"
 
@@ -233,7 +233,7 @@ def test_a_chat_is_exported(
         assert answer.content.startswith(b"%PDF-")
     else:
         assert "\u4f60\u597d" in answer.text
-        assert "48210" in answer.text
+        assert "48,210" in answer.text
     with client_of(house, people.make_user()) as stranger:
         refused = stranger.get(f"/sessions/{chat.session}/export", params={"format": format})
         assert is_problem(refused, 404, "not_found")

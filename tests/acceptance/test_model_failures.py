@@ -93,7 +93,7 @@ def test_a_passing_failure_costs_an_attempt_and_no_answer(
     assert faulty_model.used(number) == 1
     answers = database.execute("select content from public.chat_messages where reply_to = %s", [question]).fetchall()
     assert len(answers) == 1
-    assert "48210" in answers[0]["content"]
+    assert "48,210" in answers[0]["content"]
 
 
 @pytest.mark.parametrize(

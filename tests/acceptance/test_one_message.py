@@ -32,7 +32,7 @@ async def test_an_answer_streams_in_and_the_stored_row_is_the_same_text(
     answer = await until(lambda: listener.answer(question), "the answer")
     await until(lambda: listener.statuses(question)[-1] == "completed", "the status")
 
-    assert "48210" in answer["content"]
+    assert "48,210" in answer["content"]
     assert listener.streamed(question) == answer["content"]
     assert listener.statuses(question) == ["pending", "answering", "completed"]
     assert (answer["role"], answer["turn"], answer["version"]) == ("assistant", 1, 1)
@@ -81,7 +81,7 @@ async def test_figures_and_phrases_of_a_post_are_found_in_its_answers(
     second = await ask(client, chat, f"What does the analysis say about the {phrase} hook?")
     await until(lambda: listener.answer(second), "both answers")
 
-    assert str(likes) in listener.answer(first)["content"]
+    assert f"{likes:,}" in listener.answer(first)["content"]
     assert f"The {phrase} hook held 83.21% of viewers" in listener.answer(second)["content"]
 
 
@@ -148,7 +148,7 @@ def test_a_message_added_by_hand_is_answered(
         ).fetchone(),
         "the answer",
     )
-    assert "48210" in answer["content"]
+    assert "48,210" in answer["content"]
 
 
 def test_a_failed_reply_set_to_pending_by_hand_is_answered(

@@ -54,7 +54,7 @@ def test_supabase_js_hears_deltas_statuses_the_answer_and_the_rows(worker: Stack
     assert [message["role"] for message in messages] == ["user", "assistant"]
     streamed = "".join(payload["text"] for event, payload in heard["events"] if event == "delta")
     assert streamed == messages[1]["content"]
-    assert "48210" in streamed
+    assert "48,210" in streamed
 
     rows = [(table, kind) for table, kind, _ in heard["rows"]]
     assert sorted(rows) == [

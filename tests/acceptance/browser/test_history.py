@@ -37,7 +37,7 @@ async def test_messages_keep_their_order_also_after_a_reload(chat_page: ChatPage
     before = await chat_page.seen()
     assert [turn.question for turn in before] == questions
     assert [turn.answer for turn in before] == [as_read(text) for text in chat_page.stored_answers()]
-    assert "48210 likes" in before[0].answer
+    assert "48,210 likes" in before[0].answer
     assert "The hook is a question" in before[1].answer
     assert "mara" in before[2].answer
 
@@ -45,7 +45,7 @@ async def test_messages_keep_their_order_also_after_a_reload(chat_page: ChatPage
     await chat_page.expect_answers(3)
     assert await chat_page.seen() == before
     answer = await chat_page.ask_and_wait("How many likes did it get, again?")
-    assert "48210 likes" in answer
+    assert "48,210 likes" in answer
 
 
 async def test_a_long_chat_shows_its_newest_page_and_earlier_ones_without_moving_what_is_read(

@@ -135,7 +135,7 @@ async def test_the_lifted_component_asks_and_shows_the_answer_as_it_streams(
         "select content from public.chat_messages where session_id = %s and role = 'assistant'", [chat.session]
     ).fetchall()
     assert len(stored) == 1
-    assert "48210" in stored[0]["content"]
-    assert "48210" in whole
+    assert "48,210" in stored[0]["content"]
+    assert "48,210" in whole
     await page.reload()
-    await expect(answer).to_contain_text("48210")
+    await expect(answer).to_contain_text("48,210")

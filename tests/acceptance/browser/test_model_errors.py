@@ -52,7 +52,7 @@ async def test_a_failure_is_told_and_a_retry_answers(
     await chat_page.turn().get_by_role("button", name="Retry").click()
     await chat_page.expect_answers(1)
     await expect(chat_page.turn().get_by_text(words)).to_have_count(0)
-    assert "48210 likes" in (await chat_page.seen())[0].answer
+    assert "48,210 likes" in (await chat_page.seen())[0].answer
     assert len(chat_page.stored()) == 2
 
 

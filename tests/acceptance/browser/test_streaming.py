@@ -58,7 +58,7 @@ async def test_an_answer_stopped_before_its_first_word_can_be_asked_again(
 
     await chat_page.turn().get_by_role("button", name="Ask again").click()
     await chat_page.expect_answers(1)
-    assert "48210 likes" in (await chat_page.seen())[0].answer
+    assert "48,210 likes" in (await chat_page.seen())[0].answer
     assert len(chat_page.stored_answers()) == 1
 
 
@@ -67,5 +67,5 @@ async def test_an_answer_that_was_cut_says_so(chat_page: ChatPage, faulty_model:
     answer = await chat_page.ask_and_wait(QUESTION)
 
     await expect(chat_page.turn().get_by_text("The answer was cut at its greatest length.")).to_be_visible()
-    assert answer.startswith("48210 likes")
+    assert answer.startswith("48,210 likes")
     assert chat_page.stored()[-1]["finish_reason"] == "max_tokens"

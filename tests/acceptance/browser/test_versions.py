@@ -196,7 +196,7 @@ async def test_a_question_is_edited_while_its_answer_is_written(
     await chat_page.expect_answers(1)
     [turn] = await chat_page.seen()
     assert turn.question == QUESTION
-    assert "48210" in turn.answer
+    assert "48,210" in turn.answer
 
 
 async def test_edited_without_a_connection_it_is_sent_later_and_once(

@@ -33,7 +33,7 @@ from worker.local.model.connection import OpenProtocol
 from worker.local.model.fault_queue import FaultQueue
 from worker.local.model.server import create_app
 
-SYSTEM = "<post>\nCaption: zorple\nMetrics: likes 918273\n</post>"
+SYSTEM = "<post>\nCaption: zorple\nMetrics: likes: 918273\n</post>"
 QUESTION = "How many likes?"
 MODEL = "gemini-3.8-flash"
 IDLE = 0.5  # seconds of silence that the client takes

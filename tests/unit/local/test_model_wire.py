@@ -13,8 +13,9 @@ from google.genai import errors, types
 
 from worker.local.model.call_log import CallLog
 from worker.local.model.server import create_app
+from worker.local.model.tokens import count_tokens, pieces, truncate
 
-SYSTEM = "<post>\nCaption: zorple\nMetrics: likes 918273\n</post>"
+SYSTEM = "<post>\nCaption: zorple\nMetrics: likes: 918273\n</post>"
 PACE = 0.002
 SLOW_PACE = 0.02
 NO_LOG = CallLog(None)
@@ -96,8 +97,8 @@ async def test_streams_small_pieces_with_running_usage(address, version):
     async with _client(address, version) as client:
         parts = await _stream(client, "How many likes?", temperature=0.5)
 
-    assert "918273 likes" in "".join(part.text for part in parts)
-    assert len(parts) > 10
+    assert "918,273 likes" in "".join(part.text for part in parts)
+    assert len(parts) > 3
     assert [part.candidates[0].finish_reason for part in parts] == [None] * (len(parts) - 1) + ["STOP"]
     counts = [part.usage_metadata.candidates_token_count for part in parts]
     assert counts == sorted(counts)
@@ -123,6 +124,18 @@ async def test_keeps_to_max_output_tokens(client):
     assert parts[-1].usage_metadata.candidates_token_count == 5
 
 
+def test_pieces_are_one_or_two_words_and_join_to_the_text():
+    text = "From the **analysis**:\n\n- one\n-  two three  "
+
+    assert "".join(pieces(text)) == text
+    assert all(1 <= len(piece.split()) <= 2 for piece in pieces(text))
+
+
+def test_truncation_keeps_to_the_number_of_tokens():
+    assert count_tokens(truncate("x" * 100, 7)) == 7
+    assert count_tokens("") == 0
+
+
 async def test_counts_tokens_and_lists_models(client):
     models = client.aio.models
 
@@ -140,7 +153,7 @@ async def test_history_is_understood(client):
 
     reply = await client.aio.models.generate_content(model="gemini-3.8-flash", contents=turns, config=_config())
 
-    assert reply.text == "**918273 likes**, according to the post's metrics."
+    assert reply.text == "**918,273 likes**, according to the post's metrics."
 
 
 async def test_snake_case_is_accepted():
@@ -152,7 +165,7 @@ async def test_snake_case_is_accepted():
     answer = (await _post("v1/models/m:generateContent", json=body)).json()
 
     assert answer["candidates"][0]["finishReason"] == "MAX_TOKENS"
-    assert answer["candidates"][0]["content"]["parts"][0]["text"].startswith("**918273")
+    assert answer["candidates"][0]["content"]["parts"][0]["text"].startswith("**918,273")
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .conversation import Turn
 from .tokens import count_tokens
 
 MODEL_VERSION = "offline-extractive"
+"""Stored with each answer. The page puts a badge on those of a model whose name begins with "offline-"."""
 INPUT_TOKEN_LIMIT = 1_048_576
 OUTPUT_TOKEN_LIMIT = 65_536
 MODELS = ("gemini-3.5-flash-lite", "gemini-3.8-flash", "gemini-2.5-flash")
@@ -33,6 +33,14 @@ def invalid(message: str) -> RequestError:
 
 def not_found(message: str) -> RequestError:
     return RequestError(404, "NOT_FOUND", message)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message of the conversation; `role` is "user" or "model"."""
+
+    role: str
+    text: str
 
 
 @dataclass(frozen=True)
