@@ -625,6 +625,7 @@ const TurnView = memo(function TurnView(props: TurnProps) {
         {/* Above the text, so that nothing moves while it grows. */}
         <header data-failed={(state === "failed" && !stored) || undefined}>
           {stored ? <Time of={stored.created_at} /> : <Status turn={turn} />}
+          {stored && isOffline(stored) && <small className="chat-badge">offline model</small>}
           <Versions shown={version} of={countOf(turn)} onShow={setVersion} />
           {stored && <Copy text={stored.content} />}
           {isUnderWay && (
@@ -1176,6 +1177,11 @@ function wordsFor({ state, errorCode, answer }: Turn): { sentence: string; canRe
   return { sentence: answer ? `There is no new version. ${sentence}` : sentence, canRetry };
 }
 
+/** Made by a program that looks answers up, and by no language model. */
+function isOffline({ model }: ChatMessage): boolean {
+  return model?.startsWith("offline-") ?? false;
+}
+
 /** What is to be known of a stored answer beside its text. */
 function wordsAfter({ finish_reason }: ChatMessage): string | null {
   if (finish_reason === "max_tokens") return "The answer was cut at its greatest length.";
@@ -1416,6 +1422,7 @@ const CSS = `
 .chat-versions { display: flex; align-items: center; gap: .3rem; margin: 0; padding: 0; border: 0; min-width: 0; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .chat-versions button { min-width: 2rem; padding: 0 0 .2rem; border-color: transparent; background: none; line-height: 1; }
 .chat .chat-versions button { font-size: 1.3rem; }
+.chat-badge { padding-inline: .5rem; border: 1px solid var(--chat-line); border-radius: 1rem; font-size: .8rem; white-space: nowrap; }
 .chat-note { margin: .7rem 0 0; color: var(--chat-soft); font-size: .9rem; }
 .chat-turn[data-state="sending"] .chat-question { opacity: .7; }
 

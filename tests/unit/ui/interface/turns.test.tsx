@@ -76,6 +76,20 @@ test.each([
   expect(screen.queryByRole("button", { name: /Retry|Ask again/ })).toBeNull();
 });
 
+test("an answer of the offline model has a badge, whatever its text, and no other answer has one", async () => {
+  const offline = answerRow(1, "Lists", { model: "offline-extractive" });
+  const { chat } = await drawn(turnOf(1, "completed", { answer: offline }));
+  const badge = () => within(answer()).queryByText("offline model");
+  expect(badge()).not.toBeNull();
+  expect(answer().querySelector(".chat-text")!.textContent).toBe("Lists");
+
+  for (const model of ["gemini-3.5-flash-lite", "not-offline-", null]) {
+    const text = "I am the offline model";
+    await chat.shows(turnOf(1, "completed", { answer: answerRow(1, text, { model }) }));
+    expect(badge()).toBeNull();
+  }
+});
+
 test("a command that is refused says why", async () => {
   const { chat } = await drawn(turnOf(1, "failed"));
   chat.retryReply.mockRejectedValueOnce(OUT_OF_REACH);
