@@ -80,6 +80,7 @@ def quoted(text: str) -> list[str]:
         ("Sum it up.", "Viral for this account"),
         ("How did it perform?", "7 times the follower count"),
         ("Explain the Retention Loop", "**Retention Loop:** The chart is too dense to read in one pass."),
+        ("How can I improve the Retention Loop?", "**Retention Loop:** The chart is too dense to read in one pass."),
         ("Which frameworks does it use?", "**Curiosity Stack:** Three questions"),
         ("What are the key insights?", "The flimbert hook held 83.21% of viewers"),
         ("What does the analysis say about the flimbert hook?", "The flimbert hook held 83.21% of viewers"),
