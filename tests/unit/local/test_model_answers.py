@@ -95,6 +95,10 @@ def test_of_two_figures_with_a_word_in_common_only_the_one_that_is_named_is_told
     assert "1,020" not in ask("How many followers?")
 
 
+def test_a_figure_is_told_only_where_it_is_asked_for() -> None:
+    assert quoted(ask("Where are the loyal followers?")) == ["Viral for this account: 7 times the follower count."]
+
+
 def test_a_figure_of_the_analysis_comes_with_that_of_the_post() -> None:
     assert quoted(ask("How many comments ask for the recipe?")) == ["212 comments ask for the recipe."]
     assert "**1,204 comments**" in ask("How many comments ask for the recipe?")
@@ -154,6 +158,7 @@ def test_what_is_quoted_stands_in_the_data_word_for_word(question: str) -> None:
         "Your role",
         "What's the weather in Berlin?",
         "Why is the sky blue?",
+        "Which camera and lens took the recipe?",
         "Write me a better caption",
         "Can you suggest some new hashtags?",
         "Compare it with my other posts",
@@ -209,5 +214,6 @@ def test_only_what_stands_between_the_tags_of_the_chat_is_read() -> None:
 )
 def test_odd_data_stops_no_answer(line: str) -> None:
     system = f"<post>\n{line}\n</post>"
-    assert read_facts(system) is not None
-    assert ask("What are the metrics, and when was it posted?", "How long is it?", "hi", system=system) == ENGLISH
+    assert ask("When was it posted?", system=system) == ENGLISH
+    assert "**likes:** \n" not in ask("What are the metrics?", system=system) + "\n"
+    assert ask("How long is it?", "hi", system=system) == ENGLISH
