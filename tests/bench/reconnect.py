@@ -4,7 +4,7 @@ python -m tests.bench.reconnect
 
 Reports when the pages were live again, counted from the moment when Realtime answered again, and how many came
 back in the same quarter of a second: in lockstep, they run into the limit together. Fails if one is not live
-within 30 s. `--chat` takes another revision's chat.ts.
+within 30 s. `--chat` takes another revision's client.
 """
 
 import argparse
@@ -117,7 +117,7 @@ def main() -> None:
     options.add_argument("--pages", type=int, default=200)
     options.add_argument("--joins-per-second", type=int, default=20)
     options.add_argument("--tick-ms", type=int, default=100, help="The limit is judged over twelve of these.")
-    options.add_argument("--chat", type=Path, default=ROOT / "worker/web/ui/chat.ts")
+    options.add_argument("--chat", type=Path, default=ROOT / "worker/web/ui/chat/client.ts")
     chosen = options.parse_args()
     limits = {
         "REALTIME_MAX_JOINS_PER_SECOND": str(chosen.joins_per_second),

@@ -1,4 +1,4 @@
-// The users: real supabase-js clients on the real chat.ts. Each asks its questions whatever breaks, sends again
+// The users: real supabase-js clients on the real client. Each asks its questions whatever breaks, sends again
 // with the same id until it is accepted, and says at the end what was accepted and what its page shows. Some
 // questions are replaced by another soon after, and of some answers another version is asked for.
 //
@@ -8,7 +8,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createInterface } from "node:readline";
 import { createClient } from "@supabase/supabase-js";
-import { createChat } from "../../worker/web/ui/chat.ts";
+import "../page_modules.mjs";
+
+const { createChat } = await import("../../worker/web/ui/chat/client.ts");
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const { url, key, people, pauseMs, seed } = JSON.parse((await lines.next()).value);

@@ -1,4 +1,4 @@
-"""Three files of the page make a chat in somebody else's app, with the packages that the README names and no more."""
+"""A folder of the page makes a chat in somebody else's app, with the packages that the README names and no more."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from functools import partial
+from graphlib import TopologicalSorter
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,7 @@ from worker.local.stack import NODE, Stack
 
 ROOT = Path(__file__).parents[3]
 APP = ROOT / "tests/acceptance/lifted"
-UI = ROOT / "worker/web/ui"
-LIFTED = ("chat.ts", "client.ts", "ChatInterface.tsx")
+LIFTED = ROOT / "worker/web/ui/chat"
 
 
 def readme() -> str:
@@ -48,8 +48,7 @@ def app(worker: Stack, tmp_path: Path, owner: tuple[Chat, dict[str, str]]) -> Pa
     """The app as its team has it on their machine."""
     directory = tmp_path / "app"
     shutil.copytree(APP, directory)
-    for file in LIFTED:
-        shutil.copy(UI / file, directory)
+    shutil.copytree(LIFTED, directory / "chat")
     (directory / "database.types.ts").write_text(types.generate(worker.environment["DATABASE_URL"]))
     for package in packages():
         link = directory / "node_modules" / package
@@ -91,18 +90,38 @@ def test_the_readme_shows_the_app_that_is_run_here() -> None:
     assert example[1] == (APP / "main.tsx").read_text()
 
 
-def test_the_readme_names_the_files_and_the_versions_that_are_tested() -> None:
+def test_the_readme_names_the_folder_and_the_versions_that_are_tested() -> None:
     pinned = json.loads((ROOT / "package.json").read_text())["devDependencies"]
     named = packages()
     assert named == {name: pinned[name] for name in named}
-    for file in LIFTED:
-        assert f"worker/web/ui/{file}" in readme()
+    assert "worker/web/ui/chat" in readme()
+
+
+def imports(file: Path) -> set[str]:
+    return set(re.findall(r'from "([^"]+)"', file.read_text()))
 
 
 def test_the_files_need_nothing_of_ours_but_each_other_and_the_types() -> None:
-    imports = {source for file in LIFTED for source in re.findall(r'from "([^"]+)"', (UI / file).read_text())}
-    assert {source for source in imports if source.startswith(".")} == {"./chat", "./database.types"}
-    assert {source for source in imports if not source.startswith(".")} <= set(packages())
+    found = {source for file in LIFTED.iterdir() for source in imports(file)}
+    files = {f"./{file.stem}" for file in LIFTED.iterdir()}
+    assert {source for source in found if source.startswith(".")} <= files | {"../database.types"}
+    assert {source for source in found if not source.startswith(".")} <= set(packages())
+
+
+def test_no_file_imports_itself_by_way_of_others_and_none_is_long() -> None:
+    needs = {f"./{file.stem}": {each for each in imports(file) if each.startswith("./")} for file in LIFTED.iterdir()}
+    assert list(TopologicalSorter(needs).static_order())
+    lengths = {file.name: len(file.read_text().splitlines()) for file in LIFTED.iterdir()}
+    assert max(lengths.values()) <= 300, lengths
+
+
+def test_the_client_needs_no_react() -> None:
+    needed, left = set[str](), ["client"]
+    while left:
+        found = imports(LIFTED / f"{left.pop()}.ts")
+        needed |= {source for source in found if not source.startswith(".")}
+        left += [source.removeprefix("./") for source in found if source.startswith("./")]
+    assert needed == {"@supabase/supabase-js"}
 
 
 def test_the_types_of_the_lifted_app_are_sound(app: Path) -> None:

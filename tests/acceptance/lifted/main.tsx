@@ -1,8 +1,6 @@
 import { createClient } from "@supabase/supabase-js";
 import { createRoot } from "react-dom/client";
-import { ChatInterface } from "./ChatInterface";
-import { createChat } from "./chat";
-import { clientOptions } from "./client";
+import { ChatInterface, clientOptions, createChat } from "./chat";
 import type { Database } from "./database.types";
 
 const { VITE_SUPABASE_URL, VITE_SUPABASE_PUBLISHABLE_KEY, VITE_EMAIL, VITE_PASSWORD } = import.meta.env;

@@ -1,6 +1,6 @@
 // Rows of one session, as the database has them.
 
-import type { ChatMessage, ChatReply, ChatSession } from "../../../worker/web/ui/chat";
+import type { ChatMessage, ChatReply, ChatSession } from "../../../worker/web/ui/chat/rows";
 
 export const SESSION = "5e55a000-0000-4000-8000-000000000000";
 export const USER = "05e40000-0000-4000-8000-000000000000";

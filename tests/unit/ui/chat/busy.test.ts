@@ -1,7 +1,8 @@
 // A user's commands run a few at a time. One that is refused for that is tried again, and nobody is told for a while.
 
 import { expect, test, vi } from "vitest";
-import type { Chat, ChatError } from "../../../../worker/web/ui/chat";
+import type { Chat } from "../../../../worker/web/ui/chat/client";
+import type { ChatError } from "../../../../worker/web/ui/chat/errors";
 import { idOf, replyRow, SESSION, sessionRow } from "../rows";
 import type { Said } from "./api";
 import { begin, pass } from "./project";

@@ -2,8 +2,8 @@
 
 import { createClient } from "@supabase/supabase-js";
 import { expect, test, vi } from "vitest";
-import { jittered, pauseAfter } from "../../../../worker/web/ui/chat";
-import { clientOptions } from "../../../../worker/web/ui/client";
+import { clientOptions } from "../../../../worker/web/ui/chat/clientOptions";
+import { jittered, pauseAfter } from "../../../../worker/web/ui/chat/pauses";
 import { SESSION } from "../rows";
 import { begin, pass } from "./project";
 import { Realtime } from "./realtime";

@@ -1,7 +1,7 @@
 // Every refusal as something that can be told to the reader.
 
 import { expect, test } from "vitest";
-import { asChatError, ChatError } from "../../../../worker/web/ui/chat";
+import { asChatError, ChatError } from "../../../../worker/web/ui/chat/errors";
 import { idOf, SESSION } from "../rows";
 import { begin, pass } from "./project";
 

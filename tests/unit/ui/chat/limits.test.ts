@@ -1,7 +1,10 @@
 // What a reader is told of a limit: which it is, and when it is over, by their own clock.
 
 import { expect, test, vi } from "vitest";
-import { type Allowance, type Chat, type ChatError, nearlyOver, timeAhead } from "../../../../worker/web/ui/chat";
+import type { Chat } from "../../../../worker/web/ui/chat/client";
+import type { ChatError } from "../../../../worker/web/ui/chat/errors";
+import { type Allowance, nearlyOver } from "../../../../worker/web/ui/chat/limits";
+import { timeAhead } from "../../../../worker/web/ui/chat/times";
 import { idOf, SESSION } from "../rows";
 import { begin, pass } from "./project";
 

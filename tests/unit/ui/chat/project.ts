@@ -2,13 +2,11 @@
 
 import { createClient } from "@supabase/supabase-js";
 import { onTestFinished, vi } from "vitest";
-import {
-  type ChatError,
-  type ChatSession,
-  type ChatSubscription,
-  createChat,
-  type Turn,
-} from "../../../../worker/web/ui/chat";
+import { createChat } from "../../../../worker/web/ui/chat/client";
+import type { ChatError } from "../../../../worker/web/ui/chat/errors";
+import type { ChatSession } from "../../../../worker/web/ui/chat/rows";
+import type { ChatSubscription } from "../../../../worker/web/ui/chat/subscription";
+import type { Turn } from "../../../../worker/web/ui/chat/turn";
 import type { Database } from "../../../../worker/web/ui/database.types";
 import { SESSION, type TurnRow } from "../rows";
 import { Api } from "./api";

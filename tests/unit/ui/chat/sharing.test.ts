@@ -1,7 +1,7 @@
 // One chat for each client, and one channel for all who watch a session.
 
 import { expect, test } from "vitest";
-import { createChat } from "../../../../worker/web/ui/chat";
+import { createChat } from "../../../../worker/web/ui/chat/client";
 import { answeredRow, idOf, SESSION, sessionRow, turnRow } from "../rows";
 import { Project, pass, Watcher, watch } from "./project";
 

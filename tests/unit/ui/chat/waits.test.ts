@@ -3,7 +3,9 @@
 import { webcrypto } from "node:crypto";
 import { createClient } from "@supabase/supabase-js";
 import { expect, test, vi } from "vitest";
-import { type ChatError, createChat, newId } from "../../../../worker/web/ui/chat";
+import { createChat } from "../../../../worker/web/ui/chat/client";
+import type { ChatError } from "../../../../worker/web/ui/chat/errors";
+import { newId } from "../../../../worker/web/ui/chat/ids";
 import type { Database } from "../../../../worker/web/ui/database.types";
 import { answeredRow, SESSION } from "../rows";
 import { Api, type Asked, type Said } from "./api";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { timeAgo } from "../../../../worker/web/ui/chat";
+import { timeAgo } from "../../../../worker/web/ui/chat/times";
 
 const NOW = Date.parse("2026-11-24T12:00:00Z");
 

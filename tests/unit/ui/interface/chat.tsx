@@ -3,15 +3,12 @@
 import { act, type RenderResult, render, screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { vi } from "vitest";
-import { ChatInterface } from "../../../../worker/web/ui/ChatInterface";
-import {
-  type Chat,
-  ChatError,
-  type ChatHandlers,
-  type ChatSession,
-  type ChatSubscription,
-  type Turn,
-} from "../../../../worker/web/ui/chat";
+import { ChatInterface } from "../../../../worker/web/ui/chat/ChatInterface";
+import type { Chat } from "../../../../worker/web/ui/chat/client";
+import { ChatError } from "../../../../worker/web/ui/chat/errors";
+import type { ChatSession } from "../../../../worker/web/ui/chat/rows";
+import type { ChatHandlers, ChatSubscription } from "../../../../worker/web/ui/chat/subscription";
+import type { Turn } from "../../../../worker/web/ui/chat/turn";
 import { answerRow, messageRow, replyRow, SESSION, sessionRow } from "../rows";
 
 export const ANALYSIS = "a4a10000-0000-4000-8000-000000000000";

@@ -2,7 +2,8 @@
 
 import { act, screen } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { type Allowance, ChatError } from "../../../../worker/web/ui/chat";
+import { ChatError } from "../../../../worker/web/ui/chat/errors";
+import type { Allowance } from "../../../../worker/web/ui/chat/limits";
 import { draw, drawn, field, lines, ScriptedChat, setOnline, turnOf } from "./chat";
 
 const WORDS = "The chat is paused at the moment, and takes no new questions.";

@@ -5,7 +5,7 @@ import userEvent from "@testing-library/user-event";
 import { StrictMode } from "react";
 import { renderToString } from "react-dom/server";
 import { expect, test, vi } from "vitest";
-import { ChatInterface } from "../../../../worker/web/ui/ChatInterface";
+import { ChatInterface } from "../../../../worker/web/ui/chat/ChatInterface";
 import { sessionRow } from "../rows";
 import {
   ANALYSIS,

@@ -3,8 +3,8 @@
 import { act, render, screen } from "@testing-library/react";
 import { useState } from "react";
 import { expect, test, vi } from "vitest";
-import { ChatInterface } from "../../../../worker/web/ui/ChatInterface";
-import { createChat } from "../../../../worker/web/ui/chat";
+import { ChatInterface } from "../../../../worker/web/ui/chat/ChatInterface";
+import { createChat } from "../../../../worker/web/ui/chat/client";
 import { begin, pass } from "../chat/project";
 import { answeredRow, messageRow, sessionRow } from "../rows";
 import { ANALYSIS, draw, drawn, field, lines, press, ScriptedChat, SESSION, turnOf, type } from "./chat";

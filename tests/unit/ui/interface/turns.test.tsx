@@ -3,7 +3,8 @@
 import { act, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, test, vi } from "vitest";
-import { ChatError, type Turn } from "../../../../worker/web/ui/chat";
+import { ChatError } from "../../../../worker/web/ui/chat/errors";
+import type { Turn } from "../../../../worker/web/ui/chat/turn";
 import { answerRow, idOf } from "../rows";
 import { button, drawn, OUT_OF_REACH, press, REFUSED, turnOf, type } from "./chat";
 

@@ -3,7 +3,8 @@
 import { fireEvent, screen, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, test } from "vitest";
-import { ChatError, type Turn } from "../../../../worker/web/ui/chat";
+import { ChatError } from "../../../../worker/web/ui/chat/errors";
+import type { Turn } from "../../../../worker/web/ui/chat/turn";
 import { answerRow, idOf, messageRow, sessionRow } from "../rows";
 import {
   button,

@@ -2,7 +2,7 @@
 
 import { act, screen } from "@testing-library/react";
 import { expect, test } from "vitest";
-import type { Turn, WaitsFor } from "../../../../worker/web/ui/chat";
+import type { Turn, WaitsFor } from "../../../../worker/web/ui/chat/turn";
 import { drawn, turnOf } from "./chat";
 
 const ANSWER = "Waits for the answer above.";

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { act, fireEvent, render, screen } from "@testing-library/react";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { ChatInterface } from "../../../../worker/web/ui/ChatInterface";
+import { ChatInterface } from "../../../../worker/web/ui/chat/ChatInterface";
 import { ANALYSIS, button, draw, drawn, field, lines, press, REFUSED, ScriptedChat, type } from "./chat";
 
 const contents = (chat: ScriptedChat) => chat.sendChatMessage.mock.calls.map(([, content]) => content);

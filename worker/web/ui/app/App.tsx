@@ -5,7 +5,7 @@ import { lazy, Suspense, useEffect, useMemo, useState } from "react";
 import { SWRConfig } from "swr";
 import { Router, useRoute } from "wouter";
 import { useHashLocation } from "wouter/use-hash-location";
-import { createChat } from "../chat";
+import { createChat } from "../chat/client";
 import type { Database } from "../database.types";
 import { AnalysisPage } from "./AnalysisPage";
 import { Chats } from "./Chats";

@@ -1,8 +1,9 @@
 // The chat about one post, with what may be done to it.
 
 import { useRef, useState } from "react";
-import { ChatInterface } from "../ChatInterface";
-import { asChatError, type ChatSessionSummary } from "../chat";
+import { ChatInterface } from "../chat/ChatInterface";
+import { asChatError } from "../chat/errors";
+import type { ChatSessionSummary } from "../chat/rows";
 import { Export } from "./Export";
 import { Heading } from "./Heading";
 import { useAnalysis, useChatAbout, useProject, useRefreshedChats } from "./project";

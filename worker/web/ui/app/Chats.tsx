@@ -1,7 +1,8 @@
 // The list of chats: which post, how many messages, when it was used last.
 
 import { useState } from "react";
-import { type ChatSessionSummary, timeAgo } from "../chat";
+import type { ChatSessionSummary } from "../chat/rows";
+import { timeAgo } from "../chat/times";
 import { useChats } from "./project";
 import { Trouble } from "./Trouble";
 import { creatorOf } from "./words";

@@ -1,7 +1,7 @@
 // The chat as a file, made by the server that this page came from.
 
 import { useState } from "react";
-import { renew, within } from "../chat";
+import { renew, within } from "../chat/requests";
 import { useProject } from "./project";
 
 const PATIENCE = 15_000; // milliseconds for the token

@@ -1,6 +1,6 @@
 // A list that could not be read, and why.
 
-import { asChatError } from "../chat";
+import { asChatError } from "../chat/errors";
 
 export function Trouble({ error, onRetry }: { error: unknown; onRetry: () => void }) {
   return (

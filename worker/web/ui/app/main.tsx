@@ -3,7 +3,7 @@
 import { createClient } from "@supabase/supabase-js";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { clientOptions } from "../client";
+import { clientOptions } from "../chat/clientOptions";
 import type { Database } from "../database.types";
 import { App } from "./App";
 import "./app.css";

@@ -4,7 +4,10 @@ import type { SupabaseClient, User } from "@supabase/supabase-js";
 import { createContext, useCallback, useContext, useMemo } from "react";
 import useSWR, { useSWRConfig } from "swr";
 import useSWRInfinite from "swr/infinite";
-import { ask, type Chat, ChatError, type ChatSessionSummary, type Page, readSome } from "../chat";
+import type { Chat } from "../chat/client";
+import { ChatError } from "../chat/errors";
+import { ask, type Page, readSome } from "../chat/requests";
+import type { ChatSessionSummary } from "../chat/rows";
 import type { Database, Tables } from "../database.types";
 
 export interface Project {

@@ -3,7 +3,7 @@
 import { isAuthRetryableFetchError, type SupabaseClient, type User } from "@supabase/supabase-js";
 import { useEffect, useRef, useState } from "react";
 import { navigate } from "wouter/use-hash-location";
-import { pauseAfter } from "../chat";
+import { pauseAfter } from "../chat/pauses";
 import type { Database } from "../database.types";
 
 type Client = SupabaseClient<Database>;

@@ -2,7 +2,7 @@
 // nobody answers ends, tabs that lost the connection together do not come back together, and a clock that is wrong
 // makes no token look older or younger than it is.
 
-import { jittered, pauseAfter } from "./chat";
+import { jittered, pauseAfter } from "./pauses";
 
 const LONGEST = 20_000; // milliseconds for one request
 const RENEW_AGAIN = 10_000; // milliseconds between two renewals while Auth is away
