@@ -128,6 +128,64 @@ def test_the_types_of_the_lifted_app_are_sound(app: Path) -> None:
     run(app, "typescript/bin/tsc", "--noEmit")
 
 
+def test_they_are_sound_for_an_older_target_as_next_has_it(app: Path) -> None:
+    config = json.loads((app / "tsconfig.json").read_text())
+    older = {"target": "es2017", "lib": ["dom", "dom.iterable", "esnext"], "isolatedModules": True}
+    config["compilerOptions"] |= older | {"esModuleInterop": True, "types": []}
+    (app / "tsconfig.json").write_text(json.dumps(config | {"include": ["chat"]}))
+    run(app, "typescript/bin/tsc", "--noEmit")
+
+
+# What an answer's Markdown becomes: each element that another page's style sheet may have opinions of.
+MARKDOWN = """
+<h1>One</h1><h2>Two</h2><h3>Three</h3><h4>Four</h4><h5>Five</h5><h6>Six</h6>
+<p><strong>strong</strong> <em>em</em> <del>del</del> <code>code</code> <a href="#x">link</a><sup>1</sup><br>end</p>
+<ul><li>one<ul><li>two<ul><li>three</li></ul></li></ul></li><li><p>loose</p></li></ul>
+<ol><li>one<ol><li>two</li></ol></li></ol>
+<ul class="contains-task-list"><li class="task-list-item"><input type="checkbox" disabled> task</li></ul>
+<blockquote><p>quoted</p></blockquote><hr><pre><code>block</code></pre>
+<section class="chat-table">
+<table><thead><tr><th>a</th></tr></thead><tbody><tr><td>b</td></tr></tbody></table>
+</section>
+"""
+# Of every element: where it is and how it looks. A border's style is seen where it has a width.
+STYLES = """() => [...document.querySelectorAll(".chat, .chat *")].map((element) => {
+    const style = getComputedStyle(element);
+    const unseen = /^(-webkit-tap-highlight-color|tab-size|text-size-adjust|border-.*-style)$/;
+    const names = Array.from(style).filter((name) => !unseen.test(name));
+    const { x, y, width, height } = element.getBoundingClientRect();
+    return {
+        ...Object.fromEntries(names.map((name) => [name, style.getPropertyValue(name)])),
+        placeholder: getComputedStyle(element, "::placeholder").color,
+        box: [x, y, width, height].join(),
+        element: `${element.parentElement.localName} > ${element.localName}.${element.className}`,
+    };
+})"""
+
+
+async def test_tailwinds_preflight_leaves_the_component_as_it_is(
+    address: str, page: Page, owner: tuple[Chat, dict[str, str]]
+) -> None:
+    await page.goto(address)
+    await page.get_by_role("textbox", name="Your question").fill("How many likes did it get?")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="Copy this answer").wait_for()
+    await page.locator(".chat-text").evaluate("(text, markdown) => { text.innerHTML = markdown; }", MARKDOWN)
+    await page.add_style_tag(content="* { animation: none !important; transition: none !important; }")
+    before = await page.evaluate(STYLES)
+    preflight = (ROOT / "node_modules/tailwindcss/preflight.css").read_text()
+    await page.add_style_tag(content=f"@layer base {{ {preflight} }}")
+    assert await page.evaluate("getComputedStyle(document.body).borderTopStyle") == "solid"
+    after = await page.evaluate(STYLES)
+    changed = {
+        f"{old['element']} {name}: {value} -> {new[name]}"
+        for old, new in zip(before, after, strict=True)
+        for name, value in old.items()
+        if new[name] != value
+    }
+    assert not changed, "\n".join(sorted(changed))
+
+
 async def test_the_lifted_component_asks_and_shows_the_answer_as_it_streams(
     address: str,
     page: Page,

@@ -3,12 +3,19 @@
 import type { RealtimeChannel } from "@supabase/supabase-js";
 import { pauseAfter } from "./pauses";
 import { PATIENCE, within } from "./requests";
-import type { Client } from "./rows";
+import type { ChatMessage, ChatSession, Client, ReplyNews } from "./rows";
 
 const BACK_OFF = [1_500, 4_000, 5_000, 5_000, 5_000, 5_000, 5_000, 5_000, 8_000, 15_000]; // milliseconds between two channels
 
+/** What the channel tells. `truncated`: the message's text is too long for it. */
+export type ChannelNews =
+  | { event: "session"; payload: { record: ChatSession } }
+  | { event: "message"; payload: { record: ChatMessage; truncated?: boolean } }
+  | { event: "reply"; payload: { record: ReplyNews } }
+  | { event: "delta"; payload: { message_id: string; attempt: number; offset: number; text: string } };
+
 interface ChannelHandlers {
-  onEvent(event: string, payload: any): void;
+  onNews(news: ChannelNews): void;
   /** Whether it is joined, at every change. */
   onConnection(isLive: boolean): void;
   /** It was joined: what happened before is not told. */
@@ -58,7 +65,7 @@ export class Channel {
     this.#channel = channel;
     for (const event of ["message", "reply", "delta", "session"]) {
       channel.on("broadcast", { event }, ({ payload }) => {
-        if (channel === this.#channel) this.#handlers.onEvent(event, payload);
+        if (channel === this.#channel) this.#handlers.onNews({ event, payload } as ChannelNews);
       });
     }
     channel.subscribe((status) => {

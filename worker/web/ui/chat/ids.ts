@@ -12,10 +12,12 @@ export function newId(): string {
 
 /** The id that is tried after one that is taken: the same each time, so that sending again stays harmless. */
 export function idAfter(id: string, sessionId: string, text: string): string {
-  // FNV-1a of 128 bits. A page without TLS has no crypto.subtle, and nobody gains by finding a second text with it.
-  let hash = 0x6c62272e07bb014262b821756295c58dn;
+  // FNV-1a of 128 bits, without literals, which an older target of the compiler refuses. A page without TLS has no
+  // crypto.subtle, and nobody gains by finding a second text with it.
+  let hash = BigInt("0x6c62272e07bb014262b821756295c58d");
+  const prime = BigInt("0x1000000000000000000013b");
   for (const byte of new TextEncoder().encode(`${id} ${sessionId} ${text}`)) {
-    hash = BigInt.asUintN(128, (hash ^ BigInt(byte)) * 0x1000000000000000000013bn);
+    hash = BigInt.asUintN(128, (hash ^ BigInt(byte)) * prime);
   }
   return uuid(hash.toString(16).padStart(32, "0"), 8); // the version of a UUID that is made as one likes
 }

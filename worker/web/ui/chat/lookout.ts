@@ -8,6 +8,11 @@ import type { WaitsFor } from "./turn";
 const LONG_WAIT = 3_000; // milliseconds in which a question is usually taken
 const LOOK_AGAIN = 5_000; // milliseconds between two looks at what a question waits for, and at most twice that
 
+interface Service {
+  answering: boolean;
+  model_busy_until: string | null;
+}
+
 /** Looks at the service while a question waits for longer than usual, and never else. */
 export class Lookout {
   #id: string | null = null;
@@ -40,10 +45,8 @@ export class Lookout {
 
   async #read(): Promise<WaitsFor | null> {
     // A project whose types were generated before this view was there has it nevertheless.
-    const service = (this.#supabase as SupabaseClient<any>)
-      .from("chat_service")
-      .select("answering, model_busy_until");
-    const { data } = await inTime<any>((limit) => service.retry(false).abortSignal(limit).maybeSingle());
+    const service = (this.#supabase as SupabaseClient).from("chat_service").select("answering, model_busy_until");
+    const { data } = await inTime<Service>((limit) => service.retry(false).abortSignal(limit).maybeSingle());
     if (!data) return null;
     if (!data.answering) return "worker";
     // The database tells a time only while it lies ahead. Our clock may be wrong.

@@ -32,12 +32,12 @@ const CSS = `
 }
 .chat :focus-visible { outline: 2px solid var(--chat-accent); outline-offset: 2px; }
 .chat button {
-  font: inherit; font-size: .9rem; padding: .3rem .75rem; min-height: 2rem; cursor: pointer;
+  appearance: none; font: inherit; font-size: .9rem; padding: .3rem .75rem; min-height: 2rem; cursor: pointer;
   border: 1px solid var(--chat-line); border-radius: .6rem; background: var(--chat-surface); color: var(--chat-accent);
 }
 .chat button:is(:disabled, [aria-disabled="true"]) { opacity: .55; cursor: default; }
-.chat-unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-.chat-hint { color: var(--chat-soft); text-align: center; }
+.chat-unseen { margin: 0; position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.chat-hint { margin: 1rem 0; color: var(--chat-soft); text-align: center; }
 
 .chat-scroller { position: relative; flex: 1; min-height: 0; }
 .chat-scroll { height: 100%; overflow-y: auto; overflow-anchor: none; overscroll-behavior: contain; padding: 1rem; }
@@ -76,15 +76,23 @@ const CSS = `
 
 .chat-text :is(p, li, h1, h2, h3, h4, h5, h6, td, th) { unicode-bidi: plaintext; text-align: start; }
 .chat-text :is(p, ul, ol, pre, blockquote, .chat-table) { margin: 0 0 .7rem; }
-.chat-text :is(h1, h2, h3, h4, h5, h6) { margin: .9rem 0 .4rem; font-size: 1.05rem; line-height: 1.3; }
+.chat-text :is(h1, h2, h3, h4, h5, h6) { margin: .9rem 0 .4rem; font-size: 1.05rem; font-weight: bold; line-height: 1.3; }
 .chat-text > :first-child { margin-top: 0; }
 .chat-text > :last-child { margin-bottom: .3rem; }
 .chat-text :is(ul, ol) { padding-inline-start: 1.5rem; }
-.chat-text > ul { list-style: disc; }
-.chat-text a { color: var(--chat-accent); }
+.chat-text ul { list-style: disc; }
+.chat-text :is(ul, ol) ul { list-style: circle; }
+.chat-text :is(ul, ol) :is(ul, ol) ul { list-style: square; }
+.chat-text ol { list-style: decimal; }
+.chat-text a { color: var(--chat-accent); text-decoration: underline; }
+.chat-text hr { margin: .5rem 0; border: 1px inset; color: gray; }
+.chat-text :is(sub, sup) { position: relative; font-size: 75%; line-height: 0; vertical-align: baseline; }
+.chat-text sup { top: -.5em; }
+.chat-text sub { bottom: -.25em; }
+.chat-text input { margin: 0 .4rem 0 0; font: inherit; color: inherit; background: none; border-radius: 0; }
 .chat-text blockquote { padding-inline-start: .8rem; border-inline-start: 3px solid var(--chat-line); color: var(--chat-soft); }
 .chat-text code { font: .9em ui-monospace, monospace; background: var(--chat-ground); border-radius: .3rem; padding: .1em .3em; }
-.chat-text pre { overflow-x: auto; padding: .7rem; background: var(--chat-ground); border-radius: .6rem; direction: ltr; }
+.chat-text pre { font: .8125rem/1.5 ui-monospace, monospace; overflow-x: auto; padding: .7rem; background: var(--chat-ground); border-radius: .6rem; direction: ltr; }
 .chat-text pre code { padding: 0; background: none; }
 .chat-table { overflow-x: auto; }
 .chat-table table { border-collapse: collapse; }
@@ -101,7 +109,7 @@ const CSS = `
 @keyframes chat-typing { 0%, 60%, 100% { opacity: .3; } 30% { opacity: 1; } }
 
 .chat-empty { text-align: center; margin-block: auto; padding: 1rem 0; }
-.chat-empty h3 { margin: 0; font-size: 1.15rem; }
+.chat-empty h3 { margin: 0; font-weight: bold; font-size: 1.15rem; }
 .chat-empty p { text-wrap: balance; color: var(--chat-soft); margin: .3rem 0 1rem; }
 .chat-empty :is(li, button) { max-width: 100%; overflow-wrap: anywhere; }
 .chat-empty ul { list-style: none; margin: 0; padding: 0; display: flex; flex-wrap: wrap; gap: .5rem; justify-content: center; }
@@ -119,6 +127,7 @@ const CSS = `
   display: block; width: 100%; max-height: min(11rem, 35dvh); resize: none; font: inherit; field-sizing: content;
   padding: .55rem .75rem; border: 1px solid var(--chat-soft); border-radius: .6rem; background: var(--chat-surface); color: inherit;
 }
+.chat-composer textarea::placeholder { color: var(--chat-soft); opacity: 1; }
 .chat .chat-composer button { font-size: 1rem; padding: .55rem 1.1rem; border-color: transparent; background: var(--chat-accent); color: var(--chat-on-accent); }
 .chat-editor { grid-template-columns: minmax(0, 1fr) auto auto; padding: .5rem; border: 1px solid var(--chat-line); border-radius: 1rem; }
 .chat-editor label { grid-column: 1 / -1; }

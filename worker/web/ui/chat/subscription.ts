@@ -1,7 +1,7 @@
 // A session as it is told to all who watch it: what its channel says, and what is read where that may have missed
 // something.
 
-import { Channel } from "./channel";
+import { Channel, type ChannelNews } from "./channel";
 import { Conversation } from "./conversation";
 import { asChatError, type ChatError } from "./errors";
 import { PAGE, readPage, readSession, readSince, type TurnRow } from "./history";
@@ -65,7 +65,7 @@ export class Room {
     });
     this.#ticking = setInterval(() => this.#tick(), TICK);
     this.#channel = new Channel(supabase, `chat:${sessionId}`, leaving, {
-      onEvent: (event, payload) => this.#hear(event, payload),
+      onNews: (news) => this.#hear(news),
       onConnection: (isLive) => {
         for (const { handlers } of this.#listeners) handlers.onConnection?.(isLive);
       },
@@ -154,7 +154,7 @@ export class Room {
     await this.#channel.close();
   }
 
-  #hear(event: string, payload: any): void {
+  #hear({ event, payload }: ChannelNews): void {
     this.#pace.noteNews();
     if (event === "session") this.takeSession(payload.record);
     if (event === "delta") this.#conversation.turn(payload.message_id).takeDelta(payload);

@@ -30,7 +30,7 @@ export function useOutbox(
 ) {
   const [letters, setLetters] = useStored<Letter[]>(`postbro-chat:${postAnalysisId}:outbox`, []);
   const [lastSent, setLastSent] = useState<string | null>(null);
-  const latest = useLatest({ letters, sessionId });
+  const latestRef = useLatest({ letters, sessionId });
   const post = useRef({
     underWay: new Set<string>(),
     held: new Map<string, ChatError>(),
@@ -51,9 +51,9 @@ export function useOutbox(
       post.current.line = post.current.line.then(async () => {
         try {
           post.current.held.delete(id);
-          refuseToOvertake(latest.current.letters, post.current.held, id);
-          const session = latest.current.sessionId ?? (await open());
-          latest.current.sessionId = session; // for the next in line, which may come before the next render
+          refuseToOvertake(latestRef.current.letters, post.current.held, id);
+          const session = latestRef.current.sessionId ?? (await open());
+          latestRef.current.sessionId = session; // for the next in line, which may come before the next render
           const stored = await chat.sendChatMessage(session, content, id, replaces);
           if (stored !== id) change({ id: stored }); // by which its turn is known
           // Stored, and perhaps long ago: one that was replaced since then is in no turn that will ever be read.
@@ -68,15 +68,15 @@ export function useOutbox(
         post.current.underWay.delete(id);
       });
     },
-    [chat, open, heal, noteAsked, latest, setLetters, takeBack],
+    [chat, open, heal, noteAsked, latestRef, setLetters, takeBack],
   );
   // Sending again is harmless: the id is the letter's own.
   const resendAll = useCallback(() => {
-    for (const letter of latest.current.letters) if (letter.problem?.isTemporary !== false) resend(letter);
-  }, [latest, resend]);
+    for (const letter of latestRef.current.letters) if (letter.problem?.isTemporary !== false) resend(letter);
+  }, [latestRef, resend]);
   const resendFailed = useCallback(() => {
-    for (const letter of latest.current.letters) if (letter.problem?.isTemporary) resend(letter);
-  }, [latest, resend]);
+    for (const letter of latestRef.current.letters) if (letter.problem?.isTemporary) resend(letter);
+  }, [latestRef, resend]);
   const send = useCallback(
     (content: string, replaces?: string) => {
       const letter = { id: newId(), content, replaces, problem: null };
