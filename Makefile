@@ -59,7 +59,7 @@ build: ## build the pages, into worker/web/dist and dist-ops
 	+@$(ALONE) built
 
 UI := worker/web/ui
-worker/web/dist/index.html: node_modules/.installed $(shell find $(UI) worker/web/ops -type f)
+worker/web/dist/index.html: node_modules/.installed $(shell find $(UI) worker/web/ops -type f ! -name "*.md")
 	@$(BIN)/npm run --silent build
 	@touch $@
 

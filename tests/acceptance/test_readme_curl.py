@@ -1,4 +1,4 @@
-"""The README's curl examples, run as they stand there."""
+"""The curl examples of worker/web/README.md, run as they stand there."""
 
 import json
 import os
@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.browser.chat_page import PASSWORD, sign_up
+from tests.documents import examples
 from tests.people import People
 from worker.local.stack import Stack
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
-SECTION = README.split("## Over HTTP, without supabase-js\n", 1)[1].split("\n## ", 1)[0]
-EXAMPLES = re.findall(r"```sh\n(.*?)```", SECTION, re.DOTALL)
+EXAMPLES = examples("Over HTTP, without supabase-js", "sh")
 
 
 def run(example: str, told: dict[str, str], folder: Path) -> str:
@@ -32,7 +31,7 @@ def run(example: str, told: dict[str, str], folder: Path) -> str:
 
 
 @pytest.mark.usefixtures("worker")
-def test_every_example_does_what_the_readme_says(house: Stack, people: People, tmp_path: Path) -> None:
+def test_every_example_does_what_the_document_says(house: Stack, people: People, tmp_path: Path) -> None:
     member = sign_up(house, people)
     told = {
         "WEB": house.environment["WEB_URL"],

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from uuid import uuid4
 
 import httpx
 
+from tests.documents import examples
 from tests.people import Chat, People, User
 from worker.local.stack import NODE, Stack
 
@@ -69,10 +69,8 @@ def test_supabase_js_hears_deltas_statuses_the_answer_and_the_rows(worker: Stack
 
 
 def test_the_readme_shows_the_example_that_is_run_here() -> None:
-    readme = (HERE.parents[1] / "README.md").read_text()
-    example = re.search(r"```js\n(.*?)```", readme, re.DOTALL)
-    assert example is not None
-    assert example[1] == (HERE / "readme_example.mjs").read_text()
+    example, *_ = examples("Use it from a frontend", "js")
+    assert example == (HERE / "readme_example.mjs").read_text()
 
 
 def test_the_readme_example_streams_an_answer_and_ends_with_the_stored_one(worker: Stack, people: People) -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.documents import examples
 from tests.holder import CALL, Holder
 from tests.people import Chat, People
 from tests.side_by_side import as_user, fall_silent, hurry, open_work, reply_of
@@ -380,8 +381,9 @@ def test_hours_are_kept_for_eight_days_and_days_for_good(
 def test_a_user_can_be_taken_out_of_the_figures_and_they_stay(
     database: Any, people: People, chat: Chat, make_holder: MakeHolder
 ) -> None:
-    """By the statement of the README, of what was added up and of what was not."""
-    [statement] = re.findall(r"^(with nobody as .*?;)$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    """By the statement of supabase/README.md, of what was added up and of what was not."""
+    [example] = examples("What remains of what is deleted", "sql")
+    [statement] = re.findall(r"^(with nobody as .*?;)$", example, re.DOTALL | re.MULTILINE)
     worker = make_holder()
     for _ in range(2):
         worker.reconcile()

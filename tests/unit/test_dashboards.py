@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.documents import section
 from worker import metrics
 
 FOLDER = Path(__file__).resolve().parents[2] / "worker/dashboards"
@@ -117,6 +118,5 @@ def test_an_alert_says_what_is_wrong_and_where_to_look(rule: dict[str, Any]) -> 
     assert re.search(r"[.?]$", rule["annotations"]["description"])
 
 
-def test_readme_lists_the_alerts() -> None:
-    section = (FOLDER.parents[1] / "README.md").read_text().split("### Metrics")[1].split("\n### ")[0]
-    assert sorted(re.findall(r"`(PostBro\w+)`", section)) == sorted(rule["alert"] for rule in RULES)
+def test_the_document_lists_the_alerts() -> None:
+    assert sorted(re.findall(r"`(PostBro\w+)`", section("Metrics"))) == sorted(rule["alert"] for rule in RULES)

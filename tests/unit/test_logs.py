@@ -1,4 +1,4 @@
-"""Log lines: each has an action that README explains, each is one JSON object, and none repeats an error's words."""
+"""Log lines: each is one JSON object with an action that worker/README.md lists; none repeats an error's words."""
 
 import ast
 import json
@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.documents import rows
 
 ROOT = Path(__file__).resolve().parents[2]
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception"}
@@ -53,10 +55,8 @@ def test_every_line_is_a_sentence_with_an_action(call: ast.Call) -> None:
     assert "exc_info" not in [word.arg for word in call.keywords]
 
 
-def test_readme_lists_the_actions_there_are_and_no_others() -> None:
-    section = (ROOT / "README.md").read_text().split("### Logs")[1].split("\n### ")[0]
-    rows = [line for line in section.splitlines() if line.startswith("| `")]
-    listed = [action for row in rows for action in re.findall(r"`(\w+)`", row.split("|")[1])]
+def test_the_document_lists_the_actions_there_are_and_no_others() -> None:
+    listed = [action for words, *_ in rows("Logs") for action in re.findall(r"`(\w+)`", words)]
     # Libraries' lines get theirs in logs.py.
     assert sorted(listed) == sorted({action for _, call in CALLS for action in action_of(call)} | {"library"})
 

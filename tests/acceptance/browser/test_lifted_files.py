@@ -1,4 +1,4 @@
-"""A folder of the page makes a chat in somebody else's app, with the packages that the README names and no more."""
+"""Three files of the page make a chat in somebody else's app, with the packages that the document names alone."""
 
 import json
 import os
@@ -19,6 +19,7 @@ from playwright.async_api import Page, expect
 
 from tests.acceptance.faulty_model import FaultyModel
 from tests.acceptance.test_supabase_js import sign_up
+from tests.documents import examples, section
 from tests.people import Chat, People
 from worker.local import types
 from worker.local.stack import NODE, Stack
@@ -28,13 +29,9 @@ APP = ROOT / "tests/acceptance/lifted"
 LIFTED = ROOT / "worker/web/ui/chat"
 
 
-def readme() -> str:
-    return (ROOT / "README.md").read_text().split("### Lift the component")[1].split("\n## ")[0].split("\n### ")[0]
-
-
 def packages() -> dict[str, str]:
-    """The packages that the README tells to install: name → version."""
-    lines = re.findall(r"^npm install (?:--save-dev )?(.*)$", readme(), re.MULTILINE)
+    """The packages that the document tells to install: name → version."""
+    lines = re.findall(r"^npm install (?:--save-dev )?(.*)$", section("Lift the component"), re.MULTILINE)
     return dict(package.rsplit("@", 1) for line in lines for package in line.split())
 
 
@@ -84,21 +81,16 @@ def run(app: Path, command: str, *arguments: str) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_the_readme_shows_the_app_that_is_run_here() -> None:
-    example = re.search(r"```tsx\n(.*?)```", readme(), re.DOTALL)
-    assert example is not None
-    assert example[1] == (APP / "main.tsx").read_text()
+def test_the_document_shows_the_app_that_is_run_here() -> None:
+    assert examples("Lift the component", "tsx") == [(APP / "main.tsx").read_text()]
 
 
-def test_the_readme_names_the_folder_and_the_versions_that_are_tested() -> None:
+def test_the_document_names_the_files_and_the_versions_that_are_tested() -> None:
     pinned = json.loads((ROOT / "package.json").read_text())["devDependencies"]
     named = packages()
     assert named == {name: pinned[name] for name in named}
-    assert "worker/web/ui/chat" in readme()
-
-
-def imports(file: Path) -> set[str]:
-    return set(re.findall(r'from "([^"]+)"', file.read_text()))
+    for file in LIFTED:
+        assert f"worker/web/ui/{file}" in section("Lift the component")
 
 
 def test_the_files_need_nothing_of_ours_but_each_other_and_the_types() -> None:
