@@ -1,4 +1,4 @@
-"""Log lines: a sentence, an action, ids. JSON for machines, readable in a terminal. README lists the actions."""
+"""Log lines: a sentence, an action, ids. JSON, or readable in a terminal. worker/README.md lists the actions."""
 
 import asyncio
 import logging

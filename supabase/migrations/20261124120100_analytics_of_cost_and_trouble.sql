@@ -135,7 +135,7 @@ group by day, cause
 having sum(calls) > 0 or sum(replies) > 0;
 
 comment on view analytics.failure_causes is 'What failed each day, and why. Most failed calls are tried again, and fail no reply.';
-comment on column analytics.failure_causes.cause is 'An error code of the README''s list; lost: a worker died, or lost its claim.';
+comment on column analytics.failure_causes.cause is 'An error code, as in chat_replies; lost: a worker died, or lost its claim.';
 comment on column analytics.failure_causes.calls is 'Calls to the model that failed.';
 comment on column analytics.failure_causes.replies is 'Replies that failed, by the day on which they were asked for.';
 

@@ -1,4 +1,4 @@
-"""SIGTERM while all that the worker talks to hangs: it is gone in the time that the README gives it."""
+"""SIGTERM while all that the worker talks to hangs: it is gone in the time that worker/README.md gives it."""
 
 import os
 import signal

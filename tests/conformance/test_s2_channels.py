@@ -202,7 +202,7 @@ async def test_s2_6_who_has_left_hears_nothing(connect: Connect, peer: Peer, top
 async def test_s2_6_joining_again_replaces_the_channel_and_keeps_the_stale_close_back(
     connect: Connect, peer: Peer, topic: str
 ) -> None:
-    """What differs from the real server: see the README."""
+    """What differs from the real server: see worker/local/realtime/README.md."""
     other = await connect()
     await other.joined(topic, {"broadcast": {"ack": True}})
     await peer.joined(topic)
@@ -242,7 +242,7 @@ async def test_s2_6_a_join_without_a_join_ref_is_closed_without_one(connect: Con
 
 
 async def test_s2_6_leaving_and_joining_at_once_is_answered_in_that_order(peer: Peer, topic: str) -> None:
-    """The real server may answer the join first: see the README."""
+    """The real server may answer the join first: see worker/local/realtime/README.md."""
     await peer.joined(topic)
     await peer.push(topic, "phx_leave", {}, ref="leave")
     await peer.push(topic, "phx_join", {"config": {}}, ref="join", join_ref="join")

@@ -160,7 +160,8 @@ async def test_s7_a_payload_that_is_too_large_is_dropped_and_told_if_an_ack_was_
         reply = (await sender.next("phx_reply", topic)).payload
     else:
         reply = await sender.ask(topic, "broadcast", {"event": "e", "payload": "x" * 1600})
-    # The real server's response is the bare text, which realtime-py takes for no reply: see the README.
+    # The real server's response is the bare text, which realtime-py takes for no reply.
+    # worker/local/realtime/README.md has all differences.
     assert reply == {"status": "error", "response": {"error": "payload_size_exceeded"}}
     assert (await sender.ask(topic, "broadcast", {"event": "e", "payload": "x" * 1400}))["status"] == "ok"
     assert len(await other.settled()) == 1

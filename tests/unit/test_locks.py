@@ -136,7 +136,7 @@ def test_a_server_gets_no_tool_of_tests() -> None:
 
 
 def test_each_direct_dependency_has_been_looked_at() -> None:
-    """A new one gets its line in DEPENDENCIES.md: who keeps it, and why not another."""
+    """A new one gets its line in worker/DEPENDENCIES.md: who keeps it, and why not another."""
     lines = [line for line in (ROOT / "worker/DEPENDENCIES.md").read_text().splitlines() if line.startswith("| `")]
     told = [name for line in lines for name in re.findall(r"`([^`]+)`", line.split("|")[1])]
     node = json.loads((ROOT / "package.json").read_text())

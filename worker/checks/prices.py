@@ -4,7 +4,7 @@ from worker.checks.findings import Finding
 from worker.price_list import Price
 from worker.pricing import Prices
 
-REMEDY = "Name a file with its price in GEMINI_PRICES_FILE: README has its form."
+REMEDY = "Name a file with its price in GEMINI_PRICES_FILE: worker/README.md has its form."
 
 
 def judge(prices: Prices, model: str) -> Finding:

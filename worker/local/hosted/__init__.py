@@ -1,1 +1,1 @@
-"""A hosted project's manners, before the local API. See README.md: written from facts, not from a capture."""
+"""A hosted project's manners, before the local API; worker/local/hosted/README.md says which."""
