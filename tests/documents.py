@@ -8,12 +8,26 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 PLACES = {
-    "Use it from a frontend": "worker/web/ui/README.md",
-    "Lift the component": "worker/web/ui/README.md",
-    "Over HTTP, without supabase-js": "worker/web/README.md",
+    "Use it from React": "README.md",
+    "A complete client": "worker/web/ui/README.md",
+    "Versions": "worker/web/ui/README.md",
+    "Plain `postgres_changes`": "worker/web/ui/README.md",
+    "The HTTP API": "worker/web/README.md",
+    "Settings": "worker/README.md",
     "Logs": "worker/README.md",
     "Metrics": "worker/README.md",
+    "Alerts": "worker/README.md",
+    "What a call costs": "worker/README.md",
+    "Tables and rights": "supabase/README.md",
+    "Posts and analyses": "supabase/README.md",
+    "Functions for users": "supabase/README.md",
+    "Plans and caps": "supabase/README.md",
+    "Errors": "supabase/README.md",
     "What remains of what is deleted": "supabase/README.md",
+    "Figures": "supabase/README.md",
+    "Repairs by hand": "supabase/README.md",
+    "Settings of the stand-in": "worker/local/realtime/README.md",
+    "Words": ".github/CONTRIBUTING.md",
 }
 """Heading → the document in which tests look for it."""
 
@@ -38,12 +52,16 @@ def examples(heading: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", section(heading), re.DOTALL | re.MULTILINE)
 
 
-def rows(heading: str) -> list[list[str]]:
-    """The cells of the section's tables, without their heads."""
-    table = re.findall(r"^\|[^\n]*\n\|[-|]+\n((?:\|[^\n]*\n)+)", section(heading), re.MULTILINE)
-    return [
-        [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for body in table for line in body.splitlines()
-    ]
+def rows(heading: str, first: str = "") -> list[list[str]]:
+    """The cells of the section's tables, or of the one whose head begins with `first`, without their heads."""
+    tables = re.findall(r"^\|([^\n]*)\n\|[-|]+\n((?:\|[^\n]*\n)+)", section(heading), re.MULTILINE)
+    bodies = [body for head, body in tables if head.strip().startswith(first)]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for body in bodies for line in body.splitlines()]
+
+
+def names(cell: str) -> list[str]:
+    """What stands in a cell as code."""
+    return re.findall(r"`([^`]+)`", cell)
 
 
 def lines(document: str) -> Iterator[tuple[str, bool]]:

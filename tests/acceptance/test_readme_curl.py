@@ -13,7 +13,7 @@ from tests.documents import examples
 from tests.people import People
 from worker.local.stack import Stack
 
-EXAMPLES = examples("Over HTTP, without supabase-js", "sh")
+EXAMPLES = examples("The HTTP API", "sh")
 
 
 def run(example: str, told: dict[str, str], folder: Path) -> str:

@@ -119,4 +119,4 @@ def test_an_alert_says_what_is_wrong_and_where_to_look(rule: dict[str, Any]) -> 
 
 
 def test_the_document_lists_the_alerts() -> None:
-    assert sorted(re.findall(r"`(PostBro\w+)`", section("Metrics"))) == sorted(rule["alert"] for rule in RULES)
+    assert sorted(re.findall(r"`(PostBro\w+)`", section("Alerts"))) == sorted(rule["alert"] for rule in RULES)

@@ -31,7 +31,7 @@ LIFTED = ROOT / "worker/web/ui/chat"
 
 def packages() -> dict[str, str]:
     """The packages that the document tells to install: name → version."""
-    lines = re.findall(r"^npm install (?:--save-dev )?(.*)$", section("Lift the component"), re.MULTILINE)
+    lines = re.findall(r"^npm install (?:--save-dev )?(.*)$", section("Use it from React"), re.MULTILINE)
     return dict(package.rsplit("@", 1) for line in lines for package in line.split())
 
 
@@ -82,7 +82,7 @@ def run(app: Path, command: str, *arguments: str) -> None:
 
 
 def test_the_document_shows_the_app_that_is_run_here() -> None:
-    assert examples("Lift the component", "tsx") == [(APP / "main.tsx").read_text()]
+    assert examples("Use it from React", "tsx") == [(APP / "main.tsx").read_text()]
 
 
 def test_the_document_names_the_files_and_the_versions_that_are_tested() -> None:
@@ -90,7 +90,7 @@ def test_the_document_names_the_files_and_the_versions_that_are_tested() -> None
     named = packages()
     assert named == {name: pinned[name] for name in named}
     for file in LIFTED:
-        assert f"worker/web/ui/{file}" in section("Lift the component")
+        assert f"worker/web/ui/{file}" in section("Use it from React")
 
 
 def test_the_files_need_nothing_of_ours_but_each_other_and_the_types() -> None:
