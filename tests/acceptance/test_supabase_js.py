@@ -79,3 +79,16 @@ def test_the_readme_example_streams_an_answer_and_ends_with_the_stored_one(worke
     ended = json.loads(lines[-1])
     assert ended["stored"]
     assert ended["streamed"] == ended["stored"]
+
+
+def test_the_short_examples_of_the_channel_do_what_the_document_says(worker: Stack, people: People) -> None:
+    chat, told = sign_up(worker, people)
+    snippets = [*examples("Versions", "js"), *examples("Plain `postgres_changes`", "js")]
+    told |= {"SESSION_ID": str(chat.session), "EXAMPLES": json.dumps([each.strip() for each in snippets])}
+    heard = json.loads(run("protocol_examples.mjs", told)[-1])
+    assert heard["row"]["session_id"] == str(chat.session)
+    shown = [turn["id"] for turn in heard["turns"]]
+    assert heard["id"] == shown[0]
+    assert heard["oldId"] not in shown
+    answers = {turn["id"]: turn["reply"]["question"]["answers"] for turn in heard["turns"]}
+    assert all(answer["reply_to"] == question for question, found in answers.items() for answer in found)
