@@ -13,7 +13,7 @@ create table private.draft_pieces (
 );
 
 comment on table private.draft_pieces is
-  'Pieces of the answers that are being streamed, appended every 3 seconds or 500 bytes. They end with their attempt.';
+  'Pieces of the answers that are being streamed, appended every 3 seconds or 500 characters. They end with their attempt.';
 comment on column private.draft_pieces.message_id is 'The question.';
 comment on column private.draft_pieces.attempt is 'The attempt that wrote it. Texts of two attempts are never joined.';
 comment on column private.draft_pieces.version is 'The version of the answer that it belongs to.';
@@ -71,7 +71,7 @@ begin atomic
 end;
 
 comment on view public.chat_reply_drafts is
-  'The text so far of answers being streamed, saved every 3 seconds or 500 bytes, gone when the attempt is over. The owner reads.';
+  'The text so far of answers being streamed, saved every 3 seconds or 500 characters, gone when the attempt is over. The owner reads.';
 comment on column public.chat_reply_drafts.attempt is
   'The attempt that wrote this text. Another attempt starts afresh: never join the texts of two.';
 comment on function private.draft_text(uuid, integer, integer) is

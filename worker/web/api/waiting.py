@@ -11,7 +11,7 @@ from worker.web.api.problems import Problem
 from worker.web.api.project import Caller, Row
 
 FIRST_PAUSE = 0.15  # seconds between two looks, at first
-LONGEST_PAUSE = 1.0  # the answer may be stored at any time; a draft is saved every 500 bytes, or every 3 s
+LONGEST_PAUSE = 1.0  # the answer may be stored at any time; a draft is saved every 500 characters, or every 3 s
 NOT_WAITING = 8  # threads that never wait for an answer: for short requests, the page and health
 NOT_ASKING = 4  # of these, threads that never ask the project, which may hang: for the page and health
 
