@@ -1,4 +1,4 @@
-// How a browser's Supabase client waits: for `createClient`, and to be copied together with `chat.ts`. A request that
+// How a browser's Supabase client waits: for `createClient`, and part of the folder that is lifted. A request that
 // nobody answers ends, tabs that lost the connection together do not come back together, and a clock that is wrong
 // makes no token look older or younger than it is.
 
