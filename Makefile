@@ -55,11 +55,11 @@ format: install ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/npm run --silent format
 
-build: ## build the pages, into worker/web/dist and dist-ops
+build: ## build the pages, into worker/web/dist and worker/operations/dist
 	+@$(ALONE) built
 
 UI := worker/web/ui
-worker/web/dist/index.html: node_modules/.installed $(shell find $(UI) worker/web/ops -type f ! -name "*.md")
+worker/web/dist/index.html: node_modules/.installed $(shell find $(UI) worker/operations/ui -type f ! -name "*.md")
 	@$(BIN)/npm run --silent build
 	@touch $@
 
@@ -117,7 +117,7 @@ browser: ## find a browser for the tests; where there is none, install Debian's 
 		|| { echo "The tests drive a browser: install Chromium or Google Chrome, so that one is on PATH"; exit 1; }
 
 clean: ## remove what was installed and the local data
-	rm -rf .venv node_modules worker/web/dist worker/web/dist-ops .local .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv node_modules worker/web/dist worker/operations/dist .local .mypy_cache .pytest_cache .ruff_cache
 
 .PHONY: help run test soak chaos attack bench-queue check lock sbom format build built ops-token types install installed \
 	browser clean

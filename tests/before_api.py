@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from worker.local.hosted.manners import Manners
-from worker.local.hosted.proxy import Proxy
+from worker.local.supabase.hosted.manners import Manners
+from worker.local.supabase.hosted.proxy import Proxy
 
 
 @contextmanager

@@ -11,9 +11,9 @@ from psycopg.rows import dict_row
 from tests import limits
 from tests.holder import Holder
 from tests.people import People
-from worker import proxies
 from worker.local.settings import Ports
 from worker.local.stack import Stack
+from worker.network import proxies
 
 Connection = psycopg.Connection[dict]
 

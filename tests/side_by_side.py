@@ -12,8 +12,8 @@ from psycopg.types.json import Jsonb
 from tests.holder import Holder
 from tests.people import User
 from tests.waiting import wait_for
-from worker.local.postgres import SUPERUSER
 from worker.local.stack import Stack
+from worker.local.supabase.postgres import SUPERUSER
 
 Work = psycopg.Connection[Any]
 

@@ -6,8 +6,9 @@ import threading
 
 import click
 
-from worker import config, logs, ops_token
+from worker import config, ops_token
 from worker.errors import ConfigError
+from worker.telemetry import logs
 
 
 @click.group()
@@ -19,7 +20,7 @@ def main() -> None:
 @main.command()
 def run() -> None:
     """Answer questions: the worker, with health on HEALTH_PORT, and figures on OPS_PORT."""
-    from worker import service
+    from worker import run as service
     from worker.leaving import leave_within
 
     asyncio.run(service.run(config.load(config.WorkerSettings), leave_within))
@@ -28,7 +29,7 @@ def run() -> None:
 @main.command()
 def web() -> None:
     """Serve the chat page and the HTTP endpoints on WEB_PORT."""
-    from worker.web.page import create_page_app, serve, tell_of_address
+    from worker.web.app import create_page_app, serve, tell_of_address
 
     stopping = threading.Event()
     settings = config.load(config.WebSettings)
@@ -55,7 +56,7 @@ def check(as_json: bool) -> None:
 
     Exit status 0: a worker can work. 1: there is a problem. 2: the settings cannot be read.
     """
-    from worker.check import command
+    from worker.check.command import command
 
     sys.exit(command(as_json))
 

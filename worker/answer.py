@@ -6,23 +6,25 @@ import time
 
 import structlog
 
-from worker import context, metrics, retry, spending
-from worker.admission import Admission, Watched
-from worker.breakers import jittered
-from worker.broadcast import Broadcaster
-from worker.budget import Budget
 from worker.claim import Claim
-from worker.context import Prompt
+from worker.database.replies import Replies
 from worker.errors import DatabaseError, DatabaseRefused, EmptyReply, InternalError, ModelError, NoModel, TimedOut
-from worker.gemini import Gemini, ModelStream
 from worker.lease import Lease
-from worker.models import Call
-from worker.pricing import Prices
-from worker.repetition import Repetition
-from worker.replies import Replies
-from worker.route import Route
+from worker.model import retry, spending
+from worker.model.admission import Admission, Watched
+from worker.model.breakers import jittered
+from worker.model.choice import Route
+from worker.model.gemini import Gemini, ModelStream
+from worker.model.pricing import Prices
+from worker.prompt import context
+from worker.prompt.budget import Budget
+from worker.prompt.context import Prompt
+from worker.prompt.repetition import Repetition
+from worker.realtime.broadcast import Broadcaster
+from worker.rows import Call
+from worker.telemetry import metrics
+from worker.telemetry.traces import Traces
 from worker.text import Cleaner, is_blank, utf16_length
-from worker.traces import Traces
 
 log = structlog.get_logger()
 

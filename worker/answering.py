@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import structlog
 
-from worker import context, logs, metrics
 from worker.answer import Answerer
 from worker.claim import Claim
+from worker.database.replies import Replies
 from worker.errors import DatabaseAway, DatabaseError, DatabaseRefused
 from worker.lease import Lease
-from worker.models import Call
-from worker.replies import Replies
+from worker.prompt import context
+from worker.rows import Call
+from worker.telemetry import logs, metrics
 
 log = structlog.get_logger()
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-from worker.models import Call, Reply
+from worker.rows import Call, Reply
 
 
 @dataclass(eq=False)

@@ -9,11 +9,13 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from worker import ops_token, price_list, proxies
+from worker import ops_token
 from worker.errors import ConfigError
 from worker.keys import claims_of
-from worker.limits import RateLimit
-from worker.pricing import Prices
+from worker.model import price_list
+from worker.model.limits import RateLimit
+from worker.model.pricing import Prices
+from worker.network import proxies
 
 _CONFIG = SettingsConfigDict(
     env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import structlog
 
-from worker import __version__, logs, metrics
-from worker.admission import Admission
+from worker import __version__
 from worker.claim import Claim
 from worker.config import WorkerSettings
+from worker.database.replies import Replies
 from worker.errors import DatabaseRefused
-from worker.replies import Replies
+from worker.model.admission import Admission
+from worker.telemetry import logs, metrics
 
 log = structlog.get_logger()
 

@@ -8,18 +8,18 @@ from typing import NamedTuple
 
 import structlog
 
-from worker import metrics
-from worker.admission import Admission
 from worker.answer import Answerer
 from worker.answering import Answering
 from worker.config import WorkerSettings
-from worker.drafts import DraftSaver
+from worker.database.replies import Claimed, Replies
 from worker.errors import DatabaseAway, DatabaseError, DatabaseRefused
 from worker.lease import Lease
-from worker.reconciler import Reconciler
-from worker.replies import Claimed, Replies
-from worker.tasks import repeat
-from worker.wakeup import WakeUp
+from worker.model.admission import Admission
+from worker.realtime.wakeup import WakeUp
+from worker.telemetry import metrics
+from worker.upkeep.drafts import DraftSaver
+from worker.upkeep.reconciler import Reconciler
+from worker.upkeep.tasks import repeat
 
 log = structlog.get_logger()
 

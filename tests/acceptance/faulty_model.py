@@ -13,7 +13,7 @@ TOO_LONG = 413
 
 
 class FaultyModel:
-    """Faults that end with the test. See worker/local/model/faults.py for what there is."""
+    """Faults that end with the test. See worker/local/gemini/faults.py for what there is."""
 
     def __init__(self, url: str) -> None:
         self._client = httpx.Client(base_url=url, timeout=5)

@@ -6,8 +6,8 @@ from dataclasses import replace
 from email.utils import formatdate, parsedate_to_datetime
 
 from tests import before_api
-from worker.local.hosted.manners import Cut, Manners
-from worker.local.hosted.messages import Answer, Request
+from worker.local.supabase.hosted.manners import Cut, Manners
+from worker.local.supabase.hosted.messages import Answer, Request
 
 
 class Clock(Manners):

@@ -18,9 +18,9 @@ import pytest
 from tests.acceptance.conftest import FAULTS, UNLIKE_LOCAL
 from tests.acceptance.faulty_model import FaultyModel
 from tests.acceptance.gateway import gateway
-from worker.local.postgres import SUPERUSER
 from worker.local.settings import Ports
 from worker.local.stack import ROOT, Stack
+from worker.local.supabase.postgres import SUPERUSER
 
 CHANNELS_MIGRATION = ROOT / "supabase/migrations/20261123101900_realtime_policies.sql"
 DEAF = "Nobody else hears chat sessions or the worker"

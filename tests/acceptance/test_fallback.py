@@ -13,8 +13,8 @@ from tests.acceptance.faulty_model import FaultyModel
 from tests.acceptance.test_model_failures import Calls, calls_with, outcomes, reply
 from tests.people import Chat, People
 from tests.waiting import wait_for
-from worker.breakers import LEAST_VOTES
 from worker.local.processes import Service
+from worker.model.breakers import LEAST_VOTES
 
 Database = psycopg.Connection[dict[str, Any]]
 WorkerWith = Callable[..., Service]

@@ -19,7 +19,7 @@ from tests.people import People
 from tests.waiting import wait_for
 from worker.local.processes import Service
 from worker.local.stack import Stack
-from worker.service import GOODBYE_SECONDS
+from worker.run import GOODBYE_SECONDS
 
 Database = psycopg.Connection[dict[str, Any]]
 GRACE_SECONDS = 2

@@ -13,9 +13,9 @@ from psycopg.rows import dict_row
 from tests.chaos.run import COMPLAINTS
 from tests.people import Chat, People
 from tests.waiting import wait_for
-from worker.local.hosted.weather import MAX_ROWS
 from worker.local.settings import Ports
 from worker.local.stack import Stack
+from worker.local.supabase.hosted.weather import MAX_ROWS
 
 SEED = 3
 BURSTS = 5

@@ -16,10 +16,11 @@ import pytest
 from tests.acceptance.faulty_model import FaultyModel
 from tests.people import People
 from tests.waiting import until
-from worker import api_http, service
+from worker import run
 from worker.config import WorkerSettings
 from worker.local.settings import Ports
 from worker.local.stack import Stack
+from worker.network import api_http
 
 Database = psycopg.Connection[dict[str, Any]]
 # Each a way for an answer to end; for "stop", somebody stops it in mid-stream.
@@ -50,7 +51,7 @@ async def worker_here(house: Stack) -> AsyncIterator[None]:
         health_port=port,
         ops_port=0,
     )
-    task = asyncio.create_task(service.run(settings, when_stopping=lambda seconds: None), name="the worker")
+    task = asyncio.create_task(run.run(settings, when_stopping=lambda seconds: None), name="the worker")
 
     async def is_ready() -> bool:
         try:

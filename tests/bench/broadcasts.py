@@ -12,8 +12,8 @@ import time
 from itertools import product
 
 from tests.scripted_model import Exchange, ScriptedModel
-from worker.broadcast import COST, EVENTS_OF_A_REPLY, Broadcaster
 from worker.config import WorkerSettings
+from worker.realtime.broadcast import COST, EVENTS_OF_A_REPLY, Broadcaster
 
 SECONDS = 5.0
 PIECE_SECONDS = 0.02

@@ -16,8 +16,8 @@ from typing import Any
 import psycopg
 
 from tests.bench.queue import Taken, database, times
-from worker.local.postgres import SUPERUSER
 from worker.local.stack import ROOT
+from worker.local.supabase.postgres import SUPERUSER
 
 USERS = 15  # each of whom asks on every day
 MESSAGES_OF_A_CHAT = 20

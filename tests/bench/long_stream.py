@@ -15,18 +15,18 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
-from worker.admission import Admission
 from worker.answer import Answerer
-from worker.broadcast import Broadcaster
-from worker.budget import Budget
 from worker.claim import Claim
 from worker.config import WorkerSettings
-from worker.context import Prompt
-from worker.gemini import Gemini
-from worker.models import Call, Reply
-from worker.replies import Replies
+from worker.database.replies import Replies
+from worker.model.admission import Admission
+from worker.model.gemini import Gemini
+from worker.prompt.budget import Budget
+from worker.prompt.context import Prompt
+from worker.realtime.broadcast import Broadcaster
+from worker.rows import Call, Reply
+from worker.telemetry.traces import Traces
 from worker.text import Unrepeated
-from worker.traces import Traces
 
 PIECES, CHARACTERS = 8_192, 4
 MOST_SECONDS = 0.5

@@ -29,10 +29,10 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from tests.holder import CALL
-from worker.local import migrations
-from worker.local.postgres import SUPERUSER, Postgres
 from worker.local.settings import Ports
 from worker.local.stack import POSTGRES_BINARIES, ROOT
+from worker.local.supabase import migrations
+from worker.local.supabase.postgres import SUPERUSER, Postgres
 
 USERS = 10_000
 CHATS_OF_A_USER = 10  # each with one question

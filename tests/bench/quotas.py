@@ -20,8 +20,8 @@ import psycopg
 from tests import limits
 from tests.bench.queue import database
 from tests.people import User
-from worker.local.postgres import SUPERUSER, Postgres
 from worker.local.stack import ROOT
+from worker.local.supabase.postgres import SUPERUSER, Postgres
 
 MOST = 1.3  # times what it costs without
 BLOCK = 20  # questions, before it is the other's turn

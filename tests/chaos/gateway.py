@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests import before_api
-from worker.local.hosted.answers import BUSY, POSTGREST
-from worker.local.hosted.manners import Cut, Manners, Verdict
-from worker.local.hosted.messages import Answer, Request
+from worker.local.supabase.hosted.answers import BUSY, POSTGREST
+from worker.local.supabase.hosted.manners import Cut, Manners, Verdict
+from worker.local.supabase.hosted.messages import Answer, Request
 
 FUNCTIONS = "/rest/v1/rpc/"
 CLAIM = f"{FUNCTIONS}claim_replies"

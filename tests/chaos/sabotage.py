@@ -7,11 +7,12 @@ Those of the worker are undone in its process (`python -m tests.chaos.sabotage r
 import asyncio
 import sys
 
-from worker import config, logs, service
+from worker import config, run
 from worker.answering import Answering
+from worker.database.replies import Beaten, Replies
 from worker.leaving import leave_within
-from worker.replies import Beaten, Replies
 from worker.runner import Runner
+from worker.telemetry import logs
 
 # Whoever asks holds the claim, nobody is told that it is buried, and a version may have any number of answers.
 WITHOUT_FENCE = """
@@ -95,4 +96,4 @@ NAMES = [*IN_THE_WORKER, *IN_THE_DATABASE]
 if __name__ == "__main__":
     IN_THE_WORKER[sys.argv[1]]()
     logs.configure()
-    asyncio.run(service.run(config.load(config.WorkerSettings), leave_within))
+    asyncio.run(run.run(config.load(config.WorkerSettings), leave_within))

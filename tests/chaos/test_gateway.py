@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.chaos.gateway import CLAIM, FUNCTIONS, REFUSALS, Gateway, gateway
-from worker.api_errors import translate
+from worker.database.api_errors import translate
 from worker.errors import DatabaseAway
 
 BEAT = f"{FUNCTIONS}beat"

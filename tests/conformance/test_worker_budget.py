@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 from tests.conformance.conftest import Connection, Start
 from tests.conformance.peer import Peer
 from tests.waiting import until
-from worker.broadcast import Broadcaster
 from worker.config import WorkerSettings
+from worker.realtime.broadcast import Broadcaster
 
 STREAMS = 50
 SECONDS = 11.0  # two counts, and the beginning of a third

@@ -9,8 +9,8 @@ import pytest
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from worker.checks import expected, installation
-from worker.checks.findings import Finding
+from worker.check import expected, installation
+from worker.check.findings import Finding
 
 MEMBER = "create role member; grant member to authenticator;"
 REPORTS = "create schema reports; grant usage on schema reports to authenticated;"

@@ -16,8 +16,8 @@ from tests.conftest import Connection
 from tests.holder import Holder
 from tests.people import Chat, People, User
 from tests.waiting import until
-from worker.local.postgres import SUPERUSER
 from worker.local.stack import Stack
+from worker.local.supabase.postgres import SUPERUSER
 
 ROLES = ("anon", "owner", "other user", "member", "service")
 # Topic → who can join it as a private channel, and who can send to it.

@@ -9,9 +9,9 @@ import pytest
 from psycopg.rows import dict_row
 
 from tests.people import Chat, People
-from worker.checks import broadcasts, expected, installation
-from worker.local.postgres import SUPERUSER
+from worker.check import broadcasts, expected, installation
 from worker.local.stack import Stack
+from worker.local.supabase.postgres import SUPERUSER
 
 OURS = "n.nspname in ('public', 'private', 'analytics') and pg_get_userbyid({owner}) = 'postgres'"
 NAMES = {"relations": [*expected.RELATIONS, expected.CHANNELS], "functions": list(expected.FUNCTIONS)}

@@ -9,8 +9,8 @@ from psycopg.rows import dict_row
 
 from tests.holder import Holder
 from tests.people import Chat, People
-from worker.local.postgres import SUPERUSER
 from worker.local.stack import Stack
+from worker.local.supabase.postgres import SUPERUSER
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

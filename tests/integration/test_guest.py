@@ -11,12 +11,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from worker.local import migrations
-from worker.local.postgres import SUPERUSER, Postgres
 from worker.local.processes import StartError
 from worker.local.settings import Ports
 from worker.local.stack import POSTGRES_BINARIES, ROOT
-from worker.local.supabase_cli import CLI
+from worker.local.supabase import migrations
+from worker.local.supabase.postgres import SUPERUSER, Postgres
+from worker.local.supabase.supabase_cli import CLI
 
 OURS = sorted((ROOT / "supabase" / "migrations").glob("*.sql"))
 THEIR_MIGRATION = "20250101000000_their_project.sql"

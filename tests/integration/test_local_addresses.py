@@ -8,10 +8,10 @@ import pytest
 
 from tests.before_api import gateway
 from tests.conformance.peer import socket_url
-from worker.local.hosted.manners import Manners
 from worker.local.processes import Service, http_ready, python_module
 from worker.local.settings import Ports
 from worker.local.stack import Stack
+from worker.local.supabase.hosted.manners import Manners
 
 ELSEWHERE = [
     "evil.example",
@@ -105,7 +105,7 @@ def test_another_sites_name_gets_no_socket(stack: Stack, through: str) -> None:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     port = Ports.free().model
-    command = python_module("worker.local.model", "--port", str(port))
+    command = python_module("worker.local.gemini", "--port", str(port))
     log = tmp_path_factory.mktemp("model") / "log"
     service = Service("The offline model", command, log=log, ready=http_ready(port, "/healthz"))
     service.start()

@@ -8,9 +8,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from worker.local.postgres import SUPERUSER, Postgres
 from worker.local.settings import Ports
 from worker.local.stack import POSTGRES_BINARIES, Stack
+from worker.local.supabase.postgres import SUPERUSER, Postgres
 
 OF_WHOEVER_STARTS_IT = {
     "GEMINI_API_KEY": "a-key-from-the-shell",

@@ -12,9 +12,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from worker.local.postgres import SUPERUSER, Postgres
 from worker.local.settings import Ports
 from worker.local.stack import POSTGRES_BINARIES, ROOT
+from worker.local.supabase.postgres import SUPERUSER, Postgres
 
 LOCAL = [sys.executable, "-m", "worker", "local"]
 

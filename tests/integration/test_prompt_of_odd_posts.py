@@ -9,9 +9,9 @@ from psycopg.types.json import Jsonb
 
 from tests.holder import Holder
 from tests.people import Chat, People
-from worker.budget import Budget
-from worker.context import build_chat_prompt
-from worker.models import Reply
+from worker.prompt.budget import Budget
+from worker.prompt.context import build_chat_prompt
+from worker.rows import Reply
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

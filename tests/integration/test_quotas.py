@@ -15,8 +15,8 @@ from tests import limits
 from tests.holder import CALL, Holder
 from tests.people import Chat, People, User
 from tests.side_by_side import as_user, hurry, reply_of, status_of
-from worker.local.postgres import SUPERUSER
 from worker.local.stack import Stack
+from worker.local.supabase.postgres import SUPERUSER
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.holder import Holder
 from tests.people import People
-from worker.broadcast import EVENTS_OF_A_REPLY
+from worker.realtime.broadcast import EVENTS_OF_A_REPLY
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

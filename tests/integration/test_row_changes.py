@@ -10,7 +10,7 @@ from tests.conformance.peer import Peer, on, socket_url
 from tests.conftest import Connection
 from tests.people import Chat, People
 from tests.waiting import until
-from worker.checks import broadcasts, expected
+from worker.check import broadcasts, expected
 from worker.local.stack import ROOT, Stack
 
 SNIPPET = (ROOT / "supabase/snippets/no_row_changes.sql").read_text()

@@ -11,17 +11,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.scripted_model import ScriptedModel, chunk, refuses, says
-from tests.unit.test_admission import call as call_of
-from tests.unit.test_admission import fail
+from tests.unit.model.test_admission import call as call_of
+from tests.unit.model.test_admission import fail
 from worker import answer as answer_module
-from worker.admission import Admission
 from worker.answer import Answerer
-from worker.breakers import JITTER, OPEN_SECONDS
-from worker.broadcast import Broadcaster
-from worker.budget import Budget
 from worker.claim import Claim
 from worker.config import WorkerSettings
-from worker.context import build_chat_prompt
 from worker.errors import (
     ContentBlocked,
     DatabaseAway,
@@ -38,11 +33,16 @@ from worker.errors import (
     TimedOut,
     Truncated,
 )
-from worker.gemini import Gemini
-from worker.models import Message, Reply, Usage
-from worker.price_list import Price
-from worker.pricing import Prices
-from worker.traces import Traces
+from worker.model.admission import Admission
+from worker.model.breakers import JITTER, OPEN_SECONDS
+from worker.model.gemini import Gemini
+from worker.model.price_list import Price
+from worker.model.pricing import Prices
+from worker.prompt.budget import Budget
+from worker.prompt.context import build_chat_prompt
+from worker.realtime.broadcast import Broadcaster
+from worker.rows import Message, Reply, Usage
+from worker.telemetry.traces import Traces
 
 BOUND = 5  # seconds; what takes as long has failed
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from worker import ops_token
-from worker.check import CheckSettings
+from worker.check.command import CheckSettings
 from worker.config import WebSettings, WorkerSettings, load
 from worker.errors import ConfigError
 

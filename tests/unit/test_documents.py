@@ -13,11 +13,12 @@ import yaml
 from pydantic_settings import BaseSettings
 
 from tests.documents import PLACES, ROOT, documents, examples, lines, names, rows, section
-from worker import metrics, price_list
 from worker.__main__ import add_local, main
 from worker.config import WebSettings, WorkerSettings
 from worker.local.realtime.settings import Settings as RealtimeSettings
 from worker.local.settings import LocalSettings
+from worker.model import price_list
+from worker.telemetry import metrics
 
 DOCUMENTS = documents()
 CODE = [

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from tests.unit.test_limits import Clock
-from worker import __version__, lease, logs, metrics
+from tests.unit.model.test_limits import Clock
+from worker import __version__, lease
 from worker.config import WorkerSettings
+from worker.database.replies import Beaten
 from worker.errors import DatabaseAway, DatabaseRefused
 from worker.lease import Lease
-from worker.replies import Beaten
+from worker.telemetry import logs, metrics
 
 SETTINGS = WorkerSettings(
     _env_file=None,

@@ -29,8 +29,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "tests").mkdir()
     for name in ("Makefile", "tests/requirements.lock", "package-lock.json"):
         shutil.copy(ROOT / name, tmp_path / name)
-    for name in ("ui", "ops"):
-        (tmp_path / "worker/web" / name).mkdir(parents=True)
+    for name in ("web", "operations"):
+        (tmp_path / "worker" / name / "ui").mkdir(parents=True)
     (tmp_path / "python").write_text(PYTHON)
     (tmp_path / "python").chmod(0o755)
     os.mkfifo(tmp_path / "gate")

@@ -9,18 +9,18 @@ from types import SimpleNamespace
 import pytest
 from structlog.testing import capture_logs
 
-from tests.unit.test_limits import Clock
+from tests.unit.model.test_limits import Clock
 from worker import lease as lease_module
-from worker import metrics
 from worker import runner as runner_module
 from worker.answering import Answering
 from worker.claim import Claim
 from worker.config import WorkerSettings
+from worker.database.replies import Beaten, Claimed
 from worker.errors import DatabaseAway, DatabaseRefused
-from worker.models import Call, Reply
-from worker.replies import Beaten, Claimed
+from worker.realtime.wakeup import WakeUp
+from worker.rows import Call, Reply
 from worker.runner import Runner
-from worker.wakeup import WakeUp
+from worker.telemetry import metrics
 
 BOUND = 5  # seconds; what takes as long has failed
 LONG = 3600.0

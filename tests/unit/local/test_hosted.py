@@ -15,12 +15,12 @@ import pytest
 import trustme
 
 from tests.before_api import gateway
-from worker.api_errors import translate
+from worker.database.api_errors import translate
 from worker.errors import DatabaseAway
-from worker.local.hosted import answers
-from worker.local.hosted.manners import Cut, Manners, Verdict
-from worker.local.hosted.messages import Request
-from worker.local.hosted.weather import MAX_ROWS, Weather
+from worker.local.supabase.hosted import answers
+from worker.local.supabase.hosted.manners import Cut, Manners, Verdict
+from worker.local.supabase.hosted.messages import Request
+from worker.local.supabase.hosted.weather import MAX_ROWS, Weather
 
 CALL = "/rest/v1/rpc/beat"
 LONG = b"x" * 300_000  # more than any window of HTTP/2 holds at first

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from worker.local import keys
 from worker.local.processes import StartError
+from worker.local.supabase import keys
 
 # As long as it takes from a look at the file to the new one, another start looks, too.
 SLOWLY = """
 import pathlib, sys, time
-from worker.local import keys
+from worker.local.supabase import keys
 exists = pathlib.Path.exists
 pathlib.Path.exists = lambda path: (exists(path), time.sleep(0.5))[0]
 print(keys.load_or_create(pathlib.Path(sys.argv[1])).secret)

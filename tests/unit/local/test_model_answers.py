@@ -2,9 +2,9 @@
 
 import pytest
 
-from worker.local.model.answers import answer, read_facts
-from worker.local.model.languages import ENGLISH
-from worker.local.model.wire import Turn
+from worker.local.gemini.answers import answer, read_facts
+from worker.local.gemini.languages import ENGLISH
+from worker.local.gemini.wire import Turn
 
 SYSTEM = """You are PostBro AI assistant, an expert social media strategist.
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from worker import parts
-from worker.context import build_analysis_summary, build_post_context
 from worker.local.demo import DemoPost, read_posts
-from worker.local.model.answers import answer
-from worker.local.model.wire import Turn
+from worker.local.gemini.answers import answer
+from worker.local.gemini.wire import Turn
+from worker.prompt import parts
+from worker.prompt.context import build_analysis_summary, build_post_context
 
 INTERACTIONS = ("likes", "comments", "shares", "saves", "reactions", "reposts", "clicks")
 

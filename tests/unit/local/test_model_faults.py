@@ -13,7 +13,6 @@ import pytest
 import uvicorn
 
 from worker.config import WorkerSettings
-from worker.context import Prompt
 from worker.errors import (
     ContentBlocked,
     EmptyReply,
@@ -27,11 +26,12 @@ from worker.errors import (
     TimedOut,
     Truncated,
 )
-from worker.gemini import Gemini, ModelStream
-from worker.local.model.call_log import CallLog
-from worker.local.model.connection import OpenProtocol
-from worker.local.model.fault_queue import FaultQueue
-from worker.local.model.server import create_app
+from worker.local.gemini.call_log import CallLog
+from worker.local.gemini.connection import OpenProtocol
+from worker.local.gemini.fault_queue import FaultQueue
+from worker.local.gemini.server import create_app
+from worker.model.gemini import Gemini, ModelStream
+from worker.prompt.context import Prompt
 
 SYSTEM = "<post>\nCaption: zorple\nMetrics: likes: 918273\n</post>"
 QUESTION = "How many likes?"

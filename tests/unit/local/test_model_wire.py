@@ -11,9 +11,9 @@ import uvicorn
 from google import genai
 from google.genai import errors, types
 
-from worker.local.model.call_log import CallLog
-from worker.local.model.server import create_app
-from worker.local.model.tokens import count_tokens, pieces, truncate
+from worker.local.gemini.call_log import CallLog
+from worker.local.gemini.server import create_app
+from worker.local.gemini.tokens import count_tokens, pieces, truncate
 
 SYSTEM = "<post>\nCaption: zorple\nMetrics: likes: 918273\n</post>"
 PACE = 0.002

@@ -1,9 +1,9 @@
 // What the operator is told in words, and from when on.
 
 import { describe, expect, it } from "vitest";
-import { duration, milliseconds, money } from "../../../worker/web/ops/format";
-import { type Figures, lastDays, type Period, type Queue, type Spend } from "../../../worker/web/ops/report";
-import { troubles } from "../../../worker/web/ops/troubles";
+import { duration, milliseconds, money } from "../../../worker/operations/ui/format";
+import { type Figures, lastDays, type Period, type Queue, type Spend } from "../../../worker/operations/ui/report";
+import { troubles } from "../../../worker/operations/ui/troubles";
 
 const QUIET: Queue = {
   pending: 0,

@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 
 import httpx
 
-from worker import api_http
 from worker.keys import claims_of
+from worker.network import api_http
 from worker.web.api.problems import Problem, unauthorized
 
 SECONDS = 10.0  # the longest that one question to the API may take

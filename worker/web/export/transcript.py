@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from worker.context import as_line
+from worker.prompt.context import as_line
 from worker.web.export.dates import Moment, moment
 
 # Asks the API for the rows of `path` ("chat_sessions") under PostgREST's parameters.

@@ -1,0 +1,1 @@
+"""The door to the database: its functions, called by name over the Supabase API."""

@@ -1,0 +1,60 @@
+"""An answer is paid for: the database is asked to store it again and again, but not for ever, and not unseen."""
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from worker.claim import Claim
+from worker.errors import DatabaseAway, DatabaseRefused
+from worker.model.breakers import jittered
+
+log = structlog.get_logger()
+Answer = TypeVar("Answer")
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.4, 5.0
+"""At most, between two offers; unless the API wishes for more."""
+
+
+async def repeat(function: str, claim: Claim, seconds: float, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """What `ask` answers. It is repeated for so many seconds while the API is away, or refuses for a reason that is
+    not the content's; the last error is raised then. Whoever cancels it (the claim was lost, the worker stops) ends
+    it before.
+    """
+    again = AsyncRetrying(
+        retry=retry_if_exception(_may_pass),
+        wait=pause,
+        stop=stop_after_delay(seconds),
+        before_sleep=functools.partial(_tell, function, claim),
+        reraise=True,
+    )
+    return await again(ask)
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, DatabaseAway) or (isinstance(error, DatabaseRefused) and not error.is_of_the_content)
+
+
+_back_off = wait_random_exponential(multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS)
+
+
+def pause(state: RetryCallState) -> float:
+    """Seconds until the next offer: at random, or all answers that an outage holds up come back together."""
+    error = state.outcome.exception() if state.outcome else None
+    wish = error.retry_after if isinstance(error, DatabaseAway) else None
+    return max(_back_off(state), jittered(wish or 0.0))
+
+
+def _tell(function: str, claim: Claim, state: RetryCallState) -> None:
+    """After 1, 2, 4, 8 … offers: an outage that holds up fifty answers must not fill the log."""
+    if state.attempt_number & (state.attempt_number - 1) == 0:
+        log.warning(
+            "It was not stored yet, and is offered again.",
+            action="offered_again",
+            function=function,
+            offers=state.attempt_number,
+            reason=str(state.outcome.exception()) if state.outcome else None,
+            **claim.ids,
+        )

@@ -1,0 +1,93 @@
+"""The functions of the database, called by name over the Supabase API. A call has two ends besides its answer."""
+
+import asyncio
+import contextlib
+import contextvars
+from collections.abc import Iterator
+from typing import Any, Self
+
+import httpx
+import supabase
+from postgrest.exceptions import APIError
+
+from worker.config import WorkerSettings
+from worker.database import api_errors
+from worker.errors import DatabaseAway, DatabaseRefused
+from worker.network import api_http
+
+_answered: contextvars.ContextVar[httpx.Response | None] = contextvars.ContextVar("answered", default=None)
+
+
+class Database:
+    """Connections of their own: what waits here keeps nothing else waiting. A call is given up after `seconds`."""
+
+    def __init__(self, client: supabase.AsyncClient, seconds: float) -> None:
+        self._client = client
+        self._seconds = seconds
+        self._calls: set[asyncio.Task[Any]] = set()
+
+    @classmethod
+    async def connect(cls, settings: WorkerSettings, seconds: float, connections: int) -> Self:
+        """`connections`: how many calls at a time."""
+
+        async def note(response: httpx.Response) -> None:
+            _answered.set(response)
+
+        http = httpx.AsyncClient(
+            **api_http.options(seconds),
+            limits=httpx.Limits(
+                max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30
+            ),
+            event_hooks={"response": [note]},
+        )
+        client = await supabase.acreate_client(
+            settings.supabase_url,
+            settings.supabase_secret_key.get_secret_value(),
+            # A function may change something before its answer is lost: what is repeated is decided here.
+            supabase.AsyncClientOptions(httpx_client=http, postgrest_client_retry=False, auto_refresh_token=False),
+        )
+        return cls(client, seconds)
+
+    async def close(self) -> None:
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
+        await self._client.postgrest.session.aclose()
+
+    async def ask(self, function: str, words: dict[str, Any]) -> Any:
+        """What the function answers, as JSON has it. Raises DatabaseAway or DatabaseRefused, and nothing else."""
+        call = api_http.apart(self._call(function, words), name=function)
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        await asyncio.wait({call}, timeout=self._seconds)
+        if not call.done():
+            raise DatabaseAway(f"{function}: no answer in time")
+        return call.result()
+
+    async def _call(self, function: str, words: dict[str, Any]) -> Any:
+        try:
+            async with api_http.whole(self._seconds):
+                response = await self._client.rpc(function, words).execute()
+        except APIError as error:
+            answered = _answered.get()
+            status = answered.status_code if answered is not None else None
+            headers = answered.headers if answered is not None else {}
+            raise api_errors.translate(function, str(error.code or ""), status, headers) from None
+        except UnicodeEncodeError:
+            # Half a surrogate pair in what we send: it would be refused again and again.
+            raise DatabaseRefused(f"{function}: text that is not UTF-8", "22021") from None
+        except Exception as error:  # also what a library should have kept to itself: there is no third end
+            raise DatabaseAway(f"{function}: {type(error).__name__}") from None
+        if isinstance(response.data, str):
+            # The client hands on as text what is not JSON; none of these functions answers with a text.
+            raise DatabaseAway(f"{function}: an answer that is not JSON")
+        return response.data
+
+
+@contextlib.contextmanager
+def reading(function: str) -> Iterator[None]:
+    """Around the reading of an answer: one of another shape is somebody else's, such as a gateway's."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        raise DatabaseAway(f"{function}: an answer of another shape") from None

@@ -1,0 +1,200 @@
+"""The door to google-genai: a prompt in, pieces of text and usage out. How a call can end: endings.py."""
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import AsyncIterator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+import httpx2
+from google import genai
+from google.genai import types
+
+from worker.config import WorkerSettings
+from worker.errors import TimedOut
+from worker.model import endings, gemini_http, usage
+from worker.prompt.context import Prompt
+from worker.rows import Usage
+from worker.text import Unrepeated, is_blank
+
+LAST_SECONDS = 2.0
+"""How long a model that has given its reason to end may still say something: its figures, or a filter's word."""
+
+
+class Gemini:
+    """One client for the whole process: building one costs time and memory."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._max_output_tokens = settings.max_output_tokens
+        self._first_token_seconds = settings.model_first_token_seconds
+        self._http = _http_client(settings.worker_concurrency)
+        self._client = genai.Client(
+            api_key=settings.gemini_api_key.get_secret_value(),
+            http_options=types.HttpOptions(
+                base_url=settings.gemini_base_url,
+                timeout=int(settings.model_idle_seconds * 1000),  # milliseconds of silence
+                # Left to itself, the library tells the server that the silence is the limit of the whole call.
+                headers={"X-Server-Timeout": str(math.ceil(settings.reply_deadline_seconds))},
+                httpx_async_client=self._http,
+            ),
+        )
+
+    @contextlib.asynccontextmanager
+    async def stream(self, model: str, prompt: Prompt) -> AsyncIterator["ModelStream"]:
+        """A stream under way; leaving the block closes its connection at once, whatever the reason."""
+        stream = ModelStream(self._chunks(model, prompt), self._first_token_seconds)
+        try:
+            yield stream
+        finally:
+            await stream.close()
+
+    async def close(self) -> None:
+        await self._client.aio.aclose()
+        await self._http.aclose()
+
+    async def _chunks(self, model: str, prompt: Prompt) -> AsyncIterator[types.GenerateContentResponse]:
+        config = types.GenerateContentConfig(
+            system_instruction=prompt.system_instruction,
+            max_output_tokens=self._max_output_tokens,
+            # One call per attempt, whatever happens: the ledger counts them, and the retry loop is ours.
+            automatic_continuation=False,
+            automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+        )
+        async for chunk in await self._client.aio.models.generate_content_stream(
+            model=model, contents=prompt.contents, config=config
+        ):
+            yield chunk
+
+
+def _http_client(streams: int) -> httpx2.AsyncClient:
+    """A client of our own: without one, the library takes aiohttp wherever that is installed, which has other
+    timeouts, hidden retries and other errors; and its own client follows redirects, with the key and the prompt.
+
+    Its transports are left to httpx2, which takes proxies (HTTPS_PROXY, ALL_PROXY, NO_PROXY) and certificates
+    (SSL_CERT_FILE, SSL_CERT_DIR) from the environment only then. No cookie is kept: it would go with every call.
+    """
+    return httpx2.AsyncClient(
+        # One connection for each stream, with room, and none for two: bytes that an answer has beyond its length stay
+        # in the connection's buffer, where httpx2 takes them for the beginning of the next call's answer.
+        limits=httpx2.Limits(max_connections=streams * 2, max_keepalive_connections=0),
+        follow_redirects=False,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        event_hooks={"response": [gemini_http.read_answer]},
+    )
+
+
+class ModelStream:
+    """Iterate over it for the text. What else the model said is known as far as it has come.
+
+    A pump does nothing but read, so that cancelling always meets it inside the socket: left anywhere
+    else, the library keeps the connection open, and the model goes on at our expense.
+    """
+
+    def __init__(self, chunks: AsyncIterator[types.GenerateContentResponse], first_token_seconds: float) -> None:
+        self.usage: Usage | None = None
+        self.usage_is_final = False
+        """It was told with the model's end or after it: there is nothing to come on top."""
+        self.model_version: str | None = None
+        self.finish_reason: str | None = None
+        """stop or max_tokens, once the text has come to its end."""
+        self.first_token_ms: int | None = None
+        self.sign_of_life = False
+        """Something came: text, a thought, or figures alone."""
+        self._raw_finish: str | None = None
+        """The model's own reason to end; with it the answer is whole, whatever the connection does after."""
+        self._blocked: str | None = None
+        self._has_words = False
+        self._has_thoughts = False
+        """It thinks, and shows it: from then on silence is the limit, and no more the first word."""
+        self._unrepeated = Unrepeated()
+        self._first_token_seconds = first_token_seconds
+        self._started = time.monotonic()
+        self._ended: float | None = None
+        # Unbounded: a pump waiting for room would not be in the socket when it is cancelled.
+        self._pieces: asyncio.Queue[str | Exception | None] = asyncio.Queue()
+        self._pump = asyncio.create_task(self._read(chunks), name="gemini pump")
+
+    @property
+    def latency_ms(self) -> int:
+        return round(((self._ended or time.monotonic()) - self._started) * 1000)
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        piece = await self._first()
+        while piece is not None:
+            if isinstance(piece, Exception):
+                if self._raw_finish is not None:
+                    break
+                raise endings.translate(piece) from piece
+            if piece:
+                yield piece
+            piece = await self._next()
+        # A clean end is no proof of an answer.
+        self.finish_reason = endings.judge_end(self._raw_finish, self._blocked, self._has_words)
+
+    async def _first(self) -> str | Exception | None:
+        try:
+            async with asyncio.timeout(self._first_token_seconds):
+                return await self._pieces.get()
+        except TimeoutError:
+            raise TimedOut("no first token").by_us() from None
+
+    async def _next(self) -> str | Exception | None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_SECONDS if self._raw_finish is not None else None):
+                return await self._pieces.get()
+        return None
+
+    async def close(self) -> None:
+        self._pump.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._pump
+
+    async def _read(self, chunks: AsyncIterator[types.GenerateContentResponse]) -> None:
+        try:
+            async for chunk in chunks:
+                text = self._take(chunk)
+                # Also without text: the reader waits for longer once it thinks, and for less once it has ended.
+                if text or self._has_thoughts or self._raw_finish is not None:
+                    self._pieces.put_nowait(text)
+        except Exception as error:  # every kind: it is the reader who must hear of it
+            self._pieces.put_nowait(error)
+        else:
+            self._pieces.put_nowait(None)
+        finally:
+            if self._raw_finish is None:
+                self._ended = time.monotonic()
+
+    def _take(self, chunk: types.GenerateContentResponse) -> str:
+        self.sign_of_life = True
+        self.model_version = chunk.model_version or self.model_version
+        text = self._take_text(chunk.candidates[0]) if chunk.candidates else ""
+        if (told := chunk.usage_metadata) is not None:
+            thought = (self.usage.thoughts if self.usage else None) or 0
+            self.usage = usage.updated(
+                self.usage,
+                told.prompt_token_count,
+                told.cached_content_token_count,
+                told.candidates_token_count,
+                told.thoughts_token_count,
+                has_text=self.first_token_ms is not None,
+            )
+            self._has_thoughts |= (self.usage.thoughts or 0) > thought
+        if chunk.prompt_feedback and chunk.prompt_feedback.block_reason:
+            self._blocked = chunk.prompt_feedback.block_reason.value
+        has_ended = self._raw_finish is not None or self._blocked is not None
+        self.usage_is_final = self.usage_is_final or (has_ended and told is not None)
+        return text
+
+    def _take_text(self, candidate: types.Candidate) -> str:
+        if candidate.finish_reason is not None:
+            self._raw_finish, self._ended = candidate.finish_reason.value, time.monotonic()
+            if self._raw_finish in endings.BLOCKED:
+                self._blocked = self._raw_finish  # a STOP that follows takes nothing back
+        parts = (candidate.content.parts if candidate.content else None) or []
+        self._has_thoughts |= any(part.thought and not is_blank(part.text or "") for part in parts)
+        text = self._unrepeated.rest("".join(part.text or "" for part in parts if not part.thought))
+        if text and self.first_token_ms is None:
+            self.first_token_ms = round((time.monotonic() - self._started) * 1000)
+        self._has_words = self._has_words or not is_blank(text)
+        return text

@@ -1,0 +1,93 @@
+"""What a call cost, by the model version that answered: a provider may answer with another than was asked."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import structlog
+
+from worker.model import price_list
+from worker.model.price_list import Price, canonical
+from worker.model.usage import MOST_TOKENS
+from worker.rows import Usage
+
+log = structlog.get_logger()
+
+MILLION = Decimal(1_000_000)
+
+# What may follow a model's name in that of one of its revisions; any other word makes another model of it.
+_REVISION = re.compile(r"([-@:](preview|exp|experimental|latest|stable|default|\d+))*")
+_BOUNDARIES = ("", "-", "@", ":")
+
+# Only what looks like a model's name is logged: the word is the provider's, and may be anything.
+_NAME = re.compile(r"[a-z0-9.-]{0,64}")
+MOST_WARNINGS = 100
+
+
+class Quote(NamedTuple):
+    price: Price
+    is_estimated: bool
+    """The price is a guess, or that of a model whose name this one's only begins with."""
+
+
+class Cost(NamedTuple):
+    usd: Decimal
+    is_estimated: bool
+
+
+class Prices:
+    """Prices by model. The longest name with which a model's own begins is the one that counts."""
+
+    def __init__(self, listed: Iterable[Price]) -> None:
+        self._by_name: defaultdict[str, list[Price]] = defaultdict(list)
+        for price in sorted(listed, key=lambda each: each.starts_on or date.min, reverse=True):
+            self._by_name[price.name].append(price)
+        self._warned: set[str] = set()
+
+    @classmethod
+    def load(cls, over: Path | None = None) -> Self:
+        """Those that are shipped; of a model that the file `over` names, those of the file. Raises ValueError."""
+        own = price_list.read(over) if over else []
+        named = {price.name for price in own}
+        return cls([*own, *(price for price in price_list.read(price_list.SHIPPED) if price.name not in named)])
+
+    def of(self, model: str, day: date | None = None) -> Quote | None:
+        """The price on that day (None: today, in UTC); None: none is known."""
+        model, day = canonical(model), day or datetime.now(UTC).date()
+        for name in sorted(self._by_name, key=len, reverse=True):
+            rest = model.removeprefix(name)
+            if not model.startswith(name) or rest[:1] not in _BOUNDARIES:
+                continue
+            price = next((each for each in self._by_name[name] if (each.starts_on or day) <= day), None)
+            if price is not None:
+                return Quote(price, price.estimated or not _REVISION.fullmatch(rest))
+        return None
+
+    def cost(self, model: str | None, usage: Usage) -> Cost | None:
+        """What is not told counts as nothing. None: no price is known, of which one warning tells for each model."""
+        quote = self.of(model or "")
+        if quote is None:
+            self._warn(canonical(model or ""))
+            return None
+        price, prompt = quote.price, _tokens(usage.prompt)
+        cached = min(_tokens(usage.cached), prompt)
+        output = _tokens(usage.candidates) + _tokens(usage.thoughts)
+        dollars = ((prompt - cached) * price.prompt + cached * price.cached + output * price.output) / MILLION
+        return Cost(dollars, quote.is_estimated)
+
+    def _warn(self, model: str) -> None:
+        if model not in self._warned and len(self._warned) < MOST_WARNINGS:
+            self._warned.add(model)
+            log.warning(
+                "No price is known for this model: its cost stays empty.",
+                action="price_unknown",
+                model=model if _NAME.fullmatch(model) else None,
+            )
+
+
+def _tokens(count: int | None) -> int:
+    return min(max(count or 0, 0), MOST_TOKENS)

@@ -1,0 +1,49 @@
+"""When a failed call is followed by another, and where it waits until then. Pure, but for the jitter."""
+
+import enum
+import random
+from dataclasses import dataclass
+
+from worker.errors import ModelError
+from worker.model.breakers import jittered
+
+FIRST_BACKOFF_SECONDS = 1.0
+LONGEST_BACKOFF_SECONDS = 30.0
+# A longer wait goes back to the queue: the place is free meanwhile, for whoever can be answered now.
+LONGEST_WAIT_IN_CLAIM_SECONDS = 5.0
+
+
+class Again(enum.Enum):
+    NEVER = enum.auto()
+    LATER = enum.auto()
+    AT_ONCE = enum.auto()
+    """Another model is asked, which this claim has not asked yet."""
+
+
+@dataclass(frozen=True)
+class Pause:
+    seconds: float
+    in_queue: bool
+
+
+def decide(error: ModelError, again: Again, calls_left: int, calls_made: int, seconds_left: float) -> Pause | None:
+    """The pause before the next call, or None: the reply has failed.
+
+    `seconds_left` is what the deadline leaves to this claim: what would begin after it waits in the queue, and so
+    does what finds the model closed. A call that is not counted is never the last.
+    """
+    if again is Again.NEVER or (calls_left <= 0 and error.is_counted):
+        return None
+    seconds = 0.0 if again is Again.AT_ONCE else _wait(error, calls_made)
+    if seconds >= seconds_left:
+        return Pause(max(seconds, jittered(FIRST_BACKOFF_SECONDS)), in_queue=True)
+    is_closed = again is Again.LATER and error.closes_the_model
+    return Pause(seconds, in_queue=is_closed or seconds > LONGEST_WAIT_IN_CLAIM_SECONDS)
+
+
+def _wait(error: ModelError, calls_made: int) -> float:
+    """Many that wait do not come back together: the back-off is all jitter, a provider's wish is a bit longer."""
+    if error.retry_after is not None:
+        return jittered(error.retry_after)
+    ceiling = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** max(0, calls_made - 1))
+    return random.uniform(0, ceiling)  # noqa: S311 - jitter is no secret

@@ -1,0 +1,1 @@
+"""What an operator opens on the worker's ports: health, problems, figures, the page."""

@@ -1,0 +1,51 @@
+"""The operator's figures, read from the database by name. Synchronous: its readers are threads of a web server."""
+
+import threading
+from typing import Any
+
+import httpx
+import supabase
+from postgrest.exceptions import APIError
+
+from worker.config import WorkerSettings
+from worker.errors import DatabaseAway
+from worker.network import api_http
+
+CALL_SECONDS = 5.0
+WAIT_SECONDS = 1.0
+
+
+class Figures:
+    """`read` is for any thread. One reads at a time, so that health always finds a thread that is free."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._client = supabase.create_client(
+            settings.supabase_url,
+            settings.supabase_secret_key.get_secret_value(),
+            supabase.ClientOptions(
+                httpx_client=httpx.Client(**api_http.options(CALL_SECONDS)),
+                postgrest_client_retry=False,
+                auto_refresh_token=False,
+            ),
+        )
+        self._reading = threading.Lock()
+
+    def read(self) -> dict[str, Any]:
+        """What ops_report answers, as supabase/migrations describes it. Raises DatabaseAway."""
+        if not self._reading.acquire(timeout=WAIT_SECONDS):
+            raise DatabaseAway("ops_report: another reader still waits")
+        try:
+            answer = self._client.rpc("ops_report").execute().data
+        except APIError as error:
+            raise DatabaseAway(f"ops_report: {error.code or 'no code'}") from None
+        except Exception as error:  # also what a library should have kept to itself
+            raise DatabaseAway(f"ops_report: {type(error).__name__}") from None
+        finally:
+            self._reading.release()
+        if not isinstance(answer, dict):
+            # The client hands on as text what is not JSON: it came from a gateway, not from the API.
+            raise DatabaseAway("ops_report: an answer that is not JSON")
+        return answer
+
+    def close(self) -> None:
+        self._client.postgrest.session.close()

@@ -1,0 +1,141 @@
+"""What is known of questions that become due: wake-ups, and whether they can be relied on. They are only ever a hint.
+
+Rebuilds the subscription for ever. It sets one event.
+"""
+
+import asyncio
+import math
+import random
+import time
+from typing import Literal
+
+import structlog
+
+from worker.config import WorkerSettings
+from worker.realtime.subscription import listen
+from worker.telemetry import metrics
+
+log = structlog.get_logger()
+
+BACKOFF_SECONDS = (1.0, 2.0, 5.0)
+LATE_SECONDS = 1.0
+"""A wake-up that has not come after as long is not on its way."""
+MOST_MISSED = 2
+"""One in a row may have been late."""
+
+State = Literal["away", "starting", "deaf", "well"]
+"""away: not subscribed. starting: subscribed, and Realtime does not read the database yet. deaf: subscribed, and
+questions are found of which no wake-up told."""
+
+
+class WakeUp:
+    """`event` is set at every wake-up, and after every subscription: something may have come before it."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self.event = asyncio.Event()
+        self.heard_at: float | None = None
+        """When the first wake-up since the last `take` was heard, by the monotonic clock."""
+        self.subscribed = False
+        self.flows = False
+        """Whether Realtime passes on what the database sends, by its own word or because a wake-up has come."""
+        self.missed = 0
+        """Claims since the last wake-up that found what one should have told of."""
+        self.changed_at = time.monotonic()
+        """Since when `state` is as it is."""
+        self.refused_with = ""
+        """Why it is not subscribed, in Realtime's own word; empty where that is not known."""
+        self._told: State = "away"
+        self._relied_on_since = self._last_heard_at = -math.inf
+        self._ended = asyncio.Event()
+        """Ends the subscription, so that another is made."""
+        self._url = f"{settings.supabase_url.rstrip('/')}/realtime/v1"
+        self._key = settings.supabase_secret_key.get_secret_value()
+
+    @property
+    def state(self) -> State:
+        if not self.subscribed:
+            return "away"
+        if self.missed >= MOST_MISSED:
+            return "deaf"
+        return "well" if self.flows else "starting"
+
+    def hear(self) -> None:
+        """A wake-up has come."""
+        metrics.WAKEUPS.inc()
+        self._last_heard_at = time.monotonic()
+        if self.heard_at is None:
+            self.heard_at = self._last_heard_at
+        self.missed = 0
+        self._flow()
+        self.event.set()
+
+    def refused(self, code: str) -> None:
+        self.refused_with = code
+
+    def joined(self) -> None:
+        self.subscribed, self.refused_with = True, ""
+        self._note()
+        self.event.set()
+        log.info("Subscribed to wake-ups.", action="wakeup_subscribed")
+
+    def flow(self) -> None:
+        """What was sent before has not arrived: somebody has to look."""
+        if not self.flows:
+            self._flow()
+            self.event.set()
+
+    def found(self, asked_at: float, waited_seconds: float) -> None:
+        """A claim has found a new question that had been due for so long when it was asked for."""
+        due_at = asked_at - waited_seconds
+        is_told_of = self._last_heard_at > due_at - LATE_SECONDS
+        if waited_seconds < LATE_SECONDS or is_told_of or not self.flows or due_at < self._relied_on_since:
+            return
+        self.missed += 1
+        metrics.WAKEUPS_MISSED.inc()
+        self._note()
+        # After 2, 4, 8 …: another subscription may hear; where nothing is sent, none does.
+        if self.missed >= MOST_MISSED and self.missed & (self.missed - 1) == 0:
+            log.warning(
+                "Questions are found of which no wake-up told: another subscription is made.",
+                action="wakeup_missed",
+                count=self.missed,
+            )
+            self._ended.set()
+
+    def take(self) -> float | None:
+        """Clear the event; answers `heard_at`."""
+        heard_at, self.heard_at = self.heard_at, None
+        self.event.clear()
+        return heard_at
+
+    async def run(self) -> None:
+        """Subscribe, watch, and subscribe again when the subscription is lost."""
+        failures = 0
+        while True:
+            self._ended.clear()
+            try:
+                await listen(self._url, self._key, self, self._ended)
+            except Exception as error:  # whatever it is, deafness is the one thing that must not last
+                log.warning("Realtime cannot be reached.", action="wakeup_failed", error=type(error).__name__)
+            if self.subscribed:
+                failures = 0
+                log.warning("The Realtime subscription is lost.", action="wakeup_lost", reason=self.refused_with)
+                # Whoever waits for a sweep waits by the slow rule: from now on the fast one holds.
+                self.event.set()
+            self.subscribed = self.flows = False
+            self._note()
+            pause = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
+            failures += 1
+
+    def _flow(self) -> None:
+        if not self.flows:
+            self.flows = True
+            self._relied_on_since = time.monotonic()
+        self._note()
+
+    def _note(self) -> None:
+        if self.state != self._told:
+            self._told, self.changed_at = self.state, time.monotonic()
+        metrics.SUBSCRIBED.set(self.subscribed)
+        metrics.WAKEUPS_ARRIVE.set(self.state == "well")

@@ -1,0 +1,97 @@
+"""`python -m worker run`: the rooms put together, the side tasks watched, the signals obeyed."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+import structlog
+
+from worker.answer import Answerer
+from worker.config import WorkerSettings
+from worker.database.replies import Replies
+from worker.model.admission import Admission
+from worker.model.gemini import Gemini
+from worker.operations import problems as readiness
+from worker.operations.app import create_ops_app
+from worker.operations.health import create_health_app, serve_in_thread
+from worker.operations.heartbeat import Heartbeat, measure_queue
+from worker.operations.report import Figures
+from worker.prompt.budget import Budget
+from worker.realtime.broadcast import Broadcaster
+from worker.realtime.wakeup import WakeUp
+from worker.runner import Runner
+from worker.telemetry import logs, metrics
+from worker.telemetry.traces import traces_to
+from worker.upkeep.erasing import Eraser
+from worker.upkeep.spend_cap import SpendCap
+from worker.upkeep.tasks import repeat
+
+log = structlog.get_logger()
+
+GOODBYE_SECONDS = 15.0
+"""After the grace period, at the latest, the process is gone. The longest that each step takes, one after the other:
+closing calls 1, the release 5, the subscription 1, the two ports 1.2 each, the last traces 3."""
+
+
+async def run(settings: WorkerSettings, when_stopping: Callable[[float], None]) -> None:
+    """Until SIGTERM or SIGINT. Raises if a side task dies: a worker must not live on deaf or dumb.
+
+    `when_stopping` is called at such a signal, with the seconds after which all of this has ended.
+    """
+    replies = await Replies.connect(settings)
+    logs.identify(replies.worker_id)
+    asyncio.get_running_loop().set_exception_handler(logs.tell_of_unheard)
+    gemini = Gemini(settings)
+    broadcaster = Broadcaster(settings)
+    wakeup = WakeUp(settings)
+    traces = traces_to(settings.otel_exporter_otlp_endpoint, replies.worker_id)
+    prices = settings.prices
+    admission, budget = Admission(settings.models, settings.rate_limit), Budget(settings.prompt_token_budget)
+    answerer = Answerer(
+        replies, gemini, broadcaster, admission, budget, traces, prices, settings.reply_deadline_seconds
+    )
+    runner = Runner(settings, replies, wakeup, answerer, admission)
+
+    def problems() -> dict[str, str]:
+        return readiness.problems(settings, runner, wakeup, admission, broadcaster)
+
+    heartbeat, spend_cap = Heartbeat(), SpendCap(replies)
+    figures = Figures(settings)
+    app = create_health_app(problems, heartbeat.beats, spend_cap.notices)
+    health = serve_in_thread(app, settings.health_host, settings.health_port)
+    token = settings.ops_token.get_secret_value() if settings.ops_token else None
+    ops = serve_in_thread(create_ops_app(figures.read, problems, token), settings.ops_host, settings.ops_port)
+
+    def stop() -> None:
+        when_stopping(settings.shutdown_grace_seconds + GOODBYE_SECONDS)
+        runner.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    for model in settings.models:
+        metrics.CALLS_WITHOUT_PRICE.labels(model)  # 0 from the start: an alert on growth would miss the first
+    log.info("The worker runs.", action="started", models=settings.models)
+    running = asyncio.create_task(runner.run(), name="runner")
+    side_tasks = {
+        asyncio.create_task(wakeup.run(), name="wakeup"),
+        asyncio.create_task(broadcaster.run(), name="broadcaster"),
+        asyncio.create_task(heartbeat.run(), name="heartbeat"),
+        asyncio.create_task(measure_queue(replies), name="queue"),
+        asyncio.create_task(repeat("spend_cap", spend_cap.step, SpendCap.SECONDS), name="spend_cap"),
+        asyncio.create_task(repeat("eraser", Eraser(replies).step, Eraser.SECONDS), name="eraser"),
+    }
+    try:
+        done, _ = await asyncio.wait({running, *side_tasks}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in (running, *side_tasks):
+            task.cancel()
+        await asyncio.gather(running, *side_tasks, return_exceptions=True)
+        ops.close()
+        health.close()
+        figures.close()
+        await broadcaster.close()
+        await gemini.close()
+        await replies.close()
+        await asyncio.to_thread(traces.close)

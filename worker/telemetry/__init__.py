@@ -1,0 +1,1 @@
+"""What is watched: log lines, metrics, traces."""
