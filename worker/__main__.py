@@ -20,10 +20,10 @@ def main() -> None:
 @main.command()
 def run() -> None:
     """Answer questions: the worker, with health on HEALTH_PORT, and figures on OPS_PORT."""
-    from worker import run as service
     from worker.leaving import leave_within
+    from worker.run import run as run_worker
 
-    asyncio.run(service.run(config.load(config.WorkerSettings), leave_within))
+    asyncio.run(run_worker(config.load(config.WorkerSettings), leave_within))
 
 
 @main.command()

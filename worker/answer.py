@@ -12,10 +12,10 @@ from worker.errors import DatabaseError, DatabaseRefused, EmptyReply, InternalEr
 from worker.lease import Lease
 from worker.model import retry, spending
 from worker.model.admission import Admission, Watched
-from worker.model.breakers import jittered
 from worker.model.choice import Route
 from worker.model.gemini import Gemini, ModelStream
 from worker.model.pricing import Prices
+from worker.network.jitter import jittered
 from worker.prompt import context
 from worker.prompt.budget import Budget
 from worker.prompt.context import Prompt

@@ -11,17 +11,18 @@ from worker.config import WorkerSettings
 from worker.database.replies import Replies
 from worker.model.admission import Admission
 from worker.model.gemini import Gemini
-from worker.operations import problems as readiness
 from worker.operations.app import create_ops_app
 from worker.operations.health import create_health_app, serve_in_thread
-from worker.operations.heartbeat import Heartbeat, measure_queue
+from worker.operations.heartbeat import Heartbeat
+from worker.operations.problems import problems
+from worker.operations.queue import measure_queue
 from worker.operations.report import Figures
 from worker.prompt.budget import Budget
 from worker.realtime.broadcast import Broadcaster
 from worker.realtime.wakeup import WakeUp
 from worker.runner import Runner
 from worker.telemetry import logs, metrics
-from worker.telemetry.traces import traces_to
+from worker.telemetry.traces import Traces
 from worker.upkeep.erasing import Eraser
 from worker.upkeep.spend_cap import SpendCap
 from worker.upkeep.tasks import repeat
@@ -44,7 +45,7 @@ async def run(settings: WorkerSettings, when_stopping: Callable[[float], None]) 
     gemini = Gemini(settings)
     broadcaster = Broadcaster(settings)
     wakeup = WakeUp(settings)
-    traces = traces_to(settings.otel_exporter_otlp_endpoint, replies.worker_id)
+    traces = _traces_to(settings.otel_exporter_otlp_endpoint, replies.worker_id)
     prices = settings.prices
     admission, budget = Admission(settings.models, settings.rate_limit), Budget(settings.prompt_token_budget)
     answerer = Answerer(
@@ -52,15 +53,15 @@ async def run(settings: WorkerSettings, when_stopping: Callable[[float], None]) 
     )
     runner = Runner(settings, replies, wakeup, answerer, admission)
 
-    def problems() -> dict[str, str]:
-        return readiness.problems(settings, runner, wakeup, admission, broadcaster)
+    def problems_now() -> dict[str, str]:
+        return problems(settings, runner, wakeup, admission, broadcaster)
 
     heartbeat, spend_cap = Heartbeat(), SpendCap(replies)
     figures = Figures(settings)
-    app = create_health_app(problems, heartbeat.beats, spend_cap.notices)
+    app = create_health_app(problems_now, heartbeat.beats, spend_cap.notices)
     health = serve_in_thread(app, settings.health_host, settings.health_port)
     token = settings.ops_token.get_secret_value() if settings.ops_token else None
-    ops = serve_in_thread(create_ops_app(figures.read, problems, token), settings.ops_host, settings.ops_port)
+    ops = serve_in_thread(create_ops_app(figures.read, problems_now, token), settings.ops_host, settings.ops_port)
 
     def stop() -> None:
         when_stopping(settings.shutdown_grace_seconds + GOODBYE_SECONDS)
@@ -95,3 +96,12 @@ async def run(settings: WorkerSettings, when_stopping: Callable[[float], None]) 
         await gemini.close()
         await replies.close()
         await asyncio.to_thread(traces.close)
+
+
+def _traces_to(endpoint: str | None, worker_id: str) -> Traces:
+    """Those that are sent to this address, or those that go nowhere."""
+    if endpoint is None:
+        return Traces()
+    from worker.telemetry.otlp import SentTraces, exporting_to  # only here: it takes time and memory to import
+
+    return SentTraces(exporting_to(endpoint), worker_id)

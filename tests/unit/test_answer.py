@@ -34,10 +34,11 @@ from worker.errors import (
     Truncated,
 )
 from worker.model.admission import Admission
-from worker.model.breakers import JITTER, OPEN_SECONDS
+from worker.model.breakers import OPEN_SECONDS
 from worker.model.gemini import Gemini
 from worker.model.price_list import Price
 from worker.model.pricing import Prices
+from worker.network.jitter import JITTER
 from worker.prompt.budget import Budget
 from worker.prompt.context import build_chat_prompt
 from worker.realtime.broadcast import Broadcaster

@@ -22,8 +22,9 @@ from worker.check import (
     realtime,
     spend,
 )
-from worker.check import settings as sanity
 from worker.check.findings import Finding, has_problem
+from worker.check.settings import is_local
+from worker.check.settings import judge as judge_settings
 from worker.errors import ConfigError
 
 PROBLEM, UNREADABLE = 1, 2
@@ -61,7 +62,7 @@ async def check(settings: CheckSettings) -> list[Finding]:
     """All that was found, in the order in which one thing needs the other."""
     asking_models = asyncio.create_task(models.ask(settings), name="models")
     try:
-        found = [*sanity.judge(settings), *env_file.judge(), *proxies.judge(settings), *await _project(settings)]
+        found = [*judge_settings(settings), *env_file.judge(), *proxies.judge(settings), *await _project(settings)]
         return [*found, *await asking_models]
     finally:
         asking_models.cancel()
@@ -86,7 +87,7 @@ async def _inside(settings: CheckSettings, url: str, secret: str) -> list[Findin
         found, sending = answer.findings, []
         if answer.facts is not None:
             sending = broadcasts.judge(answer.facts)
-            found += installation.judge(answer.facts, installation.versions(), sanity.is_local(url)) + sending
+            found += installation.judge(answer.facts, installation.versions(), is_local(url)) + sending
             found += spend.judge(answer.facts)
         found.append(realtime.judge(ear))
         if not ear.subscribed:
@@ -94,4 +95,4 @@ async def _inside(settings: CheckSettings, url: str, secret: str) -> list[Findin
         if answer.facts is not None and not has_problem(sending):
             found += await realtime.hear_the_database(ear, lambda: database.ask(url, secret))
         found.append(await realtime.hear_the_worker(ear, url, secret))
-    return [*found, await public_channels.ask(url, secret, sanity.is_local(url))]
+    return [*found, await public_channels.ask(url, secret, is_local(url))]

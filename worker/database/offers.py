@@ -9,7 +9,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 
 from worker.claim import Claim
 from worker.errors import DatabaseAway, DatabaseRefused
-from worker.model.breakers import jittered
+from worker.network.jitter import jittered
 
 log = structlog.get_logger()
 Answer = TypeVar("Answer")

@@ -1,9 +1,10 @@
 """A circuit breaker for each model: one that fails most questions of several users is left alone for a while."""
 
-import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from worker.network.jitter import jittered
 
 WINDOW_VOTES = 20
 FAILURE_SHARE = 0.5
@@ -12,16 +13,10 @@ LEAST_VOTES = 5
 LEAST_USERS = 3
 """What fails for fewer may be their questions' doing."""
 OPEN_SECONDS = 20.0
-JITTER = 0.3
 PROBE_LOOK_SECONDS = 1.0
 """While a probe is under way, nobody knows when it ends: look again after so long."""
 UNUSED_PROBE_SECONDS = 10.0
 """A probe's place that was taken and not used for so long is free again."""
-
-
-def jittered(seconds: float) -> float:
-    """As long, or up to 30 % longer: many that wait for the same do not come back together."""
-    return seconds * random.uniform(1, 1 + JITTER)  # noqa: S311 - jitter is no secret
 
 
 @dataclass(eq=False)

@@ -6,12 +6,13 @@ import math
 import time
 from collections.abc import AsyncIterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Protocol
 
 import httpx2
 from google import genai
 from google.genai import types
+from pydantic import SecretStr
 
-from worker.config import WorkerSettings
 from worker.errors import TimedOut
 from worker.model import endings, gemini_http, usage
 from worker.prompt.context import Prompt
@@ -22,10 +23,29 @@ LAST_SECONDS = 2.0
 """How long a model that has given its reason to end may still say something: its figures, or a filter's word."""
 
 
+class Settings(Protocol):
+    """What is needed of the worker's settings, which know of rate limits and prices and so are above this room."""
+
+    @property
+    def gemini_api_key(self) -> SecretStr: ...
+    @property
+    def gemini_base_url(self) -> str | None: ...
+    @property
+    def max_output_tokens(self) -> int: ...
+    @property
+    def model_first_token_seconds(self) -> float: ...
+    @property
+    def model_idle_seconds(self) -> float: ...
+    @property
+    def reply_deadline_seconds(self) -> float: ...
+    @property
+    def worker_concurrency(self) -> int: ...
+
+
 class Gemini:
     """One client for the whole process: building one costs time and memory."""
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._max_output_tokens = settings.max_output_tokens
         self._first_token_seconds = settings.model_first_token_seconds
         self._http = _http_client(settings.worker_concurrency)

@@ -5,7 +5,7 @@ import random
 from dataclasses import dataclass
 
 from worker.errors import ModelError
-from worker.model.breakers import jittered
+from worker.network.jitter import jittered
 
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 30.0

@@ -1,23 +1,11 @@
-"""What is looked at all the time: whether the event loop turns, and how long the queue is."""
+"""Whether the event loop still turns."""
 
 import asyncio
-import math
-import random
 import time
-
-import structlog
-
-from worker.database.replies import Replies
-from worker.errors import DatabaseError
-from worker.telemetry import metrics
-
-log = structlog.get_logger()
 
 BEAT_SECONDS = 1.0
 STILL_SECONDS = 15.0
 """A loop that has stood still for as long will not turn again: a supervisor should start another."""
-QUEUE_SECONDS = 10.0
-QUEUE_CALL_SECONDS = 5.0
 
 
 class Heartbeat:
@@ -33,22 +21,3 @@ class Heartbeat:
         while True:
             self._last = time.monotonic()
             await asyncio.sleep(BEAT_SECONDS)
-
-
-async def measure_queue(replies: Replies) -> None:
-    """For ever. A scrape never waits for the database: it reads what was found here last, or NaN."""
-    told = False
-    while True:
-        pending = oldest = math.nan
-        try:
-            async with asyncio.timeout(QUEUE_CALL_SECONDS):
-                queue = await replies.queue()
-            pending, oldest = queue["pending"], queue["oldest_pending_seconds"] or 0
-            told = False
-        except (DatabaseError, TimeoutError) as error:
-            if not told:
-                log.warning("The queue was not measured.", action="queue_unknown", reason=str(error))
-            told = True
-        metrics.QUEUE_PENDING.set(pending)
-        metrics.QUEUE_OLDEST.set(oldest)
-        await asyncio.sleep(QUEUE_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311

@@ -1,12 +1,12 @@
 """What keeps the worker from working as it should, in words: what is wrong, since when, and what to do."""
 
 import time
+from typing import Protocol
 
 from worker.config import WorkerSettings
 from worker.model.admission import Admission
 from worker.realtime.broadcast import Broadcaster
 from worker.realtime.wakeup import WakeUp
-from worker.runner import Runner
 
 REMEDIES = {
     "away": "See that Realtime is up and that SUPABASE_SECRET_KEY is of this project.",
@@ -18,8 +18,19 @@ REMEDIES = {
 """By the state of the wake-ups."""
 
 
+class Claiming(Protocol):
+    """What is known of the API by who claims."""
+
+    @property
+    def api_answers(self) -> bool | None: ...
+    @property
+    def api_refuses(self) -> str | None: ...
+    @property
+    def api_changed_at(self) -> float: ...
+
+
 def problems(
-    settings: WorkerSettings, runner: Runner, wakeup: WakeUp, admission: Admission, broadcaster: Broadcaster
+    settings: WorkerSettings, runner: Claiming, wakeup: WakeUp, admission: Admission, broadcaster: Broadcaster
 ) -> dict[str, str]:
     """By name; nothing if all is well. For any thread."""
     found = {}

@@ -38,12 +38,3 @@ class Traces:
 
     def close(self) -> None:
         """Send what waits. It may take some seconds, in the caller's thread."""
-
-
-def traces_to(endpoint: str | None, worker_id: str) -> Traces:
-    """Those that are sent to this address, or those that go nowhere."""
-    if endpoint is None:
-        return Traces()
-    from worker.telemetry.otlp import SentTraces, exporting_to  # only here: it takes time and memory to import
-
-    return SentTraces(exporting_to(endpoint), worker_id)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.check import settings as sanity
+from worker.check.settings import is_local, judge
 from worker.config import WorkerSettings
 
 GOOD = {"supabase_url": "https://abc.supabase.co", "supabase_secret_key": "sb_secret_x", "gemini_api_key": "x"}
@@ -10,7 +10,7 @@ GOOD = {"supabase_url": "https://abc.supabase.co", "supabase_secret_key": "sb_se
 
 def judged(**settings: object) -> list[tuple[str, str]]:
     made = WorkerSettings(_env_file=None, **{**GOOD, **settings})
-    return [(finding.level, finding.words) for finding in sanity.judge(made)]
+    return [(finding.level, finding.words) for finding in judge(made)]
 
 
 def test_the_defaults_make_sense() -> None:
@@ -37,10 +37,10 @@ def test_what_is_odd_is_named(settings: dict[str, object], level: str, words: st
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:54321", "http://localhost:54321", "http://[::1]:54321"])
 def test_a_local_stack_may_be_plain_and_fast(url: str) -> None:
-    assert sanity.is_local(url)
+    assert is_local(url)
     assert judged(supabase_url=url, realtime_messages_per_second=400)[0][0] == "ok"
 
 
 @pytest.mark.parametrize("url", ["https://abc.supabase.co", "http://localhost.example.com", "http://10.0.0.1"])
 def test_other_machines_are_not_local(url: str) -> None:
-    assert not sanity.is_local(url)
+    assert not is_local(url)

@@ -23,8 +23,9 @@ from worker.errors import (
     Truncated,
 )
 from worker.model.admission import LIMITED_SECONDS, QUOTA_SECONDS, REFUSED_SECONDS, Admission
-from worker.model.breakers import JITTER, LEAST_VOTES, OPEN_SECONDS, WINDOW_VOTES
+from worker.model.breakers import LEAST_VOTES, OPEN_SECONDS, WINDOW_VOTES
 from worker.model.limits import RateLimit
+from worker.network.jitter import JITTER
 
 MODELS = ["first", "second"]
 

@@ -5,7 +5,6 @@ import pytest
 from tests.unit.model.test_limits import Clock
 from worker.model.breakers import (
     FAILURE_SHARE,
-    JITTER,
     LEAST_USERS,
     LEAST_VOTES,
     OPEN_SECONDS,
@@ -13,8 +12,8 @@ from worker.model.breakers import (
     WINDOW_VOTES,
     Breaker,
     Closure,
-    jittered,
 )
+from worker.network.jitter import JITTER, jittered
 
 
 @pytest.fixture

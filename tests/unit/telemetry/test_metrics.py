@@ -16,7 +16,7 @@ from tests.waiting import until
 from worker.errors import ContentBlocked, DatabaseAway, ModelOverloaded, RateLimited
 from worker.model.admission import STATES, Admission
 from worker.operations.app import create_ops_app
-from worker.operations.heartbeat import measure_queue
+from worker.operations.queue import measure_queue
 from worker.rows import Call, Usage
 from worker.telemetry import metrics
 
@@ -231,7 +231,7 @@ class Queue:
     ],
 )
 async def test_the_queue_is_known_or_said_to_be_unknown(monkeypatch, answers, wanted):
-    monkeypatch.setattr("worker.operations.heartbeat.QUEUE_SECONDS", 0)
+    monkeypatch.setattr("worker.operations.queue.QUEUE_SECONDS", 0)
     queue = Queue(*answers)
     measuring = asyncio.create_task(measure_queue(queue))
     await asyncio.wait_for(queue.dry.wait(), 5)

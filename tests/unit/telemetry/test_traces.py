@@ -207,7 +207,7 @@ def test_a_deaf_collector_does_not_keep_the_worker_from_stopping(monkeypatch):
 def test_switched_off_nothing_of_it_is_imported():
     code = (
         "import sys, worker.run, worker.telemetry.traces\n"
-        "worker.telemetry.traces.traces_to(None, 'w1')\n"
+        "worker.run._traces_to(None, 'w1')\n"
         "print([name for name in sys.modules if name.startswith('opentelemetry')])"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
