@@ -111,7 +111,7 @@ RELATIONS = {
         published=True,
     ),
     "public.external_api_call_logs": Relation(
-        {"service_role": {"select"}}, triggers=("count_call", "count_changed_call")
+        {"service_role": {"select"}}, triggers=("count_call", "count_changed_call", "debit_call")
     ),
     "public.chat_reply_drafts": Relation(_USERS_READ, view=True),
     "public.chat_service": Relation(_USERS_READ, view=True),
