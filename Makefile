@@ -70,6 +70,9 @@ types: install ## write the page's database types anew, from the migrations
 	@mkdir -p .local
 	@$(BIN)/python -m worker.local.types > .local/types.ts && mv .local/types.ts $(UI)/database.types.ts
 
+release: install ## list the migrations as released: from then on they never change
+	@$(BIN)/python -m worker.local.supabase.released
+
 install: ## install what is missing, into .venv and node_modules
 	+@$(ALONE) installed
 
@@ -119,5 +122,5 @@ browser: ## find a browser for the tests; where there is none, install Debian's 
 clean: ## remove what was installed and the local data
 	rm -rf .venv node_modules worker/web/dist worker/operations/dist .local .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help run test soak chaos attack bench-queue check lock sbom format build built ops-token types install installed \
-	browser clean
+.PHONY: help run test soak chaos attack bench-queue check lock sbom format build built ops-token types release \
+	install installed browser clean
