@@ -22,7 +22,7 @@ from worker.local.settings import Ports
 from worker.local.stack import ROOT, Stack
 from worker.local.supabase.postgres import SUPERUSER
 
-CHANNELS_MIGRATION = ROOT / "supabase/migrations/20261123101900_realtime_policies.sql"
+CHANNELS_MIGRATION = ROOT / "supabase/migrations/20261123102300_realtime.sql"
 DEAF = "Nobody else hears chat sessions or the worker"
 # What the check asks of a model: a mark by which a fault meets its calls and no others.
 ASKED = "Answer with the word: ready."
@@ -175,7 +175,7 @@ def test_a_project_without_the_migrations(check: Check, empty_project: Stack) ->
 
 
 def test_one_migration_is_missing(check: Check, database: Any) -> None:
-    version = "20261124100100"
+    version = "20261123102300"
     table = "supabase_migrations.schema_migrations"
     kept = database.execute(f"select * from {table} where version = %s", [version]).fetchone()
     database.execute(f"delete from {table} where version = %s", [version])

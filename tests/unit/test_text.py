@@ -9,7 +9,7 @@ import pytest
 
 from worker.text import BLANKS, Cleaner, is_blank, utf16_length
 
-MIGRATION = Path(__file__).resolve().parents[2] / "supabase/migrations/20261123100400_chat_messages.sql"
+MIGRATION = Path(__file__).resolve().parents[2] / "supabase/migrations/20261123100300_chats.sql"
 
 HIGH, LOW, LOST = "\ud83d", "\ude00", "\ufffd"
 GRIN = "\U0001f600"

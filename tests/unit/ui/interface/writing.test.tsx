@@ -72,7 +72,7 @@ test.each(["", "   ", "\n\n", "\u200b", "\0", "\u00a0\ufeff\u3164\u2800"])(
 );
 
 test("what can be sent has something to see, as the table's CHECK wants it", async () => {
-  const migration = readFileSync("supabase/migrations/20261123100400_chat_messages.sql", "utf8");
+  const migration = readFileSync("supabase/migrations/20261123100300_chats.sql", "utf8");
   const check = /constraint user_message_is_not_blank.*?\]'/s.exec(migration)?.[0] ?? "";
   const ranges = [...check.matchAll(/\\u([0-9a-f]{4,8})(?:-\\u([0-9a-f]{4,8}))?/gi)];
   expect(ranges.length).toBeGreaterThan(25);
