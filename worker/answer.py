@@ -13,7 +13,7 @@ from worker.lease import Lease
 from worker.model import retry, spending
 from worker.model.admission import Admission, Watched
 from worker.model.choice import Route
-from worker.model.gemini import Gemini, ModelStream
+from worker.model.door import ModelStream, Provider
 from worker.model.pricing import Prices
 from worker.network.jitter import jittered
 from worker.prompt import context
@@ -38,7 +38,7 @@ class Answerer:
     def __init__(
         self,
         replies: Replies,
-        gemini: Gemini,
+        provider: Provider,
         broadcaster: Broadcaster,
         admission: Admission,
         budget: Budget,
@@ -47,7 +47,7 @@ class Answerer:
         deadline_seconds: float,
     ) -> None:
         self._replies = replies
-        self._gemini = gemini
+        self._provider = provider
         self._broadcaster = broadcaster
         self._admission = admission
         self._budget = budget
@@ -160,7 +160,7 @@ class Answerer:
         model, session_id = str(call.model_requested), claim.reply.session_id
         prompt_tokens, failed = round(prompt.estimated_tokens * self._budget.ratio(session_id)), None
         with self._admission.watch(model, claim.message_id, claim.reply.user_id) as watched:
-            async with self._gemini.stream(model, prompt) as stream:
+            async with self._provider.stream(model, prompt) as stream:
                 try:
                     return await self._read(stream, claim, watched)
                 except ModelError as error:

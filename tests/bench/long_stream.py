@@ -20,7 +20,7 @@ from worker.claim import Claim
 from worker.config import WorkerSettings
 from worker.database.replies import Replies
 from worker.model.admission import Admission
-from worker.model.gemini import Gemini
+from worker.model.pricing import Prices
 from worker.prompt.budget import Budget
 from worker.prompt.context import Prompt
 from worker.realtime.broadcast import Broadcaster
@@ -36,7 +36,7 @@ ALPHABETS = {"ASCII": "abcdefghijklmnopqrstuvwxyz .,\n", "Japanese": "あいう�
 class Stream:
     usage = finish_reason = model_version = None
     first_token_ms = latency_ms = 0
-    sign_of_life = True
+    sign_of_life, usage_is_final = True, False
 
     def __init__(self, pieces: list[str]) -> None:
         self._pieces = pieces
@@ -47,7 +47,7 @@ class Stream:
             yield unrepeated.rest(piece)
 
 
-class Model:
+class Provider:
     def __init__(self, pieces: list[str]) -> None:
         self._pieces = pieces
 
@@ -66,11 +66,12 @@ async def seconds(pieces: list[str]) -> float:
     broadcaster = Broadcaster(settings)
     answerer = Answerer(
         cast("Replies", None),
-        cast("Gemini", Model(pieces)),
+        Provider(pieces),
         broadcaster,
         Admission(["m"]),
         Budget(32_000),
         Traces(),
+        Prices.load(),
         60.0,
     )
     claim = Claim(Reply("m1", "s1", "u1", 1, 1, 4, "?", [], [], []), "w1", 1, 4)

@@ -57,7 +57,7 @@ def instruction_of(reply: Reply) -> str:
     for tokens in (1_000, 32_000):
         prompt = build_chat_prompt(reply, Budget(tokens))
         assert prompt.estimated_tokens <= tokens
-        assert prompt.contents[-1]["parts"] == [{"text": QUESTION}]
+        assert prompt.turns[-1].content == QUESTION
     return prompt.system_instruction
 
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from structlog.testing import capture_logs
 
+from tests.fake_provider import FakeProvider, FakeStream
 from tests.scripted_model import ScriptedModel, chunk, refuses, says
 from tests.unit.model.test_admission import call as call_of
 from tests.unit.model.test_admission import fail
@@ -46,50 +47,6 @@ from worker.rows import Message, Reply, Usage
 from worker.telemetry.traces import Traces
 
 BOUND = 5  # seconds; what takes as long has failed
-
-
-class FakeStream:
-    """Says its pieces; an exception among them is raised, an event is waited for, and a function is called."""
-
-    def __init__(self, *pieces, finish="stop", usage=None):
-        self.pieces = pieces
-        self.finish = finish
-        self.usage = usage
-        self.finish_reason = None
-        self.model_version = "offline-extractive"
-        self.first_token_ms, self.latency_ms = 1, 2
-        self.sign_of_life = False
-        self.usage_is_final = False
-
-    async def __aiter__(self):
-        for piece in self.pieces:
-            if isinstance(piece, Exception):
-                raise piece
-            if isinstance(piece, asyncio.Event):
-                await piece.wait()
-            elif callable(piece):
-                piece()
-            else:
-                self.sign_of_life = True
-                yield piece
-        self.finish_reason, self.usage_is_final = self.finish, True
-
-
-class FakeGemini:
-    """Each stream is the next of those given."""
-
-    def __init__(self, *streams):
-        self.streams = list(streams)
-        self.asked = []
-        self.left = 0
-
-    @contextlib.asynccontextmanager
-    async def stream(self, model, prompt):
-        self.asked.append((model, prompt))
-        try:
-            yield self.streams.pop(0)
-        finally:
-            self.left += 1
 
 
 class FakeReplies:
@@ -162,7 +119,7 @@ def a_lease(holds=True):
 
 def answerer_of(
     replies,
-    gemini,
+    provider,
     broadcaster,
     admission=None,
     budget=None,
@@ -173,16 +130,16 @@ def answerer_of(
 ):
     admission, budget = admission or Admission(list(models)), budget or Budget(32_000)
     prices, traces = prices or Prices.load(), traces or Traces()
-    return Answerer(replies, gemini, broadcaster, admission, budget, traces, prices, deadline)
+    return Answerer(replies, provider, broadcaster, admission, budget, traces, prices, deadline)
 
 
 async def told(*streams, claim=None, replies=None, lease=None, **others):
     """Answer one claim; the fakes know what happened."""
-    gemini, replies, broadcaster = FakeGemini(*streams), replies or FakeReplies(), FakeBroadcaster()
-    answerer = answerer_of(replies, gemini, broadcaster, **others)
+    provider, replies, broadcaster = FakeProvider(*streams), replies or FakeReplies(), FakeBroadcaster()
+    answerer = answerer_of(replies, provider, broadcaster, **others)
     await asyncio.wait_for(answerer.answer(claim or claimed(), lease or a_lease()), BOUND)
-    assert gemini.left == len(gemini.asked), "every stream is left"
-    return gemini, replies, broadcaster
+    assert provider.left == len(provider.asked), "every stream is left"
+    return provider, replies, broadcaster
 
 
 def now(kind):
@@ -196,10 +153,10 @@ def unbilled(kind):
 
 
 async def test_an_answer_is_shown_and_stored():
-    gemini, replies, broadcaster = await told(FakeStream("Hel", "lo"))
+    provider, replies, broadcaster = await told(FakeStream("Hel", "lo"))
 
-    assert [model for model, _ in gemini.asked] == ["first"]
-    assert gemini.asked[0][1].contents[-1] == {"role": "user", "parts": [{"text": "Why?"}]}
+    assert [model for model, _ in provider.asked] == ["first"]
+    assert provider.asked[0][1].turns[-1] == Message("user", "Why?")
     assert broadcaster.sent == [(1, 0, "Hel"), (1, 3, "lo"), "flush"]
     assert replies.settled == [("complete", "Hello", "stop")]
 
@@ -266,11 +223,11 @@ async def test_offsets_count_as_javascript_does_and_text_is_clean():
 async def test_a_passing_error_starts_afresh_at_offset_zero(kind):
     usage = Usage(prompt=10, candidates=1)
 
-    gemini, replies, broadcaster = await told(FakeStream("half", now(kind), usage=usage), FakeStream("whole"))
+    provider, replies, broadcaster = await told(FakeStream("half", now(kind), usage=usage), FakeStream("whole"))
 
     assert broadcaster.sent == [(1, 0, "half"), (2, 0, "whole"), "flush"]
     assert replies.settled == [("next", "half", kind.error_code), ("complete", "whole", "stop")]
-    assert gemini.asked[0][1].contents == gemini.asked[1][1].contents
+    assert provider.asked[0][1].turns == provider.asked[1][1].turns
     assert [call.prompt_tokens for call in replies.calls] == [10, None]
 
 
@@ -283,32 +240,32 @@ async def test_half_a_pair_of_a_failed_attempt_does_not_come_back():
 async def test_calls_come_to_an_end():
     streams = [FakeStream(now(Truncated)) for _ in range(3)]
 
-    gemini, replies, _ = await told(*streams, claim=claimed(calls_left=3))
+    provider, replies, _ = await told(*streams, claim=claimed(calls_left=3))
 
-    assert gemini.streams == []
+    assert provider.streams == []
     assert replies.settled == [("next", "", "truncated")] * 2 + [("fail", "truncated", None)]
 
 
 async def test_what_a_limit_refuses_is_none_of_them():
     streams = [FakeStream(RateLimited("x", 60.0)), FakeStream(now(Truncated)), FakeStream("x")]
 
-    gemini, replies, _ = await told(*streams, claim=claimed(calls_left=2))
+    provider, replies, _ = await told(*streams, claim=claimed(calls_left=2))
 
-    assert asked_in_order(gemini) == ["first", "second", "second"]
+    assert asked_in_order(provider) == ["first", "second", "second"]
     assert [settled[-1] for settled in replies.settled] == ["rate_limited", "truncated", "stop"]
 
 
 @pytest.mark.parametrize("kind", [ContentBlocked, PromptTooLong, InternalError])
 async def test_a_lasting_error_fails_with_its_code(kind):
-    gemini, replies, broadcaster = await told(FakeStream("half", kind("x", retry_after=1.0)))
+    provider, replies, broadcaster = await told(FakeStream("half", kind("x", retry_after=1.0)))
 
-    assert len(gemini.asked) == 1
+    assert len(provider.asked) == 1
     assert replies.settled == [("fail", kind.error_code, None)]
     assert broadcaster.sent == [(1, 0, "half")]
 
 
-def asked_in_order(gemini):
-    return [model for model, _ in gemini.asked]
+def asked_in_order(provider):
+    return [model for model, _ in provider.asked]
 
 
 PASSING = [ModelOverloaded, RateLimited, QuotaSpent, ModelGone, TimedOut, Truncated, EmptyReply]
@@ -317,9 +274,9 @@ PASSING = [ModelOverloaded, RateLimited, QuotaSpent, ModelGone, TimedOut, Trunca
 @pytest.mark.parametrize("kind", PASSING)
 async def test_the_next_model_is_asked_at_once(kind):
     """Whatever the provider wishes: that is about the other model."""
-    gemini, replies, broadcaster = await told(FakeStream("half", kind("x", retry_after=600.0)), FakeStream("whole"))
+    provider, replies, broadcaster = await told(FakeStream("half", kind("x", retry_after=600.0)), FakeStream("whole"))
 
-    assert asked_in_order(gemini) == ["first", "second"]
+    assert asked_in_order(provider) == ["first", "second"]
     assert [call.model_requested for call in replies.calls] == ["first", "second"]
     assert replies.settled == [("next", "half", kind.error_code), ("complete", "whole", "stop")]
     assert broadcaster.sent == [(1, 0, "half"), (2, 0, "whole"), "flush"]
@@ -327,9 +284,9 @@ async def test_the_next_model_is_asked_at_once(kind):
 
 @pytest.mark.parametrize("kind", [ModelOverloaded, TimedOut, Truncated, EmptyReply])
 async def test_where_there_is_no_other_the_same_model_is_asked_again(kind):
-    gemini, _, _ = await told(FakeStream(now(kind)), FakeStream("x"), models=["first"])
+    provider, _, _ = await told(FakeStream(now(kind)), FakeStream("x"), models=["first"])
 
-    assert asked_in_order(gemini) == ["first", "first"]
+    assert asked_in_order(provider) == ["first", "first"]
 
 
 async def test_a_model_that_hangs_is_followed_by_the_next_in_the_same_claim():
@@ -355,33 +312,33 @@ async def test_a_model_that_hangs_is_followed_by_the_next_in_the_same_claim():
 async def test_when_every_model_is_closed_the_question_waits_in_the_queue(kind):
     streams = [FakeStream(kind("x")), FakeStream(kind("x"))]
 
-    gemini, replies, _ = await told(*streams, models=["first"])
+    provider, replies, _ = await told(*streams, models=["first"])
 
-    assert asked_in_order(gemini) == ["first"]
+    assert asked_in_order(provider) == ["first"]
     [(verb, code, retry_in)] = replies.settled
     assert (verb, code, retry_in is None) == ("fail", kind.error_code, False)
 
 
 async def test_a_refused_key_is_not_offered_to_the_next_model():
-    gemini, replies, _ = await told(FakeStream(ModelUnavailable("x")))
+    provider, replies, _ = await told(FakeStream(ModelUnavailable("x")))
 
-    assert asked_in_order(gemini) == ["first"]
+    assert asked_in_order(provider) == ["first"]
     assert replies.settled[0][:2] == ("fail", "model_unavailable")
 
 
 async def test_what_is_gone_is_not_asked_again_and_what_is_overloaded_is():
     streams = [FakeStream(now(ModelGone)), FakeStream(now(ModelOverloaded)), FakeStream("x")]
 
-    gemini, replies, _ = await told(*streams)
+    provider, replies, _ = await told(*streams)
 
-    assert asked_in_order(gemini) == ["first", "second", "second"]
+    assert asked_in_order(provider) == ["first", "second", "second"]
     assert replies.settled[-1] == ("complete", "x", "stop")
 
 
 async def test_the_fallback_is_one_of_the_calls():
-    gemini, replies, _ = await told(FakeStream(now(ModelOverloaded)), claim=claimed(calls_left=1))
+    provider, replies, _ = await told(FakeStream(now(ModelOverloaded)), claim=claimed(calls_left=1))
 
-    assert asked_in_order(gemini) == ["first"]
+    assert asked_in_order(provider) == ["first"]
     assert replies.settled == [("fail", "model_overloaded", None)]
 
 
@@ -389,9 +346,9 @@ async def test_a_model_whose_breaker_is_open_is_passed_over():
     admission = Admission(["first", "second"])
     fail(admission, "first")
 
-    gemini, _, _ = await told(FakeStream("x"), admission=admission)
+    provider, _, _ = await told(FakeStream("x"), admission=admission)
 
-    assert asked_in_order(gemini) == ["second"]
+    assert asked_in_order(provider) == ["second"]
 
 
 def closed_for(seconds):
@@ -407,9 +364,9 @@ async def test_when_no_model_may_be_asked_for_long_it_is_given_back_uncounted():
     fail(admission, "second")
     claim = claimed(calls_left=1)
 
-    gemini, replies, _ = await told(admission=admission, claim=claim)
+    provider, replies, _ = await told(admission=admission, claim=claim)
 
-    assert gemini.asked == []
+    assert provider.asked == []
     [(verb, due_in)] = replies.settled
     assert verb == "give_back"
     assert 0.9 * OPEN_SECONDS < due_in <= OPEN_SECONDS * (1 + JITTER) ** 2
@@ -417,17 +374,17 @@ async def test_when_no_model_may_be_asked_for_long_it_is_given_back_uncounted():
 
 
 async def test_a_short_wait_for_the_model_is_spent_in_the_claim():
-    gemini, replies, _ = await told(FakeStream("x"), admission=closed_for(0.05))
+    provider, replies, _ = await told(FakeStream("x"), admission=closed_for(0.05))
 
-    assert asked_in_order(gemini) == ["first"]
+    assert asked_in_order(provider) == ["first"]
     assert replies.settled == [("complete", "x", "stop")]
 
 
 @pytest.mark.parametrize(("closed", "deadline"), [(5.1, 60.0), (0.5, 0.4)])
 async def test_a_wait_over_five_seconds_or_past_the_deadline_is_spent_in_the_queue(closed, deadline):
-    gemini, replies, _ = await told(admission=closed_for(closed), deadline=deadline)
+    provider, replies, _ = await told(admission=closed_for(closed), deadline=deadline)
 
-    assert gemini.asked == []
+    assert provider.asked == []
     [(verb, due_in)] = replies.settled
     assert (verb, due_in >= 0.9 * closed) == ("give_back", True)
 
@@ -446,15 +403,15 @@ async def test_one_that_cannot_be_given_back_is_left_to_the_next_beat():
 async def test_stopped_while_it_waits_for_a_model(monkeypatch):
     waits = asyncio.Event()
     monkeypatch.setattr(answer_module, "jittered", lambda seconds: (waits.set(), seconds)[1])
-    claim, replies, gemini = claimed(), FakeReplies(), FakeGemini()
-    answerer = answerer_of(replies, gemini, FakeBroadcaster(), closed_for(3.5))
+    claim, replies, provider = claimed(), FakeReplies(), FakeProvider()
+    answerer = answerer_of(replies, provider, FakeBroadcaster(), closed_for(3.5))
     answering = asyncio.create_task(answerer.answer(claim, a_lease()))
     await asyncio.wait_for(waits.wait(), BOUND)
 
     claim.cancel_requested.set()
     await asyncio.wait_for(answering, 2)
 
-    assert gemini.asked == []
+    assert provider.asked == []
     assert replies.settled == [("complete", "", "cancelled")]
     assert replies.calls[0].model_requested is None
 
@@ -463,17 +420,17 @@ async def test_stopped_before_any_call():
     claim = claimed()
     claim.cancel_requested.set()
 
-    gemini, replies, _ = await told(claim=claim)
+    provider, replies, _ = await told(claim=claim)
 
-    assert gemini.asked == []
+    assert provider.asked == []
     assert replies.settled == [("complete", "", "cancelled")]
 
 
 async def test_without_a_lease_no_call_begins():
     """Somebody else may be answering it."""
-    gemini, replies, _ = await told(lease=a_lease(holds=False))
+    provider, replies, _ = await told(lease=a_lease(holds=False))
 
-    assert gemini.asked == []
+    assert provider.asked == []
     [(verb, due_in)] = replies.settled
     assert (verb, 0 < due_in < 1) == ("give_back", True)
 
@@ -484,9 +441,9 @@ async def test_nor_the_second_call_of_a_claim():
     def expire():
         lease.holds = False
 
-    gemini, replies, _ = await told(FakeStream(expire, now(ModelOverloaded)), lease=lease)
+    provider, replies, _ = await told(FakeStream(expire, now(ModelOverloaded)), lease=lease)
 
-    assert asked_in_order(gemini) == ["first"]
+    assert asked_in_order(provider) == ["first"]
     assert [verb for verb, *_ in replies.settled] == ["next", "give_back"]
 
 
@@ -503,8 +460,8 @@ async def test_a_call_under_way_goes_on_past_the_lease():
 
 async def test_the_claim_knows_its_model_for_the_ledger_and_the_beat_is_hurried():
     claim, broadcaster, lease = claimed(), FakeBroadcaster(), a_lease()
-    gemini = FakeGemini(FakeStream("half", asyncio.Event()))
-    answering = asyncio.create_task(answerer_of(FakeReplies(), gemini, broadcaster).answer(claim, lease))
+    provider = FakeProvider(FakeStream("half", asyncio.Event()))
+    answering = asyncio.create_task(answerer_of(FakeReplies(), provider, broadcaster).answer(claim, lease))
     await asyncio.wait_for(broadcaster.something.wait(), BOUND)
 
     assert claim.model == "first"
@@ -516,10 +473,10 @@ async def test_the_claim_knows_its_model_for_the_ledger_and_the_beat_is_hurried(
 async def test_past_the_deadline_the_reply_goes_back_to_the_queue():
     stream = FakeStream("half", asyncio.Event(), usage=Usage(prompt=3))
 
-    gemini, replies, broadcaster = await told(stream, deadline=0.1)
+    provider, replies, broadcaster = await told(stream, deadline=0.1)
 
     [(verb, code, retry_in)] = replies.settled
-    assert (verb, code, len(gemini.asked)) == ("fail", "timed_out", 1)
+    assert (verb, code, len(provider.asked)) == ("fail", "timed_out", 1)
     assert retry_in >= 1
     assert replies.calls[0].prompt_tokens == 3
     assert broadcaster.sent == [(1, 0, "half")]
@@ -543,9 +500,9 @@ async def test_the_deadline_is_for_all_attempts_together():
 async def test_the_estimate_learns_from_what_the_provider_counts():
     budget = Budget(32_000)
 
-    gemini, _, _ = await told(FakeStream("x", usage=Usage(prompt=100_000)), budget=budget)
+    provider, _, _ = await told(FakeStream("x", usage=Usage(prompt=100_000)), budget=budget)
 
-    assert gemini.asked[0][1].estimated_tokens > 100
+    assert provider.asked[0][1].estimated_tokens > 100
     assert budget.ratio("s1") > 1
 
 
@@ -553,9 +510,9 @@ async def test_a_prompt_that_cannot_be_built_is_our_fault():
     claim = claimed()
     claim.reply.posts[0] = None
 
-    gemini, replies, _ = await told(claim=claim)
+    provider, replies, _ = await told(claim=claim)
 
-    assert gemini.asked == []
+    assert provider.asked == []
     assert replies.settled == [("fail", "internal", None)]
 
 
@@ -569,8 +526,8 @@ async def test_a_long_wait_goes_back_to_the_queue():
 
 async def test_a_cancelled_answer_keeps_what_was_shown():
     claim, broadcaster, replies = claimed(), FakeBroadcaster(), FakeReplies()
-    gemini = FakeGemini(FakeStream("half", asyncio.Event(), "never", usage=Usage(prompt=3)))
-    answering = asyncio.create_task(answerer_of(replies, gemini, broadcaster).answer(claim, a_lease()))
+    provider = FakeProvider(FakeStream("half", asyncio.Event(), "never", usage=Usage(prompt=3)))
+    answering = asyncio.create_task(answerer_of(replies, provider, broadcaster).answer(claim, a_lease()))
     await asyncio.wait_for(broadcaster.something.wait(), BOUND)
 
     claim.cancel_requested.set()
@@ -579,25 +536,25 @@ async def test_a_cancelled_answer_keeps_what_was_shown():
     assert replies.settled == [("complete", "half", "cancelled")]
     assert replies.calls[0].prompt_tokens == 3
     assert broadcaster.sent == [(1, 0, "half"), "flush"]
-    assert gemini.left == 1
+    assert provider.left == 1
 
 
 async def test_cancelled_between_two_attempts():
     claim = claimed()
     stream = FakeStream(claim.cancel_requested.set, Truncated("x", retry_after=3.5))
 
-    gemini, replies, _ = await asyncio.wait_for(told(stream, claim=claim, models=["first"]), 2)
+    provider, replies, _ = await asyncio.wait_for(told(stream, claim=claim, models=["first"]), 2)
 
-    assert len(gemini.asked) == 1
+    assert len(provider.asked) == 1
     assert replies.settled == [("complete", "", "cancelled")]
 
 
 async def test_a_lost_claim_ends_quietly():
-    gemini, replies, broadcaster = await told(
+    provider, replies, broadcaster = await told(
         FakeStream("half", now(Truncated)), FakeStream("never"), replies=FakeReplies(held=False)
     )
 
-    assert len(gemini.asked) == 1
+    assert len(provider.asked) == 1
     assert replies.settled == [("next", "half", "truncated")]
     assert broadcaster.sent == [(1, 0, "half")]
 
@@ -707,8 +664,8 @@ async def test_past_the_deadline_it_costs_what_is_estimated_of_it():
 
 async def test_what_a_lost_claim_has_spent_is_known_for_the_ledger():
     claim, broadcaster = claimed(), FakeBroadcaster()
-    gemini = FakeGemini(FakeStream("twelve bytes", asyncio.Event()))
-    answerer = answerer_of(FakeReplies(), gemini, broadcaster, prices=at_a_dollar_a_token())
+    provider = FakeProvider(FakeStream("twelve bytes", asyncio.Event()))
+    answerer = answerer_of(FakeReplies(), provider, broadcaster, prices=at_a_dollar_a_token())
     answering = asyncio.create_task(answerer.answer(claim, a_lease()))
     await asyncio.wait_for(broadcaster.something.wait(), BOUND)
 
@@ -840,8 +797,8 @@ async def test_lengths_are_counted_once_for_each_piece(monkeypatch):
 
 async def test_a_task_cancelled_from_outside_settles_nothing():
     broadcaster, replies = FakeBroadcaster(), FakeReplies()
-    gemini = FakeGemini(FakeStream("half", asyncio.Event()))
-    answering = asyncio.create_task(answerer_of(replies, gemini, broadcaster).answer(claimed(), a_lease()))
+    provider = FakeProvider(FakeStream("half", asyncio.Event()))
+    answering = asyncio.create_task(answerer_of(replies, provider, broadcaster).answer(claimed(), a_lease()))
     await asyncio.wait_for(broadcaster.something.wait(), BOUND)
 
     answering.cancel()
@@ -849,7 +806,7 @@ async def test_a_task_cancelled_from_outside_settles_nothing():
 
     assert answering.cancelled()
     assert replies.settled == []
-    assert gemini.left == 1
+    assert provider.left == 1
 
 
 QUESTION, ANSWER, KEY, TOLD = "sentinel-question", "sentinel-answer", "sentinel-key", "sentinel-told"

@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 MOST_FILES = 18
 DOORS = {"worker.database", "worker.model", "worker.realtime"}
+GEMINI = {f"worker.model.{name}" for name in ("gemini", "gemini_http", "endings")}
 STORY = {f"worker.{name}" for name in ("__main__", "run", "runner", "answering", "answer", "lease")}
 
 
@@ -36,6 +37,26 @@ def imported(module: str, path: Path) -> Iterator[str]:
                 deeper = f"{base}.{alias.name}"
                 if deeper in MODULES or base in MODULES:
                     yield deeper if deeper in MODULES else base
+
+
+def packages(path: Path) -> set[str]:
+    """The packages of others that a module imports, by their first names."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+    return {name.split(".")[0] for name in names}
+
+
+def who_imports(*names: str) -> set[str]:
+    """Modules of a deployed worker that import one of these packages."""
+    return {
+        module
+        for module, path in MODULES.items()
+        if not module.startswith("worker.local") and packages(path) & set(names)
+    }
 
 
 IMPORTS = {module: set(imported(module, path)) - {module} for module, path in MODULES.items()}
@@ -70,6 +91,16 @@ def test_imports_point_one_way(arrows: dict[str, set[str]]) -> None:
 @pytest.mark.parametrize("door", sorted(DOORS))
 def test_doors_do_not_know_each_other(door: str) -> None:
     assert between_wings()[door] & DOORS == set()
+
+
+def test_one_provider_s_library_is_known_behind_its_door_alone() -> None:
+    assert who_imports("google", "httpx2") == GEMINI
+
+
+def test_whoever_asks_a_model_knows_the_door_and_not_the_provider() -> None:
+    """But for who puts the rooms together, and who checks this provider's key."""
+    known = {module for module, others in IMPORTS.items() if others & GEMINI} - GEMINI
+    assert known == {"worker.run", "worker.check.models"}
 
 
 def test_no_wing_knows_the_story() -> None:

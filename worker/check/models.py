@@ -18,10 +18,11 @@ from worker.errors import (
 from worker.model.gemini import Gemini
 from worker.model.pricing import Prices
 from worker.prompt.context import Prompt
+from worker.rows import Message
 
 SECONDS = 30.0
 TOKENS = 16
-PROMPT = Prompt("This is a connection test.", [{"role": "user", "parts": [{"text": "Answer with the word: ready."}]}])
+PROMPT = Prompt("This is a connection test.", [Message("user", "Answer with the word: ready.")])
 
 
 async def ask(settings: WorkerSettings) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""The door to google-genai: a prompt in, pieces of text and usage out. How a call can end: endings.py."""
+"""Gemini by google-genai, as door.py wants a provider. How a call can end: endings.py."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import AsyncIterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Protocol
+from typing import Any, Protocol
 
 import httpx2
 from google import genai
@@ -16,11 +16,12 @@ from pydantic import SecretStr
 from worker.errors import TimedOut
 from worker.model import endings, gemini_http, usage
 from worker.prompt.context import Prompt
-from worker.rows import Usage
+from worker.rows import Message, Usage
 from worker.text import Unrepeated, is_blank
 
 LAST_SECONDS = 2.0
 """How long a model that has given its reason to end may still say something: its figures, or a filter's word."""
+_ROLES = {"user": "user", "assistant": "model"}
 
 
 class Settings(Protocol):
@@ -61,9 +62,9 @@ class Gemini:
         )
 
     @contextlib.asynccontextmanager
-    async def stream(self, model: str, prompt: Prompt) -> AsyncIterator["ModelStream"]:
+    async def stream(self, model: str, prompt: Prompt) -> AsyncIterator["GeminiStream"]:
         """A stream under way; leaving the block closes its connection at once, whatever the reason."""
-        stream = ModelStream(self._chunks(model, prompt), self._first_token_seconds)
+        stream = GeminiStream(self._chunks(model, prompt), self._first_token_seconds)
         try:
             yield stream
         finally:
@@ -82,9 +83,14 @@ class Gemini:
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
         )
         async for chunk in await self._client.aio.models.generate_content_stream(
-            model=model, contents=prompt.contents, config=config
+            model=model, contents=_contents(prompt.turns), config=config
         ):
             yield chunk
+
+
+def _contents(turns: list[Message]) -> list[dict[str, Any]]:
+    """As the API has them."""
+    return [{"role": _ROLES[turn.role], "parts": [{"text": turn.content}]} for turn in turns]
 
 
 def _http_client(streams: int) -> httpx2.AsyncClient:
@@ -104,8 +110,8 @@ def _http_client(streams: int) -> httpx2.AsyncClient:
     )
 
 
-class ModelStream:
-    """Iterate over it for the text. What else the model said is known as far as it has come.
+class GeminiStream:
+    """See door.ModelStream for what it tells.
 
     A pump does nothing but read, so that cancelling always meets it inside the socket: left anywhere
     else, the library keeps the connection open, and the model goes on at our expense.
@@ -114,13 +120,10 @@ class ModelStream:
     def __init__(self, chunks: AsyncIterator[types.GenerateContentResponse], first_token_seconds: float) -> None:
         self.usage: Usage | None = None
         self.usage_is_final = False
-        """It was told with the model's end or after it: there is nothing to come on top."""
         self.model_version: str | None = None
         self.finish_reason: str | None = None
-        """stop or max_tokens, once the text has come to its end."""
         self.first_token_ms: int | None = None
         self.sign_of_life = False
-        """Something came: text, a thought, or figures alone."""
         self._raw_finish: str | None = None
         """The model's own reason to end; with it the answer is whole, whatever the connection does after."""
         self._blocked: str | None = None

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from worker.errors import ModelError
-from worker.model.gemini import ModelStream
+from worker.model.door import ModelStream
 from worker.model.pricing import Cost, Prices
 from worker.prompt import token_count
 from worker.rows import Call, Usage

@@ -27,15 +27,14 @@ PROMPT_VERSION = "chat-" + hashlib.sha256(_TEMPLATE.encode()).hexdigest()[:8]
 
 _DEAREST_FENCE = "0" * 16
 """As estimated: digits cost more than letters."""
-_ROLES = {"user": "user", "assistant": "model"}
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """`contents` is a list of {"role": "user" | "model", "parts": [{"text": …}]}, the question last."""
+    """`turns`: the conversation from its oldest message on, the question last."""
 
     system_instruction: str
-    contents: list[dict[str, Any]]
+    turns: list[Message]
     estimated_tokens: int = 0
 
 
@@ -56,7 +55,7 @@ def build_chat_prompt(reply: Reply, within: Budget) -> Prompt:
     )
     return Prompt(
         system_instruction=instruction,
-        contents=[*build_chat_history(history), _turn("user", question)],
+        turns=[*build_chat_history(history), _turn("user", question)],
         estimated_tokens=estimated,
     )
 
@@ -73,9 +72,9 @@ def build_post_context(post: dict[str, Any]) -> dict[str, str]:
     return {label: value for part in _parts_of_post(post) for label, value in part.fields.items()}
 
 
-def build_chat_history(messages: list[Message]) -> list[dict[str, Any]]:
+def build_chat_history(messages: list[Message]) -> list[Message]:
     """The last 20 messages as turns of the conversation."""
-    return [_turn(_ROLES[message.role], message.content) for message in messages[-HISTORY_MESSAGES:]]
+    return [_turn(message.role, message.content) for message in messages[-HISTORY_MESSAGES:]]
 
 
 def _instruction(fence: str, post: str, analysis: str) -> str:
@@ -92,8 +91,8 @@ def _question(question: str, room: int) -> str:
     return kept + notice.format(len(kept), len(question))
 
 
-def _turn(role: str, text: str) -> dict[str, Any]:
-    return {"role": role, "parts": [{"text": _sendable(text)}]}
+def _turn(role: str, text: str) -> Message:
+    return Message(role, _sendable(text))
 
 
 def _sendable(text: str) -> str:

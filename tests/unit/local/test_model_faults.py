@@ -30,8 +30,9 @@ from worker.local.gemini.call_log import CallLog
 from worker.local.gemini.connection import OpenProtocol
 from worker.local.gemini.fault_queue import FaultQueue
 from worker.local.gemini.server import create_app
-from worker.model.gemini import Gemini, ModelStream
+from worker.model.gemini import Gemini, GeminiStream
 from worker.prompt.context import Prompt
+from worker.rows import Message
 
 SYSTEM = "<post>\nCaption: zorple\nMetrics: likes: 918273\n</post>"
 QUESTION = "How many likes?"
@@ -65,7 +66,7 @@ class House:
 
     async def ask(self, question: str = QUESTION, model: str = MODEL) -> "Heard":
         heard = Heard([])
-        prompt = Prompt(SYSTEM, [{"role": "user", "parts": [{"text": question}]}])
+        prompt = Prompt(SYSTEM, [Message("user", question)])
         async with self.gemini.stream(model, prompt) as stream:
             heard.stream = stream
             try:
@@ -88,7 +89,7 @@ class House:
 class Heard:
     pieces: list[str]
     error: Exception | None = None
-    stream: ModelStream | None = None
+    stream: GeminiStream | None = None
 
     @property
     def text(self) -> str:

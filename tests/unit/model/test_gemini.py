@@ -24,16 +24,9 @@ from worker.errors import (
 )
 from worker.model.gemini import Gemini
 from worker.prompt.context import Prompt
-from worker.rows import Usage
+from worker.rows import Message, Usage
 
-PROMPT = Prompt(
-    "Persona",
-    [
-        {"role": "user", "parts": [{"text": "Q"}]},
-        {"role": "model", "parts": [{"text": "A"}]},
-        {"role": "user", "parts": [{"text": "Why?"}]},
-    ],
-)
+PROMPT = Prompt("Persona", [Message("user", "Q"), Message("assistant", "A"), Message("user", "Why?")])
 STOP = chunk(finish="STOP")
 BOUND = 5  # seconds; what takes as long has failed
 
@@ -99,7 +92,11 @@ async def test_the_request():
     # The whole call's limit, not that of silence: the server may end the stream at it.
     assert request.headers["x-server-timeout"] == "91"
     assert request.body.keys() == {"contents", "systemInstruction", "generationConfig"}
-    assert request.body["contents"] == PROMPT.contents
+    assert request.body["contents"] == [
+        {"role": "user", "parts": [{"text": "Q"}]},
+        {"role": "model", "parts": [{"text": "A"}]},
+        {"role": "user", "parts": [{"text": "Why?"}]},
+    ]
     assert request.body["systemInstruction"]["parts"] == [{"text": "Persona"}]
     assert request.body["generationConfig"] == {"maxOutputTokens": 77}
 

@@ -29,7 +29,7 @@ from tests.unit.model.test_gemini import PROMPT
 from worker.config import WorkerSettings
 from worker.errors import ModelError, TimedOut
 from worker.model import endings, gemini, spending
-from worker.model.gemini import Gemini, ModelStream
+from worker.model.gemini import Gemini, GeminiStream
 from worker.model.pricing import Prices
 from worker.rows import Call
 from worker.telemetry import metrics
@@ -141,7 +141,7 @@ class House:
         await self.gemini.close()
         await self.server.stop()
 
-    async def attempt(self, played: Answer) -> tuple[ModelStream, str, ModelError | None]:
+    async def attempt(self, played: Answer) -> tuple[GeminiStream, str, ModelError | None]:
         """One call to the model, as an attempt makes it."""
         text, cleaner, model = "", Cleaner(), f"m{len(self.server.answers)}"
         self.server.answers[model] = played
@@ -179,7 +179,7 @@ class House:
 PRICES = Prices.load()
 
 
-def noted(stream: ModelStream) -> dict[str, Any]:
+def noted(stream: GeminiStream) -> dict[str, Any]:
     """The row of the ledger, as the worker makes it and as its metrics count it."""
     call = Call("chat-1", model_requested="m")
     spending.note(call, stream, PRICES, 100, "good", None)

@@ -15,8 +15,9 @@ from worker.config import WorkerSettings
 from worker.errors import ModelError, ModelOverloaded, RateLimited
 from worker.model.gemini import Gemini
 from worker.prompt.context import Prompt
+from worker.rows import Message
 
-PROMPT = Prompt("Persona", [{"role": "user", "parts": [{"text": "Why?"}]}])
+PROMPT = Prompt("Persona", [Message("user", "Why?")])
 ANSWER = b"data: " + json.dumps(chunk("x", "STOP")).encode() + b"\n\n"
 NAME = "model.invalid"  # a name that nobody but the proxy knows
 PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]

@@ -1,6 +1,5 @@
 """What the model is told, and that a stranger's caption cannot tell it otherwise."""
 
-import json
 import re
 from pathlib import Path
 
@@ -109,18 +108,14 @@ def test_the_persona_comes_before_any_data():
 def test_the_whole_analysis_is_never_sent():
     prompt = build_chat_prompt(reply())
 
-    assert "flimbert" not in prompt.system_instruction + json.dumps(prompt.contents)
+    assert "flimbert" not in prompt.system_instruction + str(prompt.turns)
     assert "secret_sauce" not in prompt.system_instruction
 
 
 def test_the_question_comes_last():
     prompt = build_chat_prompt(reply(history=[Message("user", "Q"), Message("assistant", "A")]))
 
-    assert prompt.contents == [
-        {"role": "user", "parts": [{"text": "Q"}]},
-        {"role": "model", "parts": [{"text": "A"}]},
-        {"role": "user", "parts": [{"text": "Why?"}]},
-    ]
+    assert prompt.turns == [Message("user", "Q"), Message("assistant", "A"), Message("user", "Why?")]
 
 
 def test_an_answer_that_repeated_itself_is_said_once():
@@ -141,8 +136,7 @@ def test_the_last_twenty_messages_are_the_history():
 
     turns = build_chat_history(messages)
 
-    assert [turn["parts"][0]["text"] for turn in turns] == [f"m{n}" for n in range(10, 30)]
-    assert [turn["role"] for turn in turns] == ["user", "model"] * 10
+    assert turns == messages[10:]
     assert build_chat_history([]) == []
 
 
@@ -153,7 +147,7 @@ def turns(*lengths: int) -> list[Message]:
 
 
 def contents_of(prompt: context.Prompt) -> list[str]:
-    return [turn["parts"][0]["text"] for turn in prompt.contents]
+    return [turn.content for turn in prompt.turns]
 
 
 def test_the_estimate_is_of_everything_that_is_sent():
@@ -180,8 +174,8 @@ def test_the_provider_s_own_count_corrects_the_budget():
     history = turns(100, 100)
     tokens = build_chat_prompt(reply(history=history)).estimated_tokens
 
-    assert len(build_chat_prompt(reply(history=history), tokens, ratio=1.0).contents) == 5
-    assert len(build_chat_prompt(reply(history=history), tokens, ratio=1.1).contents) == 3
+    assert len(build_chat_prompt(reply(history=history), tokens, ratio=1.0).turns) == 5
+    assert len(build_chat_prompt(reply(history=history), tokens, ratio=1.1).turns) == 3
 
 
 def test_a_question_beyond_what_post_and_analysis_leave_is_shortened_and_the_model_is_told():

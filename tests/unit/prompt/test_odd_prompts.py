@@ -132,7 +132,7 @@ def prompt_of(odd: tuple[Row, Row], budget: int, times: int = 1) -> Prompt:
 
 
 def assert_within(prompt: Prompt, budget: int) -> None:
-    texts = [prompt.system_instruction, *(turn["parts"][0]["text"] for turn in prompt.contents)]
+    texts = [prompt.system_instruction, *(turn.content for turn in prompt.turns)]
     assert sum(map(estimate, texts)) == prompt.estimated_tokens <= budget
     assert texts[-1] == QUESTION
     assert "".join(texts).encode()
@@ -157,7 +157,7 @@ def test_a_prompt_of_an_odd_post_is_within_its_budget(name, budget):
     if name in CUT or budget == DEFAULT:
         assert told == (name in CUT)
     if budget == DEFAULT:
-        assert len(prompt.contents) > 9  # what is odd takes no history
+        assert len(prompt.turns) > 9  # what is odd takes no history
 
 
 @pytest.mark.parametrize("budget", [LEAST, DEFAULT])

@@ -8,10 +8,11 @@ from decimal import Decimal
 
 import pytest
 
+from tests.fake_provider import FakeProvider, FakeStream
 from tests.unit.model.test_admission import call, fail
 from tests.unit.model.test_limits import Clock
 from tests.unit.realtime.test_broadcast import sending
-from tests.unit.test_answer import FakeReplies, FakeStream, a_lease, answerer_of, claimed, closed_for, now, told
+from tests.unit.test_answer import FakeReplies, a_lease, answerer_of, claimed, closed_for, now, told
 from tests.waiting import until
 from worker.errors import ContentBlocked, DatabaseAway, ModelOverloaded, RateLimited
 from worker.model.admission import STATES, Admission
@@ -158,11 +159,11 @@ async def test_a_stopped_reply(grown):
 
 
 async def test_a_call_whose_claim_is_given_up_is_lost(grown):
-    from tests.unit.test_answer import FakeBroadcaster, FakeGemini
+    from tests.unit.test_answer import FakeBroadcaster
 
     broadcaster = FakeBroadcaster()
-    gemini = FakeGemini(FakeStream("half", asyncio.Event()))
-    answering = asyncio.create_task(answerer_of(FakeReplies(), gemini, broadcaster).answer(claimed(), a_lease()))
+    provider = FakeProvider(FakeStream("half", asyncio.Event()))
+    answering = asyncio.create_task(answerer_of(FakeReplies(), provider, broadcaster).answer(claimed(), a_lease()))
     await asyncio.wait_for(broadcaster.something.wait(), 5)
     answering.cancel()
     await asyncio.gather(answering, return_exceptions=True)

@@ -13,11 +13,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
+from tests.fake_provider import FakeProvider, FakeStream
 from tests.unit.test_answer import (
     FakeBroadcaster,
-    FakeGemini,
     FakeReplies,
-    FakeStream,
     a_lease,
     answerer_of,
     claimed,
@@ -139,11 +138,11 @@ async def test_every_worker_that_claims_a_reply_writes_to_its_trace_and_a_new_ve
 
 async def test_replies_side_by_side_are_not_mixed_up(traces, exporter):
     claims = [claimed(), of_version(claimed(), 2)]
-    pairs = [(FakeGemini(FakeStream("x")), claim) for claim in claims]
+    pairs = [(FakeProvider(FakeStream("x")), claim) for claim in claims]
     await asyncio.gather(
         *(
-            answerer_of(FakeReplies(), gemini, FakeBroadcaster(), traces=traces).answer(claim, a_lease())
-            for gemini, claim in pairs
+            answerer_of(FakeReplies(), provider, FakeBroadcaster(), traces=traces).answer(claim, a_lease())
+            for provider, claim in pairs
         )
     )
 
@@ -155,8 +154,8 @@ async def test_replies_side_by_side_are_not_mixed_up(traces, exporter):
 
 async def test_a_claim_given_up_says_so(traces, exporter):
     broadcaster = FakeBroadcaster()
-    gemini = FakeGemini(FakeStream("half", asyncio.Event()))
-    answerer = answerer_of(FakeReplies(), gemini, broadcaster, traces=traces)
+    provider = FakeProvider(FakeStream("half", asyncio.Event()))
+    answerer = answerer_of(FakeReplies(), provider, broadcaster, traces=traces)
     answering = asyncio.create_task(answerer.answer(claimed(), a_lease()))
     await asyncio.wait_for(broadcaster.something.wait(), 5)
     answering.cancel()
@@ -171,7 +170,7 @@ async def test_a_claim_given_up_says_so(traces, exporter):
     [FakeStream("sentinel"), FakeStream("sentinel", ContentBlocked("sentinel")), FakeStream(ValueError("sentinel"))],
 )
 async def test_no_span_holds_text(traces, exporter, stream):
-    answering = answerer_of(FakeReplies(), FakeGemini(stream), FakeBroadcaster(), traces=traces)
+    answering = answerer_of(FakeReplies(), FakeProvider(stream), FakeBroadcaster(), traces=traces)
     await asyncio.gather(answering.answer(claimed("sentinel question"), a_lease()), return_exceptions=True)
 
     spans = exporter.get_finished_spans()
