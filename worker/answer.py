@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import time
 
-import structlog
-
 from worker.claim import Claim
 from worker.database.replies import Replies
 from worker.errors import DatabaseError, DatabaseRefused, EmptyReply, InternalError, ModelError, NoModel, TimedOut
@@ -22,11 +20,8 @@ from worker.prompt.context import Prompt
 from worker.prompt.repetition import Repetition
 from worker.realtime.broadcast import Broadcaster
 from worker.rows import Call
-from worker.telemetry import metrics
-from worker.telemetry.traces import Traces
+from worker.telemetry.reply import ReplyTelemetry
 from worker.text import Cleaner, is_blank, utf16_length
-
-log = structlog.get_logger()
 
 
 class Answerer:
@@ -42,7 +37,7 @@ class Answerer:
         broadcaster: Broadcaster,
         admission: Admission,
         budget: Budget,
-        traces: Traces,
+        telemetry: ReplyTelemetry,
         prices: Prices,
         deadline_seconds: float,
     ) -> None:
@@ -51,20 +46,14 @@ class Answerer:
         self._broadcaster = broadcaster
         self._admission = admission
         self._budget = budget
-        self._traces = traces
+        self._telemetry = telemetry
         self._prices = prices
         self._deadline_seconds = deadline_seconds
 
     async def answer(self, claim: Claim, lease: Lease) -> None:
         """Stream an answer and settle the reply, whatever comes."""
-        metrics.REPLY_WAIT.observe(claim.reply.waiting_ms / 1000)
-        with (
-            self._traces.reply(claim) as span,
-            metrics.REPLY_DURATION.time(),
-            self._broadcaster.answering(claim.message_id),
-        ):
+        with self._telemetry.answering(claim) as span, self._broadcaster.answering(claim.message_id):
             span.outcome = await self._until_settled(claim, lease)
-        metrics.REPLIES.labels(span.outcome).inc()
 
     async def _until_settled(self, claim: Claim, lease: Lease) -> str:
         """Answers completed, cancelled, failed, postponed, given_back, refused or claim_lost."""
@@ -99,14 +88,8 @@ class Answerer:
             return "cancelled"
         call.model_requested = claim.model = model
         lease.hurry.set()
-        with self._traces.call(claim, call) as span:
-            try:
-                span.outcome = await self._call(claim, call, prompt, deadline)
-            except ModelError as error:
-                span.outcome = error.error_code
-                raise
-            finally:
-                metrics.call_ended(call, span.outcome)
+        with self._telemetry.calling(claim, call) as span:
+            span.outcome = await self._call(claim, call, prompt, deadline)
         return span.outcome
 
     async def _choose(self, claim: Claim, lease: Lease, route: Route, deadline: float) -> str | None:
@@ -132,12 +115,12 @@ class Answerer:
 
     async def _give_back(self, claim: Claim, seconds: float) -> str:
         """No model may be asked: the place is free for others, and the question loses nothing."""
-        log.info("Given back: no model may be asked.", action="given_back", seconds=round(seconds, 1), **claim.ids)
+        self._telemetry.given_back(claim, seconds)
         try:
             await self._replies.give_back(claim, jittered(max(seconds, 0.5)))
         except DatabaseError as error:
             # It is not held any more, so the next beat gives it back.
-            log.warning("It was not given back.", action="give_back_failed", reason=str(error), **claim.ids)
+            self._telemetry.not_given_back(claim, error)
         return "given_back"
 
     async def _call(self, claim: Claim, call: Call, prompt: Prompt, deadline: float) -> str:
@@ -197,16 +180,7 @@ class Answerer:
         kept = await self._offer(claim, call, finish_reason)
         if kept is None:
             return "refused"
-        log.info(
-            "Answered." if kept else "The claim was lost: the answer was not used.",
-            action="reply_completed" if kept else "claim_lost",
-            finish_reason=finish_reason,
-            model=call.model_requested,
-            waiting_ms=claim.reply.waiting_ms,
-            first_token_ms=call.first_token_ms,
-            latency_ms=call.latency_ms,
-            **claim.ids,
-        )
+        self._telemetry.completed(claim, call, finish_reason, kept)
         if not kept:
             return "claim_lost"
         return "cancelled" if finish_reason == "cancelled" else "completed"
@@ -218,10 +192,10 @@ class Answerer:
         """
         for offered in (call, call.bare()):
             try:
-                with self._traces.settle("complete_reply"):
+                with self._telemetry.settling("complete_reply"):
                     return await self._replies.complete(claim, finish_reason, offered)
             except DatabaseRefused as error:
-                log.error("The database refused an answer.", action="answer_refused", reason=str(error), **claim.ids)
+                self._telemetry.refused(claim, error)
                 if not error.is_of_the_content:
                     raise
         await self._fail(claim, "internal", None, call.bare())
@@ -231,15 +205,7 @@ class Answerer:
         self, claim: Claim, call: Call, error: ModelError, pause: retry.Pause | None
     ) -> str | None:
         """How the claim ended, or None: there is another attempt to make within it."""
-        log.warning(
-            "A call to the model failed." if call.model_requested else "No call could be made.",
-            action="attempt_failed",
-            error_code=error.error_code,
-            reason=str(error),
-            model=call.model_requested,
-            retry_in_ms=round(pause.seconds * 1000) if pause else None,
-            **claim.ids,
-        )
+        self._telemetry.attempt_failed(claim, call, error, pause.seconds if pause else None)
         if pause is None or pause.in_queue:
             kept = await self._fail(claim, error.error_code, pause.seconds if pause else None, call)
             if not kept:
@@ -248,10 +214,10 @@ class Answerer:
         await self._wait(claim, pause.seconds)
         if claim.cancel_requested.is_set():
             return await self._complete(claim, call, "cancelled")
-        with self._traces.settle("next_attempt"):
+        with self._telemetry.settling("next_attempt"):
             begun = await self._replies.next_attempt(claim, error.error_code, call)
         return None if begun else "claim_lost"
 
     async def _fail(self, claim: Claim, error_code: str, retry_in: float | None, call: Call) -> bool:
-        with self._traces.settle("fail_reply"):
+        with self._telemetry.settling("fail_reply"):
             return await self._replies.fail(claim, error_code, retry_in, call)

@@ -13,7 +13,7 @@ from worker.errors import DatabaseAway, DatabaseError, DatabaseRefused
 from worker.lease import Lease
 from worker.prompt import context
 from worker.rows import Call
-from worker.telemetry import logs, metrics
+from worker.telemetry import metrics, reply
 
 log = structlog.get_logger()
 
@@ -55,19 +55,9 @@ class Answering:
         except DatabaseAway as error:
             # For longer than any answer is offered. No fault of the question's: the next beat that comes through does
             # not name it, so it goes back and is asked again, or has become too old.
-            metrics.REPLIES.labels("dropped").inc()
-            log.error(
-                "An answer was given up: the API is away.", action="answer_given_up", reason=str(error), **claim.ids
-            )
+            reply.given_up(claim, error)
         except Exception as error:
-            metrics.REPLIES.labels("dropped").inc()
-            log.error(
-                "A reply was dropped.",
-                action="reply_dropped",
-                **claim.ids,
-                **logs.describe(error),
-                reason=str(error) if isinstance(error, DatabaseError) else None,
-            )
+            reply.dropped(claim, error)
             call = claim.call or Call(context.PROMPT_VERSION, claim.model)
             if isinstance(error, DatabaseRefused):
                 call = call.bare()  # one of its figures may be what was refused
@@ -100,8 +90,7 @@ class Answering:
         """These are another worker's by now, or nobody's: the work on them ends."""
         for task, claim in self._held.items():
             if any(claim is each for each in lost):
-                log.warning("A claim was lost.", action="lease_lost", **claim.ids)
-                metrics.LEASES_LOST.inc()
+                reply.claim_lost(claim)
                 self._lost.add(claim)
                 task.cancel()
 

@@ -22,6 +22,7 @@ from worker.realtime.broadcast import Broadcaster
 from worker.realtime.wakeup import WakeUp
 from worker.runner import Runner
 from worker.telemetry import logs, metrics
+from worker.telemetry.reply import ReplyTelemetry
 from worker.telemetry.traces import Traces
 from worker.upkeep.erasing import Eraser
 from worker.upkeep.spend_cap import SpendCap
@@ -48,9 +49,8 @@ async def run(settings: WorkerSettings, when_stopping: Callable[[float], None]) 
     traces = _traces_to(settings.otel_exporter_otlp_endpoint, replies.worker_id)
     prices = settings.prices
     admission, budget = Admission(settings.models, settings.rate_limit), Budget(settings.prompt_token_budget)
-    answerer = Answerer(
-        replies, gemini, broadcaster, admission, budget, traces, prices, settings.reply_deadline_seconds
-    )
+    telemetry, deadline = ReplyTelemetry(traces), settings.reply_deadline_seconds
+    answerer = Answerer(replies, gemini, broadcaster, admission, budget, telemetry, prices, deadline)
     runner = Runner(settings, replies, wakeup, answerer, admission)
 
     def problems_now() -> dict[str, str]:

@@ -25,6 +25,7 @@ from worker.prompt.budget import Budget
 from worker.prompt.context import Prompt
 from worker.realtime.broadcast import Broadcaster
 from worker.rows import Call, Reply
+from worker.telemetry.reply import ReplyTelemetry
 from worker.telemetry.traces import Traces
 from worker.text import Unrepeated
 
@@ -70,7 +71,7 @@ async def seconds(pieces: list[str]) -> float:
         broadcaster,
         Admission(["m"]),
         Budget(32_000),
-        Traces(),
+        ReplyTelemetry(Traces()),
         Prices.load(),
         60.0,
     )

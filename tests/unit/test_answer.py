@@ -44,6 +44,7 @@ from worker.prompt.budget import Budget
 from worker.prompt.context import build_chat_prompt
 from worker.realtime.broadcast import Broadcaster
 from worker.rows import Message, Reply, Usage
+from worker.telemetry.reply import ReplyTelemetry
 from worker.telemetry.traces import Traces
 
 BOUND = 5  # seconds; what takes as long has failed
@@ -129,8 +130,8 @@ def answerer_of(
     prices=None,
 ):
     admission, budget = admission or Admission(list(models)), budget or Budget(32_000)
-    prices, traces = prices or Prices.load(), traces or Traces()
-    return Answerer(replies, provider, broadcaster, admission, budget, traces, prices, deadline)
+    prices, telemetry = prices or Prices.load(), ReplyTelemetry(traces or Traces())
+    return Answerer(replies, provider, broadcaster, admission, budget, telemetry, prices, deadline)
 
 
 async def told(*streams, claim=None, replies=None, lease=None, **others):

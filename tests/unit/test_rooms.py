@@ -103,6 +103,13 @@ def test_whoever_asks_a_model_knows_the_door_and_not_the_provider() -> None:
     assert known == {"worker.run", "worker.check.models"}
 
 
+def test_a_reply_is_watched_in_one_place() -> None:
+    """Its story tells what happened; spans, metrics and log lines are written by telemetry."""
+    telemetry = {name for name in IMPORTS["worker.answer"] if wing(name) == "worker.telemetry"}
+    assert telemetry == {"worker.telemetry.reply"}
+    assert "structlog" not in packages(MODULES["worker.answer"])
+
+
 def test_no_wing_knows_the_story() -> None:
     wings = {room: others for room, others in between_wings().items() if (ROOT / room.replace(".", "/")).is_dir()}
     assert {room: others & STORY for room, others in wings.items() if others & STORY} == {}
