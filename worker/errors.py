@@ -33,23 +33,24 @@ class ConfigError(PostBroError):
 
 
 class DatabaseError(PostBroError):
-    """A function of the database gave no result."""
+    """A function of the database gave no result. `code` is the SQLSTATE or PostgREST's code, if the answer had one;
+    no text of the database."""
+
+    def __init__(self, reason: str, code: str = "") -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 class DatabaseAway(DatabaseError):
     """The API cannot be reached, or it cannot reach the database. `retry_after`: its wish in seconds, if any."""
 
-    def __init__(self, reason: str, retry_after: float | None = None) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str, retry_after: float | None = None, code: str = "") -> None:
+        super().__init__(reason, code)
         self.retry_after = retry_after
 
 
 class DatabaseRefused(DatabaseError):
-    """The call was understood and refused. `code` is the SQLSTATE or PostgREST's code; no text of the database."""
-
-    def __init__(self, reason: str, code: str = "") -> None:
-        super().__init__(reason)
-        self.code = code
+    """The call was understood and refused."""
 
     @property
     def is_of_the_content(self) -> bool:

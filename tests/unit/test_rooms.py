@@ -103,6 +103,10 @@ def test_whoever_asks_a_model_knows_the_door_and_not_the_provider() -> None:
     assert known == {"worker.run", "worker.check.models"}
 
 
+def test_the_api_s_errors_are_translated_in_one_place() -> None:
+    assert who_imports("postgrest") == {"worker.database.api_errors"}
+
+
 def test_a_reply_is_watched_in_one_place() -> None:
     """Its story tells what happened; spans, metrics and log lines are written by telemetry."""
     telemetry = {name for name in IMPORTS["worker.answer"] if wing(name) == "worker.telemetry"}

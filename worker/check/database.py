@@ -5,13 +5,15 @@ from typing import Any
 
 import httpx
 import supabase
-from postgrest.exceptions import APIError
 
 from worker.check import clocks, expected
 from worker.check.findings import Finding
 from worker.check.installation import PUSH, Facts
+from worker.database import api_errors
+from worker.errors import DatabaseError
 from worker.network import api_http
 
+FUNCTION = "check_installation"
 SECONDS = 15.0
 NO_SUCH_FUNCTION = "PGRST202"
 
@@ -31,18 +33,22 @@ async def ask(url: str, secret: str) -> Answer:
     watch = clocks.Stopwatch()
     try:
         async with api_http.whole(SECONDS):
-            facts: Any = (await client.rpc("check_installation", names).execute()).data
-    except APIError as error:
-        return Answer([_refused(str(error.code or ""))], None)
-    except (httpx.HTTPError, TimeoutError, ValueError) as error:
-        words = f"The API does not answer for the database ({type(error).__name__})."
-        return Answer([Finding("problem", "database", words, "Is the database up?")], None)
+            facts: Any = (await client.rpc(FUNCTION, names).execute()).data
+    except Exception as error:
+        return Answer([_failed(api_errors.of_library(FUNCTION, error))], None)
     finally:
         await client.postgrest.aclose()
     if not isinstance(facts, dict):
         return Answer([_refused("")], None)
     clock = clocks.judge("The database's", clocks.ahead_by_time(facts["clock"], watch.middle))
     return Answer([clock], facts)
+
+
+def _failed(error: DatabaseError) -> Finding:
+    if error.code:
+        return _refused(error.code)
+    words = f"The API does not answer for the database ({str(error).removeprefix(f'{FUNCTION}: ')})."
+    return Finding("problem", "database", words, "Is the database up?")
 
 
 def _refused(code: str) -> Finding:

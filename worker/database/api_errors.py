@@ -1,4 +1,4 @@
-"""What an answer of the Supabase API that is no result means: it is away, or it refuses. One table.
+"""What it means that a function of the database gave no result: the API is away, or it refuses. One table.
 
 The SQLSTATE in the body decides where there is one, then PostgREST's own code, and only then the HTTP status:
 PostgREST answers 500 for defects of a function as well, and a gateway answers in pages of its own.
@@ -9,6 +9,8 @@ import email.utils
 import re
 import time
 from collections.abc import Mapping
+
+from postgrest.exceptions import APIError
 
 from worker.errors import DatabaseAway, DatabaseError, DatabaseRefused
 
@@ -26,6 +28,20 @@ LONGEST_WISH_SECONDS = 60.0
 _SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 
 
+def of_library(
+    function: str, error: Exception, status: int | None = None, headers: Mapping[str, str] | None = None
+) -> DatabaseError:
+    """What the library raised, of postgrest or httpx: there is no third end. `status` and `headers` are
+    those of the answer, where they are known."""
+    if isinstance(error, APIError):
+        return translate(function, str(error.code or ""), status, headers or {})
+    if isinstance(error, UnicodeEncodeError):
+        # Half a surrogate pair in what we send: it would be refused again and again.
+        return DatabaseRefused(f"{function}: text that is not UTF-8", "22021")
+    # Nobody answered; or it is what a library should have kept to itself.
+    return DatabaseAway(f"{function}: {type(error).__name__}")
+
+
 def translate(function: str, code: str, status: int | None, headers: Mapping[str, str]) -> DatabaseError:
     """`code`: of the body, or empty; `status`: None where it is not known. The answer says code or status only."""
     if _SQLSTATE.fullmatch(code):
@@ -41,13 +57,15 @@ def translate(function: str, code: str, status: int | None, headers: Mapping[str
     words = f"{function}: {code or _of_status(status)}"
     if not is_away:
         return DatabaseRefused(words, code)
-    return DatabaseAway(words, _wish(headers.get("retry-after", "")))
+    return DatabaseAway(words, _wish(headers.get("retry-after", "")), code)
 
 
 def _of_status(status: int | None) -> str:
+    if status is None:
+        return "no code"
     if status in (401, 403):
         return "refused without a code (is the key of this project?)"
-    return f"HTTP {status} without a code" if status and status >= 400 else "an answer that is not JSON"
+    return f"HTTP {status} without a code" if status >= 400 else "an answer that is not JSON"
 
 
 def _wish(retry_after: str) -> float | None:

@@ -8,11 +8,10 @@ from typing import Any, Self
 
 import httpx
 import supabase
-from postgrest.exceptions import APIError
 
 from worker.config import WorkerSettings
 from worker.database import api_errors
-from worker.errors import DatabaseAway, DatabaseRefused
+from worker.errors import DatabaseAway
 from worker.network import api_http
 
 _answered: contextvars.ContextVar[httpx.Response | None] = contextvars.ContextVar("answered", default=None)
@@ -68,16 +67,11 @@ class Database:
         try:
             async with api_http.whole(self._seconds):
                 response = await self._client.rpc(function, words).execute()
-        except APIError as error:
+        except Exception as error:
             answered = _answered.get()
             status = answered.status_code if answered is not None else None
-            headers = answered.headers if answered is not None else {}
-            raise api_errors.translate(function, str(error.code or ""), status, headers) from None
-        except UnicodeEncodeError:
-            # Half a surrogate pair in what we send: it would be refused again and again.
-            raise DatabaseRefused(f"{function}: text that is not UTF-8", "22021") from None
-        except Exception as error:  # also what a library should have kept to itself: there is no third end
-            raise DatabaseAway(f"{function}: {type(error).__name__}") from None
+            headers = answered.headers if answered is not None else None
+            raise api_errors.of_library(function, error, status, headers) from None
         if isinstance(response.data, str):
             # The client hands on as text what is not JSON; none of these functions answers with a text.
             raise DatabaseAway(f"{function}: an answer that is not JSON")

@@ -5,9 +5,9 @@ from typing import Any
 
 import httpx
 import supabase
-from postgrest.exceptions import APIError
 
 from worker.config import WorkerSettings
+from worker.database import api_errors
 from worker.errors import DatabaseAway
 from worker.network import api_http
 
@@ -31,15 +31,13 @@ class Figures:
         self._reading = threading.Lock()
 
     def read(self) -> dict[str, Any]:
-        """What ops_report answers, as supabase/migrations describes it. Raises DatabaseAway."""
+        """What ops_report answers, as supabase/migrations describes it. Raises DatabaseAway or DatabaseRefused."""
         if not self._reading.acquire(timeout=WAIT_SECONDS):
             raise DatabaseAway("ops_report: another reader still waits")
         try:
             answer = self._client.rpc("ops_report").execute().data
-        except APIError as error:
-            raise DatabaseAway(f"ops_report: {error.code or 'no code'}") from None
-        except Exception as error:  # also what a library should have kept to itself
-            raise DatabaseAway(f"ops_report: {type(error).__name__}") from None
+        except Exception as error:
+            raise api_errors.of_library("ops_report", error) from None
         finally:
             self._reading.release()
         if not isinstance(answer, dict):

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from worker.config import WorkerSettings
-from worker.errors import DatabaseAway
+from worker.errors import DatabaseAway, DatabaseError
 from worker.operations import report
 from worker.operations.report import Figures
 
@@ -86,7 +86,7 @@ def test_the_answer_is_handed_on(door: Figures) -> None:
 def test_whatever_else_is_answered_is_one_error(door: Figures, api: Api, status: int, body: str) -> None:
     api.status, api.body = status, body
 
-    with pytest.raises(DatabaseAway, match="ops_report") as caught:
+    with pytest.raises(DatabaseError, match="ops_report") as caught:
         door.read()
 
     assert SECRET not in str(caught.value)
