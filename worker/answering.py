@@ -12,7 +12,7 @@ from worker.database.replies import Replies
 from worker.errors import DatabaseAway, DatabaseError, DatabaseRefused
 from worker.lease import Lease
 from worker.prompt import context
-from worker.rows import Call
+from worker.rows import Call, ErrorCode
 from worker.telemetry import metrics, reply
 
 log = structlog.get_logger()
@@ -63,7 +63,7 @@ class Answering:
                 call = call.bare()  # one of its figures may be what was refused
             with contextlib.suppress(DatabaseError, TimeoutError):
                 async with asyncio.timeout(self._lease_seconds):
-                    await self._replies.fail(claim, "internal", None, call)
+                    await self._replies.fail(claim, ErrorCode.INTERNAL, None, call)
 
     def _settled(self, task: asyncio.Task[None]) -> None:
         claim = self._held.pop(task)
@@ -84,7 +84,7 @@ class Answering:
         row of it. Should the claim hold all the same, its question is asked again."""
         with contextlib.suppress(DatabaseError, TimeoutError):
             async with asyncio.timeout(self._lease_seconds):
-                await self._replies.fail(claim, "internal", 0.0, call)
+                await self._replies.fail(claim, ErrorCode.INTERNAL, 0.0, call)
 
     def give_up(self, lost: list[Claim]) -> None:
         """These are another worker's by now, or nobody's: the work on them ends."""

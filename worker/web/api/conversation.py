@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from worker.rows import ReplyStatus
 from worker.web.api.problems import not_found
 from worker.web.api.project import Caller, Row
 from worker.web.api.requests import Page
@@ -14,7 +15,7 @@ TURN = (
     "question:chat_messages!message_id(answers:chat_messages!reply_to(*)))"
 )
 SUMMARY = "id,post_analysis_id,status,message_count,updated_at"
-UNFINISHED = ("pending", "answering")
+UNFINISHED = (ReplyStatus.PENDING, ReplyStatus.ANSWERING)
 NIL = "00000000-0000-0000-0000-000000000000"  # before every id
 
 
@@ -75,7 +76,7 @@ def user_message(row: Row) -> Row:
     reply = row.get("reply") or {}
     return {
         **_named(row, "id", "role", "content", "created_at"),
-        "status": reply.get("status", "pending"),
+        "status": reply.get("status", ReplyStatus.PENDING),
         "error_code": reply.get("error_code"),
     }
 
@@ -91,7 +92,7 @@ def current_answer(row: Row) -> Row | None:
 
 
 def is_under_way(row: Row) -> bool:
-    return (row.get("reply") or {}).get("status", "pending") in UNFINISHED
+    return (row.get("reply") or {}).get("status", ReplyStatus.PENDING) in UNFINISHED
 
 
 def _named(row: Row, *names: str) -> dict[str, Any]:

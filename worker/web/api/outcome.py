@@ -1,11 +1,17 @@
 """What became of a question, as an answer to the request that asked it."""
 
+from worker.rows import ErrorCode, ReplyStatus
 from worker.web.api import conversation
 from worker.web.api.problems import Problem
 from worker.web.api.project import Row
 
 # The status of a failed reply: whose fault it was, and whether trying again later makes sense.
-STATUSES = {"timed_out": 504, "rate_limited": 503, "model_overloaded": 503, "waited_too_long": 503}
+STATUSES: dict[str, int] = {
+    ErrorCode.TIMED_OUT: 504,
+    ErrorCode.RATE_LIMITED: 503,
+    ErrorCode.MODEL_OVERLOADED: 503,
+    ErrorCode.WAITED_TOO_LONG: 503,
+}
 
 
 def of(row: Row) -> tuple[int, Row]:
@@ -19,7 +25,7 @@ def of(row: Row) -> tuple[int, Row]:
         return 202, {"user_message": question, "status": question["status"]}
     if answer is not None:
         return 200, {"user_message": question, "assistant_message": conversation.assistant_message(answer)}
-    if question["status"] == "failed":
+    if question["status"] == ReplyStatus.FAILED:
         raise failure(question)
     raise Problem(409, "reply_cancelled", "The answer was stopped before its first word.", user_message=question)
 

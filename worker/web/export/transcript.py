@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from worker.prompt.context import as_line
+from worker.rows import FinishReason, ReplyStatus
 from worker.web.export.dates import Moment, moment
 
 # Asks the API for the rows of `path` ("chat_sessions") under PostgREST's parameters.
@@ -17,10 +18,10 @@ _ANSWERS = (
     "question:chat_messages!message_id(answers:chat_messages!reply_to(content,version,finish_reason,created_at))"
 )
 _TURN = f"turn,content,created_at,reply:chat_replies(*,{_ANSWERS})"
-_ENDS = {
-    "cancelled": "The answer was stopped.",
-    "max_tokens": "The answer was cut at its greatest length.",
-    "repeating": "The answer began to repeat itself, and was ended there.",
+_ENDS: dict[str, str] = {
+    FinishReason.CANCELLED: "The answer was stopped.",
+    FinishReason.MAX_TOKENS: "The answer was cut at its greatest length.",
+    FinishReason.REPEATING: "The answer began to repeat itself, and was ended there.",
 }
 
 
@@ -88,10 +89,12 @@ class Turn:
     def note(self) -> str | None:
         """What a reader must be told, beside question and answer."""
         if self.answer is not None:
-            return _ENDS.get(self.finish_reason or "")
-        if self.state == "failed":
+            return _ENDS.get(self.finish_reason or FinishReason.STOP)
+        if self.state == ReplyStatus.FAILED:
             return f"This question was not answered ({self.error_code})."
-        return _ENDS["cancelled"] if self.state == "cancelled" else "The answer was still to come."
+        if self.state == ReplyStatus.CANCELLED:
+            return _ENDS[FinishReason.CANCELLED]
+        return "The answer was still to come."
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,7 @@ def _turn(row: dict[str, Any]) -> Turn:
         answer=answer["content"] if answer else None,
         answered_at=moment(answer["created_at"]) if answer else None,
         finish_reason=answer["finish_reason"] if answer else None,
-        state="completed" if is_older else reply["status"],
+        state=ReplyStatus.COMPLETED if is_older else reply["status"],
         error_code=None if is_older else reply["error_code"],
     )
 
