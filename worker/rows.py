@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict
 
 LONGEST_INTEGER = 4_000
 """Digits; a longer one is read as text."""
@@ -88,6 +88,34 @@ class Message:
     content: str
 
 
+class Post(TypedDict, total=False):
+    """A row of `posts`. The database leaves out what is too large; `wholes` has the size of what it cut.
+
+    The fields are the user's or a platform's: of any shape where the table's column is jsonb.
+    """
+
+    platform: str
+    creator: str | None
+    url: str
+    posted_at: str | None
+    """ISO 8601."""
+    caption: str | None
+    metrics: Any
+    media: Any
+    wholes: dict[str, int]
+
+
+class Analysis(TypedDict, total=False):
+    """The named fields of a row of `post_analyses`; else as Post."""
+
+    quick_takeaways: Any
+    creator_context: str | None
+    viral_status: str | None
+    frameworks: Any
+    key_insights: Any
+    wholes: dict[str, int]
+
+
 @dataclass(frozen=True)
 class Reply:
     """A claimed reply with everything needed to answer it."""
@@ -101,8 +129,8 @@ class Reply:
     """How many calls to the model it may still take."""
     question: str
     history: list[Message] = field(repr=False)
-    posts: list[dict[str, Any]] = field(repr=False)
-    analyses: list[dict[str, Any]] = field(repr=False)
+    posts: list[Post] = field(repr=False)
+    analyses: list[Analysis] = field(repr=False)
     waiting_ms: int = 0
     """How long it has waited since it became its chat's next."""
     models: list[str] | None = None

@@ -3,7 +3,7 @@
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypedDict, cast
 
 import structlog
 
@@ -43,14 +43,35 @@ class Beaten:
     lost: list[Claim] = field(default_factory=list)
 
 
+class Reconciled(TypedDict, total=False):
+    """What a look over the queue has changed."""
+
+    mended: int
+    """Contradictions between a reply and the queue."""
+    ended: int
+    """Replies that had waited for too long, and have failed."""
+    more: bool
+    """There is more to do than one call does."""
+
+
+class QueueLength(TypedDict):
+    pending: float
+    """Replies that wait."""
+    oldest_pending_seconds: float
+    """How long the oldest of them has waited; 0 if there is none."""
+
+
 class Replies:
     """One worker's door to the database. Its id is fresh for each registration, and part of every fence.
 
-    Every method raises DatabaseAway or DatabaseRefused, and nothing else.
+    Every method but `close` raises DatabaseAway or DatabaseRefused, and nothing else. Those that settle a claim
+    (`next_attempt`, `complete`, `fail`) repeat the call for `offer_seconds` before they raise.
     """
 
     def __init__(self, database: Database, beating: Database, alive_seconds: float, offer_seconds: float) -> None:
-        """`offer_seconds`: for how long an answer is offered again."""
+        """`alive_seconds`: after a silence of so long, the database takes this worker for dead. `offer_seconds`: for
+        how long an answer is offered again.
+        """
         self.worker_id = str(uuid.uuid4())
         self._database = database
         self._beating = beating
@@ -100,7 +121,11 @@ class Replies:
         return Claimed(claims, due_seconds, is_alive, refused, len(rows) - len(claims))
 
     async def beat(self, claims: list[Claim], claims_known: int, models_closed_seconds: float) -> Beaten:
-        """This worker lives, and holds these. Sets `cancel_requested` where it was."""
+        """This worker lives, and holds these. Sets `cancel_requested` of each claim that its user has stopped.
+
+        `claims_known`: the number of the last claim whose answer has arrived. `models_closed_seconds`: until a model
+        may be asked; 0: now.
+        """
         asked = {(claim.message_id, claim.attempt): claim for claim in claims}
         asking = {key: claim.model for key, claim in asked.items() if claim.model and not claim.is_in_ledger}
         answer = await self._beating.ask(
@@ -172,19 +197,24 @@ class Replies:
         )
 
     async def next_attempt(self, claim: Claim, error_code: str, call: Call) -> bool:
-        """Close a failed call and begin the next. False: the claim was lost."""
+        """Close a failed call and begin the next. `error_code`: an ErrorCode. False: the claim was lost."""
         attempt = await self._settle("next_attempt", (int, type(None)), claim, call, error_code=error_code)
         if attempt is not None:
             claim.begin(attempt)
         return attempt is not None
 
     async def complete(self, claim: Claim, finish_reason: str, call: Call) -> bool:
-        """Store the answer. False: the claim was lost, and nothing was stored."""
+        """Store the answer, `claim.text`. `finish_reason`: a FinishReason. False: the claim was lost, and nothing was
+        stored.
+        """
         words = {"content": claim.text, "finish_reason": finish_reason}
         return bool(await self._settle("complete_reply", (bool,), claim, call, **words))
 
     async def fail(self, claim: Claim, error_code: str, retry_in: float | None, call: Call) -> bool:
-        """`retry_in`: seconds, or None for good. False: the claim was lost."""
+        """`error_code`: an ErrorCode. `retry_in`: seconds until the next attempt; None: the reply has failed.
+
+        False: the claim was lost.
+        """
         words = {"error_code": error_code, "retry_in": retry_in}
         return bool(await self._settle("fail_reply", (bool,), claim, call, **words))
 
@@ -194,11 +224,11 @@ class Replies:
         with reading("release_replies"):
             return int(answer["released"]), int(answer.get("left", 0))
 
-    async def reconcile(self, max_wait_seconds: float, every_seconds: float) -> dict[str, Any] | None:
-        """{"mended", "ended", "more"}; None: another worker has looked lately."""
+    async def reconcile(self, max_wait_seconds: float, every_seconds: float) -> Reconciled | None:
+        """None: another worker has looked over the queue within `every_seconds`."""
         words = {"max_wait_seconds": max_wait_seconds, "every_seconds": every_seconds}
         answer = await self._database.ask("reconcile_replies", words)
-        return answer if isinstance(answer, dict) else None
+        return cast(Reconciled, answer) if isinstance(answer, dict) else None
 
     async def erase_broadcasts(self) -> tuple[int, int]:
         """Of so many deleted chats and messages, what was sent was erased; and of so many it is still to be."""
@@ -207,11 +237,14 @@ class Replies:
             return int(answer["erased"]), int(answer["left"])
 
     async def measure_spend(self) -> Any:
-        """What the project has spent, as ops_report has it; added up, unless that was done a few seconds ago."""
+        """What the project has spent, in US dollars: the row that `Spend.from_row` reads, its shape not checked yet.
+
+        It is added up, unless that was done a few seconds ago.
+        """
         return await self._database.ask("measure_spend", {})
 
-    async def queue(self) -> dict[str, float]:
-        """Of all workers: how many replies wait, and the age of the oldest of them."""
+    async def queue(self) -> QueueLength:
+        """Of all workers."""
         answer = await self._database.ask("ops_queue", {})
         with reading("ops_queue"):
             oldest = float(answer["oldest_pending_seconds"] or 0)

@@ -15,7 +15,7 @@ from typing import Any
 from worker.prompt import parts, repetition, token_count
 from worker.prompt.budget import ANALYSES_SHARE, POSTS_SHARE, Budget
 from worker.prompt.parts import Part
-from worker.rows import Message, Reply
+from worker.rows import Analysis, Message, Post, Reply
 
 SUMMARY_WORDS = 300
 HISTORY_MESSAGES = 20
@@ -39,9 +39,10 @@ class Prompt:
 
 
 def build_chat_prompt(reply: Reply, within: Budget) -> Prompt:
-    """Everything that one call to the model needs, in no more tokens than the budget, as estimated.
+    """Everything that one call to the model needs, in no more tokens than `within` allows, as estimated.
 
-    The instruction depends on post and analysis alone. The question has what it leaves, and then the newest turns.
+    The instruction depends on post and analysis alone. The question has the room that it leaves, and then the newest
+    turns. Raises whatever a context of another shape than Reply's raises.
     """
     room = within.tokens - token_count.estimate(_instruction(_DEAREST_FENCE, "", ""))
     posts = parts.fit_groups([_parts_of_post(post) for post in reply.posts], int(room * POSTS_SHARE))
@@ -60,14 +61,14 @@ def build_chat_prompt(reply: Reply, within: Budget) -> Prompt:
     )
 
 
-def build_analysis_summary(analysis: dict[str, Any]) -> str:
+def build_analysis_summary(analysis: Analysis) -> str:
     """The named fields of an analysis as readable text, at most 300 words; what is cut says so."""
     return parts.render(
         {label: value for part in _parts_of_analysis(analysis) for label, value in part.fields.items()}
     )
 
 
-def build_post_context(post: dict[str, Any]) -> dict[str, str]:
+def build_post_context(post: Post) -> dict[str, str]:
     """Label → value, in the order in which the model reads them; what the post lacks is left out."""
     return {label: value for part in _parts_of_post(post) for label, value in part.fields.items()}
 
@@ -124,18 +125,18 @@ def _newest_turns(
     return kept, estimated
 
 
-def _parts_of_post(post: dict[str, Any]) -> list[Part]:
+def _parts_of_post(post: Post) -> list[Part]:
     return _parts(post, _POST)
 
 
-def _parts_of_analysis(analysis: dict[str, Any]) -> list[Part]:
+def _parts_of_analysis(analysis: Analysis) -> list[Part]:
     """At most 300 words in all; no section takes another's."""
     sections = _parts(analysis, _ANALYSIS)
     shares = parts.fair([section.word_count for section in sections], SUMMARY_WORDS)
     return [section.within_words(share) for section, share in zip(sections, shares, strict=True)]
 
 
-def _parts(row: dict[str, Any], read_as: dict[str, tuple[str, Callable[[Any], str]]]) -> list[Part]:
+def _parts(row: Post | Analysis, read_as: dict[str, tuple[str, Callable[[Any], str]]]) -> list[Part]:
     """What is not empty. `wholes` has what the database knows of values that it may have cut: see reply_context."""
     wholes = row.get("wholes") or {}
     found = []

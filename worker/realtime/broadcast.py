@@ -1,7 +1,7 @@
-"""Pieces of text to the sessions' channels: coalesced, sent together, in budget. Never worth a reply.
+"""Pieces of text to the sessions' channels: coalesced, sent together, in budget. No reply fails because of them.
 
-Chats to which nobody listens get their deltas, too: Realtime does not say who has joined a channel, but by
-presence, which would cost more messages than it saves.
+Deltas are also sent for chats that no page shows at the moment: only presence would say who has joined a channel,
+and it would cost more messages than it saves.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import httpx
 import structlog
@@ -32,7 +32,7 @@ COST = 2  # messages that an event counts as: one sent, and one received by the 
 EVENTS_OF_A_REPLY = 6
 """By the database, for each question: two messages, three states of the reply, and a wake-up."""
 REFUSED_SECONDS = 1.0  # pause after such a refusal
-LATELY_SECONDS = 5.0  # what failed longer ago tells nothing of now: a stream sends all the time
+LATELY_SECONDS = 5.0  # an older failure says nothing about the present: a stream sends all the time
 MOST_WAITING = 64 * 1024  # characters of one answer; a page reads what is beyond from the draft
 
 
@@ -47,10 +47,29 @@ class _Delta:
     due_at: float
 
 
+class _Payload(TypedDict):
+    """What a page reads: the event `delta` of the channel's protocol."""
+
+    message_id: str
+    attempt: int
+    offset: int
+    text: str
+
+
+class _Broadcast(TypedDict):
+    """One message of Realtime's endpoint `/api/broadcast`."""
+
+    topic: str
+    event: str
+    private: bool
+    payload: _Payload
+
+
 class Broadcaster:
-    """One request carries what several sessions have to say since their last one.
+    """One request carries the new pieces of text of several sessions.
 
     Two requests are under way at most, and never two with pieces of one answer, which could overtake each other.
+    No method raises because of Realtime: a delta that cannot be sent is counted and dropped.
     """
 
     def __init__(self, settings: WorkerSettings) -> None:
@@ -76,8 +95,8 @@ class Broadcaster:
 
     @contextlib.contextmanager
     def answering(self, message_id: str) -> Iterator[None]:
-        """Around an answer. What the database sends for it is part of the budget, and what is left at its end is of
-        no use to anybody."""
+        """Around an answer. What the database sends for it is part of the budget, and text that is left at its end is
+        not sent."""
         self._allowance.spend(EVENTS_OF_A_REPLY * COST)
         try:
             yield
@@ -85,7 +104,7 @@ class Broadcaster:
             self._forget(message_id)
 
     def send(self, session_id: str, message_id: str, attempt: int, offset: int, text: str) -> None:
-        """Goes out with the next request, joined to what of this attempt still waits."""
+        """Add text to what waits; it goes out with the next request. `offset`: in UTF-16 code units of the answer."""
         waiting = self._waiting.get(message_id)
         if waiting is None or waiting.attempt != attempt or len(waiting.text) > MOST_WAITING:
             if waiting is not None and waiting.attempt == attempt:
@@ -97,7 +116,7 @@ class Broadcaster:
             waiting.text += text
 
     async def flush_last(self, message_id: str) -> None:
-        """What is left of an answer goes out before its row, but the row does not wait long for it."""
+        """Send what is left of an answer, before its row is stored. Waits for LAST_FLUSH_SECONDS at most."""
         last = self._waiting.get(message_id)
         if last is not None:
             last.due_at = 0.0
@@ -112,6 +131,7 @@ class Broadcaster:
             log.info("The last piece of an answer was not sent in time.", action="deltas_dropped", count=1)
 
     async def run(self) -> None:
+        """Until it is cancelled."""
         async with asyncio.TaskGroup() as senders:
             for number in range(REQUESTS_AT_ONCE):
                 senders.create_task(self._send_for_ever(), name=f"broadcasts {number}")
@@ -191,8 +211,8 @@ class Broadcaster:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def _post(self, messages: list[dict[str, Any]]) -> bool:
-        """False if Realtime has heard too much of late, and would take them later."""
+    async def _post(self, messages: list[_Broadcast]) -> bool:
+        """False if Realtime refused them because of too many messages, and would take them later."""
         try:
             request = api_http.apart(self._ask(messages))
             await asyncio.wait({request})
@@ -217,12 +237,12 @@ class Broadcaster:
             )
         return True
 
-    async def _ask(self, messages: list[dict[str, Any]]) -> httpx.Response:
+    async def _ask(self, messages: list[_Broadcast]) -> httpx.Response:
         async with api_http.whole(SEND_SECONDS):
             return await self._client.post(self._url, json={"messages": messages})
 
 
-def _message(key: str, delta: _Delta) -> dict[str, Any]:
+def _message(key: str, delta: _Delta) -> _Broadcast:
     return {
         "topic": f"chat:{delta.session_id}",
         "event": "delta",

@@ -1,19 +1,21 @@
-"""The plan's HTTP endpoints, for programs without supabase-js. They hold no power of their own: each passes the
-caller's access token on to PostgREST."""
+"""The HTTP endpoints for programs without supabase-js: openapi.json describes them. They have no rights of their own:
+each passes the caller's access token on to PostgREST."""
 
 import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import cast
 
 from flask import Blueprint, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from worker.web.api import conversation, events, exports, outcome, requests
 from worker.web.api.accounts import Accounts
+from worker.web.api.conversation import TurnRow
 from worker.web.api.problems import Problem, not_found, respond, too_many_of_yours
-from worker.web.api.project import Caller, Project, Row
+from worker.web.api.project import Caller, Project
 from worker.web.api.waiting import Places, Shares, looks
 
 LARGEST_BODY = 64 * 1024  # bytes
@@ -54,7 +56,7 @@ def create_api(
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
-    def look(asked: Caller, question: Row, seconds: float) -> Iterator[Row]:
+    def look(asked: Caller, question: TurnRow, seconds: float) -> Iterator[TurnRow]:
         is_gone = request.environ.get("waitress.client_disconnected", lambda: False)
         return looks(asked, question, seconds, is_gone, stopping)
 
@@ -149,8 +151,8 @@ def _session(caller: Caller, row: dict[str, object]) -> dict[str, object]:
     }
 
 
-def _store(caller: Caller, session_id: str, message_id: str, text: str) -> Row:
-    """Once: the same key with the same message is the same question."""
+def _store(caller: Caller, session_id: str, message_id: str, text: str) -> TurnRow:
+    """Once: the same key with the same message is the same question. Raises Problem."""
     row = {"id": message_id, "session_id": session_id, "role": "user", "content": text}
     try:
         inserted = caller.insert_once("chat_messages", row)
@@ -158,7 +160,7 @@ def _store(caller: Caller, session_id: str, message_id: str, text: str) -> Row:
         # Row-level security says no more of a session that is not there, or not the caller's.
         raise (not_found() if problem.status == 403 else problem) from None
     if inserted:
-        return inserted[0]
+        return cast(TurnRow, inserted[0])
     stored = conversation.turn(caller, message_id)
     if stored is None or stored["session_id"] != session_id or stored["content"] != text:
         raise Problem(
@@ -169,7 +171,7 @@ def _store(caller: Caller, session_id: str, message_id: str, text: str) -> Row:
     return stored
 
 
-def _answer(looks: Iterator[Row], seconds: float) -> Response:
+def _answer(looks: Iterator[TurnRow], seconds: float) -> Response:
     *_, last = looks
     status, body = outcome.of(last)
     response = jsonify(body)

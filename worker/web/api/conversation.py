@@ -1,7 +1,10 @@
-"""Rows of the project as the bodies that the plan names."""
+"""Rows of the project as bodies of the HTTP API: openapi.json describes them.
+
+What reads from the project raises Problem. Times are ISO 8601, as PostgREST writes them.
+"""
 
 from datetime import datetime
-from typing import Any
+from typing import NotRequired, TypedDict, cast
 
 from worker.rows import ReplyStatus
 from worker.web.api.problems import not_found
@@ -19,7 +22,69 @@ UNFINISHED = (ReplyStatus.PENDING, ReplyStatus.ANSWERING)
 NIL = "00000000-0000-0000-0000-000000000000"  # before every id
 
 
+class Answer(TypedDict):
+    """A row of `chat_messages` with the role assistant."""
+
+    id: str
+    role: str
+    content: str
+    tokens_used: int | None
+    created_at: str
+    version: int
+
+
+class Draft(TypedDict):
+    attempt: int
+    content: str
+
+
+class Answers(TypedDict):
+    answers: list[Answer]
+    """Every stored version, in no order."""
+
+
+class ReplyRow(TypedDict, total=False):
+    status: str
+    """A ReplyStatus."""
+    error_code: str | None
+    """An ErrorCode, of a reply that failed."""
+    version: int
+    draft: Draft | None
+    question: Answers
+
+
+class TurnRow(TypedDict):
+    """A row of `chat_messages` with the role user, as TURN selects it. One that was just inserted has no `reply`."""
+
+    id: str
+    session_id: str
+    user_id: str
+    turn: int
+    role: str
+    content: str
+    created_at: str
+    reply: NotRequired[ReplyRow | None]
+
+
+class UserMessage(TypedDict):
+    id: str
+    role: str
+    content: str
+    created_at: str
+    status: str
+    error_code: str | None
+
+
+class AssistantMessage(TypedDict):
+    id: str
+    role: str
+    content: str
+    tokens_used: int | None
+    created_at: str
+
+
 def session(caller: Caller, session_id: str) -> Row:
+    """`id`, `post_analysis_id`, `status`, `created_at`, `updated_at`. Raises Problem 404."""
     rows = caller.read(
         "chat_sessions", id=f"eq.{session_id}", select="id,post_analysis_id,status,created_at,updated_at"
     )
@@ -29,7 +94,7 @@ def session(caller: Caller, session_id: str) -> Row:
 
 
 def summaries(caller: Caller, query: dict[str, str]) -> list[Row]:
-    """All of them, the one with the newest message first."""
+    """All of them, the one with the newest message first. `query`: filters of PostgREST."""
     # By id and not by offset: a chat that gets a message meanwhile moves no other to another page. The API's own
     # limit of rows may be any number, so only an empty page is the end.
     rows: list[Row] = []
@@ -40,31 +105,33 @@ def summaries(caller: Caller, query: dict[str, str]) -> list[Row]:
     return sorted(rows, key=lambda row: datetime.fromisoformat(row["updated_at"]), reverse=True)
 
 
-def turns(caller: Caller, session_id: str, page: Page) -> tuple[list[Row], int | None]:
+def turns(caller: Caller, session_id: str, page: Page) -> tuple[list[TurnRow], int | None]:
     """Oldest first, without the questions that were replaced; and `before` for the page before this one, if any."""
     query = {"session_id": f"eq.{session_id}", "role": "eq.user", "select": TURN, "order": "turn.desc"}
     # One more than is shown: it tells whether there is a page before this one. The API's own limit of rows may be any
     # number, so only an empty page is the end; but nothing is before the first turn.
     wanted, before = page.limit + 1, page.before
-    found: list[Row] = []
+    found: list[TurnRow] = []
     while len(found) < wanted and before != 1:
         older = {} if before is None else {"turn": f"lt.{before}"}
         more = caller.read("current_chat_messages", limit=str(wanted - len(found)), **query, **older)
         if not more:
             break
-        found += more
+        found += cast(list[TurnRow], more)
         before = more[-1]["turn"]
     rows = found[: page.limit][::-1]
     return rows, rows[0]["turn"] if len(found) > page.limit else None
 
 
-def turn(caller: Caller, message_id: str) -> Row | None:
+def turn(caller: Caller, message_id: str) -> TurnRow | None:
+    """None: there is no such question, or the caller may not see it."""
     rows = caller.read("chat_messages", id=f"eq.{message_id}", role="eq.user", select=TURN)
-    return rows[0] if rows else None
+    return cast(TurnRow, rows[0]) if rows else None
 
 
-def messages(of: list[Row]) -> list[Row]:
-    shown = []
+def messages(of: list[TurnRow]) -> list[UserMessage | AssistantMessage]:
+    """Each question, and after it its current answer if there is one."""
+    shown: list[UserMessage | AssistantMessage] = []
     for row in of:
         shown.append(user_message(row))
         if answer := current_answer(row):
@@ -72,28 +139,46 @@ def messages(of: list[Row]) -> list[Row]:
     return shown
 
 
-def user_message(row: Row) -> Row:
-    reply = row.get("reply") or {}
+def user_message(row: TurnRow) -> UserMessage:
     return {
-        **_named(row, "id", "role", "content", "created_at"),
-        "status": reply.get("status", ReplyStatus.PENDING),
-        "error_code": reply.get("error_code"),
+        "id": row["id"],
+        "role": row["role"],
+        "content": row["content"],
+        "created_at": row["created_at"],
+        "status": _status(row),
+        "error_code": _reply(row).get("error_code"),
     }
 
 
-def assistant_message(row: Row) -> Row:
-    return _named(row, "id", "role", "content", "tokens_used", "created_at")
+def assistant_message(row: Answer) -> AssistantMessage:
+    return {
+        "id": row["id"],
+        "role": row["role"],
+        "content": row["content"],
+        "tokens_used": row["tokens_used"],
+        "created_at": row["created_at"],
+    }
 
 
-def current_answer(row: Row) -> Row | None:
-    question = (row.get("reply") or {}).get("question") or {}
-    answers: list[Row] = question.get("answers") or []
+def current_answer(row: TurnRow) -> Answer | None:
+    """The newest version that is stored."""
+    question = _reply(row).get("question")
+    answers = question["answers"] if question else []
     return max(answers, key=lambda answer: int(answer["version"]), default=None)
 
 
-def is_under_way(row: Row) -> bool:
-    return (row.get("reply") or {}).get("status", ReplyStatus.PENDING) in UNFINISHED
+def draft(row: TurnRow) -> Draft | None:
+    """What of the answer is saved so far, while it is written."""
+    return _reply(row).get("draft")
 
 
-def _named(row: Row, *names: str) -> dict[str, Any]:
-    return {name: row[name] for name in names}
+def is_under_way(row: TurnRow) -> bool:
+    return _status(row) in UNFINISHED
+
+
+def _status(row: TurnRow) -> str:
+    return _reply(row).get("status", ReplyStatus.PENDING)
+
+
+def _reply(row: TurnRow) -> ReplyRow:
+    return row.get("reply") or {}

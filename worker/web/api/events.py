@@ -1,24 +1,28 @@
 """An answer as server-sent events: the drafts as they are saved, then the row."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from flask import json
 
 from worker.web.api import conversation, outcome
+from worker.web.api.conversation import Draft, TurnRow
 from worker.web.api.problems import Problem
-from worker.web.api.project import Row
 
 
-def stream(looks: Iterator[Row]) -> Iterator[str]:
-    """user_message, draft (each time it has grown), then assistant_message, status or problem."""
-    last: Row | None = None
-    told = None
+def stream(looks: Iterator[TurnRow]) -> Iterator[str]:
+    """Texts of events: user_message, draft (each time it has grown), then assistant_message, status or problem.
+
+    Raises nothing of its own: a Problem becomes the last event.
+    """
+    last: TurnRow | None = None
+    told: Draft | None = None
     try:
         for row in looks:
             if last is None:
                 yield _event("user_message", conversation.user_message(row))
             last = row
-            draft = (row.get("reply") or {}).get("draft")
+            draft = conversation.draft(row)
             if draft and draft != told:
                 told = draft
                 yield _event("draft", {"attempt": draft["attempt"], "text": draft["content"]})
@@ -29,5 +33,5 @@ def stream(looks: Iterator[Row]) -> Iterator[str]:
         yield _event("problem", problem.body)
 
 
-def _event(name: str, data: Row) -> str:
+def _event(name: str, data: Mapping[str, Any]) -> str:
     return f"event: {name}\ndata: {json.dumps(data)}\n\n"

@@ -1,9 +1,11 @@
-"""What became of a question, as an answer to the request that asked it."""
+"""The state of a question as the answer to the request that asked it: an HTTP status and a body."""
+
+from typing import TypedDict
 
 from worker.rows import ErrorCode, ReplyStatus
 from worker.web.api import conversation
+from worker.web.api.conversation import AssistantMessage, TurnRow, UserMessage
 from worker.web.api.problems import Problem
-from worker.web.api.project import Row
 
 # The status of a failed reply: whose fault it was, and whether trying again later makes sense.
 STATUSES: dict[str, int] = {
@@ -14,7 +16,15 @@ STATUSES: dict[str, int] = {
 }
 
 
-def of(row: Row) -> tuple[int, Row]:
+class Outcome(TypedDict, total=False):
+    """The body: `user_message`, and either `status` (202) or `assistant_message` (200)."""
+
+    user_message: UserMessage
+    assistant_message: AssistantMessage
+    status: str
+
+
+def of(row: TurnRow) -> tuple[int, Outcome]:
     """200 with both messages, or 202 with the question and its status. Raises Problem for a reply that failed.
 
     An answer that is there stays one, even if another version of it failed or was stopped.
@@ -30,7 +40,7 @@ def of(row: Row) -> tuple[int, Row]:
     raise Problem(409, "reply_cancelled", "The answer was stopped before its first word.", user_message=question)
 
 
-def failure(question: Row) -> Problem:
+def failure(question: UserMessage) -> Problem:
     code = str(question["error_code"])
     status = STATUSES.get(code, 502)
     headers = {"Retry-After": "30"} if status == 503 else {}

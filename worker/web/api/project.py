@@ -31,7 +31,7 @@ Row = dict[str, Any]
 
 
 class Project:
-    """Pooled and shared by all requests; it holds no power of its own."""
+    """One pool of connections for all requests. It has no rights of its own."""
 
     def __init__(self, supabase_url: str, publishable_key: str, connections: int) -> None:
         self._client = httpx.Client(
@@ -46,7 +46,10 @@ class Project:
 
 
 class Caller:
-    """The project, as one caller sees it. Every method raises Problem."""
+    """The project, as one caller sees it. Every method raises Problem, and nothing else.
+
+    Rows are dictionaries by column, with values as JSON has them; conversation.py names their shapes.
+    """
 
     def __init__(self, client: httpx.Client, token: str) -> None:
         self._client = client
@@ -55,6 +58,7 @@ class Caller:
         """Whom the token names. True once the project has answered with a row: it has verified the token by then."""
 
     def read(self, table: str, **query: str) -> list[Row]:
+        """Rows of a table or view. `query`: PostgREST's parameters, such as `id="eq.…"`."""
         return _rows(self._ask("GET", f"/{table}", params=query))
 
     def call(self, function: str, **arguments: Any) -> Row:

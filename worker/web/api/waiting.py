@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Self
 
 from worker.web.api import conversation
+from worker.web.api.conversation import TurnRow
 from worker.web.api.problems import Problem
-from worker.web.api.project import Caller, Row
+from worker.web.api.project import Caller
 
 FIRST_PAUSE = 0.15  # seconds between two looks, at first
 LONGEST_PAUSE = 1.0  # the answer may be stored at any time; a draft is saved every 500 characters, or every 3 s
@@ -79,8 +80,8 @@ class Shares:
 
 
 def looks(
-    caller: Caller, question: Row, seconds: float, is_gone: Callable[[], bool], stopping: threading.Event
-) -> Iterator[Row]:
+    caller: Caller, question: TurnRow, seconds: float, is_gone: Callable[[], bool], stopping: threading.Event
+) -> Iterator[TurnRow]:
     """The turn as it is now, and again and again until its reply is over, time is up, the client has gone, or the
     server stops.
 
@@ -99,7 +100,7 @@ def looks(
         row = _look(caller, row)
 
 
-def _look(caller: Caller, row: Row) -> Row:
+def _look(caller: Caller, row: TurnRow) -> TurnRow:
     try:
         found = conversation.turn(caller, row["id"])
     except Problem:
