@@ -1,4 +1,4 @@
-"""The answers under way: begun, given up, drained. None of them ends unseen."""
+"""The answers under way: begun, given up, drained. Each end is logged and counted."""
 
 import asyncio
 import contextlib
@@ -53,8 +53,8 @@ class Answering:
         try:
             await self._answerer.answer(claim, lease)
         except DatabaseAway as error:
-            # For longer than any answer is offered. No fault of the question's: the next beat that comes through does
-            # not name it, so it goes back and is asked again, or has become too old.
+            # The API was away for longer than an answer is offered. The next beat that arrives does not name this
+            # claim, so the reply goes back to the queue, where it is claimed again or has become too old.
             reply.given_up(claim, error)
         except Exception as error:
             reply.dropped(claim, error)
@@ -80,14 +80,14 @@ class Answering:
             closing.add_done_callback(self._closing.discard)
 
     async def _tell_spent(self, claim: Claim, call: Call) -> None:
-        """A call that was given up is spent, too. If it was lost before a beat had named its model, the ledger has no
-        row of it. Should the claim hold all the same, its question is asked again."""
+        """A call that was given up has used tokens, too. If it was lost before a beat had named its model, the ledger
+        has no row of it. If the claim holds all the same, its question is asked again."""
         with contextlib.suppress(DatabaseError, TimeoutError):
             async with asyncio.timeout(self._lease_seconds):
                 await self._replies.fail(claim, ErrorCode.INTERNAL, 0.0, call)
 
     def give_up(self, lost: list[Claim]) -> None:
-        """These are another worker's by now, or nobody's: the work on them ends."""
+        """This worker no longer holds these claims: the work on them ends."""
         for task, claim in self._held.items():
             if any(claim is each for each in lost):
                 reply.claim_lost(claim)

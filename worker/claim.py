@@ -29,7 +29,7 @@ class Claim:
     """Up to where the text is saved as a draft, in characters."""
     saved_at: float = field(default_factory=time.monotonic)
     settling: bool = False
-    """A call is under way that ends this attempt: the database may know already what we do not yet."""
+    """A call is under way that ends this attempt: it may have ended in the database already."""
     cancel_requested: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -42,7 +42,7 @@ class Claim:
         return {"message_id": self.message_id, "session_id": self.reply.session_id, "attempt": self.attempt}
 
     def begin(self, attempt: int) -> None:
-        """Another attempt starts afresh: half a text of the last one is never continued."""
+        """Another attempt begins with an empty text: the text of the attempt before is never continued."""
         self.attempt = attempt
         self.settling = False
         self.text, self.length, self.saved, self.call = "", 0, 0, None

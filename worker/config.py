@@ -27,7 +27,7 @@ LEAST_DEADLINE_SECONDS = 10.0
 
 
 def is_loopback(host: str) -> bool:
-    """Whether this name or address is this machine's own, where nobody else gets in."""
+    """Whether this name or address can be reached from this machine alone."""
     if host == "localhost":
         return True
     try:

@@ -44,7 +44,8 @@ class DatabaseError(PostBroError):
 
 
 class DatabaseAway(DatabaseError):
-    """The API cannot be reached, or it cannot reach the database. `retry_after`: its wish in seconds, if any."""
+    """The API cannot be reached, or it cannot reach the database. `retry_after`: seconds, if it asks
+    for a pause."""
 
     def __init__(self, reason: str, retry_after: float | None = None, code: str = "") -> None:
         super().__init__(reason, code)
@@ -69,7 +70,8 @@ class NoModel(PostBroError):
 
 
 class ModelError(PostBroError):
-    """`error_code` is what the user sees; `retry_after` is the provider's wish in seconds, if it has one.
+    """`error_code` is what the user sees; `retry_after` is the pause in seconds that the provider asks
+    for, if any.
 
     Unless an attribute below says otherwise, the question is asked again, of the next model if one may be asked.
     """
@@ -80,15 +82,16 @@ class ModelError(PostBroError):
     closes_the_model = False
     """The provider refused the call for a reason that holds for others too: the model is not asked for a while."""
     is_trouble_of_the_model = False
-    """If no word of the answer had come, it tells of the model's health, and is a vote in its breaker."""
+    """If it comes before any text, it is a sign that the model is in trouble, and a vote in its breaker."""
     is_counted = True
-    """It is one of the question's calls. What closes the model is not: the provider did nothing for it, and it says
-    nothing of the question, which waits until the limit, the key or the name is right again, or is too old."""
+    """It is one of the question's calls. A refusal that closes the model is not: the provider did no work, and
+    the reason is not the question's, which waits until the limit, the key or the name is right again, or it is too
+    old."""
 
     is_unbilled = False
     """Nothing was generated, so nothing is billed: the call did not get through, or was refused as a whole."""
     is_of_the_provider = True
-    """The provider or the network has ended the call; else we did, who had waited long enough."""
+    """The provider or the network has ended the call; False: this worker did, after its longest wait."""
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
@@ -111,7 +114,7 @@ class ModelOverloaded(ModelError):
 
 
 class RateLimited(ModelError):
-    """The limit of the minute is reached. `limit`: how many calls a minute it allows, where the provider tells."""
+    """The limit of the minute is reached. `limit`: calls a minute that are allowed, if the provider says."""
 
     error_code = ErrorCode.RATE_LIMITED
     closes_the_model = True
@@ -133,8 +136,8 @@ class QuotaSpent(ModelError):
 
 
 class TimedOut(ModelError):
-    """Silence for too long, or the reply's time is over. Where the model had given a sign of life (a thought, a
-    count of tokens), the question may take long to think about: then it is no trouble of the model."""
+    """Nothing came for too long, or the reply's time is over. If a thought or a count of tokens had come, it
+    may need long thinking: then it is no sign that the model is in trouble."""
 
     error_code = ErrorCode.TIMED_OUT
     is_trouble_of_the_model = True
@@ -153,7 +156,7 @@ class Disconnected(Truncated):
 
 
 class EmptyReply(ModelError):
-    """It finished without a word: nothing, or nothing that can be seen."""
+    """It finished without text, or with characters alone that cannot be seen."""
 
     error_code = ErrorCode.EMPTY_REPLY
 

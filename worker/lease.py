@@ -1,4 +1,4 @@
-"""This worker's life in the database: registered, shown once a second, over after too long a silence."""
+"""This worker's registration in the database: renewed once a second, lost after too long without a beat."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 
 def now() -> float:
-    """Seconds of a clock that goes on while the machine sleeps: the database's does."""
+    """Seconds, by a clock that also runs while the machine sleeps, as the database's does."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
@@ -26,8 +26,8 @@ class Lease:
     """`step` is to be repeated each second; `holds` says whether claims and calls may begin.
 
     `held` answers what this worker is answering; `give_up` ends the work on claims that were lost.
-    Past its end a worker claims nothing and begins no call. A call under way goes on: nobody may be able to take its
-    reply meanwhile, and if somebody did, the fence decides.
+    Past its end a worker claims nothing and begins no call. A call under way goes on: perhaps no
+    other worker takes its reply meanwhile, and if one does, the fence decides whose answer is stored.
     """
 
     def __init__(
@@ -66,8 +66,8 @@ class Lease:
         return self._claims
 
     def know(self, claim: int) -> None:
-        """The answer of this claim is here, and what it brought is held; or nobody waits for it any more."""
-        if claim <= self._claims:  # else it is one of the registration before this one, which was buried meanwhile
+        """The answer of this claim has arrived and its replies are held, or this worker waits for it no more."""
+        if claim <= self._claims:  # else it belongs to a registration that was lost meanwhile
             self._claims_known = max(self._claims_known, claim)
 
     async def step(self) -> None:
@@ -102,7 +102,7 @@ class Lease:
         return beaten.workers if beaten.alive else None
 
     def _lose_everything(self) -> None:
-        """Taken for dead: what it held is somebody else's. The next step registers."""
+        """The database took this worker for dead and its replies from it. The next step registers it again."""
         log.warning("Taken for dead after a silence: registering anew.", action="buried", held=len(self._held()))
         self._is_registered = False
         self._claims = self._claims_known = 0

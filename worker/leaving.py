@@ -1,4 +1,4 @@
-"""A process that was asked to stop is gone in a bounded time, whatever of it hangs."""
+"""A process that was asked to stop ends within a bounded time, even if one of its threads hangs."""
 
 import os
 import threading

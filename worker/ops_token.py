@@ -1,4 +1,4 @@
-"""OPS_TOKEN: how a strong one is made, and how a weak one is told."""
+"""OPS_TOKEN: how a strong one is made, and how a weak one is recognised."""
 
 import re
 import secrets
@@ -17,7 +17,7 @@ def make() -> str:
 
 
 def require_strength(token: str) -> None:
-    """Raises ValueError with a sentence that does not repeat it. Words that somebody knows are not found out."""
+    """Raises ValueError with a sentence that does not repeat it. A known word is not recognised as weak."""
     if not re.fullmatch(r"[!-~]*", token):
         raise ValueError(f"It holds blanks or characters that no header carries. {WHAT_TO_DO}")
     if len(token) < SHORTEST:

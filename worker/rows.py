@@ -166,7 +166,7 @@ def _integer(digits: str) -> int | str:
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens of one call. `prompt` includes `cached`; `thoughts` are billed as output. None: not told."""
+    """Tokens of one call. `prompt` includes `cached`; `thoughts` are billed as output. None: not reported."""
 
     prompt: int | None = None
     cached: int | None = None
@@ -190,7 +190,7 @@ class Call:
     cost_usd: Decimal | None = None
     """US dollars; None: no price is known."""
     cost_is_estimated: bool = False
-    """Not all that it is counted from was told."""
+    """Not all figures that it is computed from were reported."""
     tokens_debited: int | None = None
     """Of its user's plan; None: not known here, and the database goes by what it knows."""
     first_token_ms: int | None = None
@@ -201,5 +201,5 @@ class Call:
         return {**asdict(self), "cost_usd": cost}
 
     def bare(self) -> "Call":
-        """What is ours alone: no word and no figure of the provider's."""
+        """Without all text and figures that came from the provider."""
         return Call(self.prompt_version, self.model_requested, self.endpoint)

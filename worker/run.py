@@ -1,4 +1,4 @@
-"""`python -m worker run`: the rooms put together, the side tasks watched, the signals obeyed."""
+"""`python -m worker run`: builds the parts, watches the side tasks, and stops at a signal."""
 
 import asyncio
 import signal
@@ -36,7 +36,8 @@ closing calls 1, the release 5, the subscription 1, the two ports 1.2 each, the 
 
 
 async def run(settings: WorkerSettings, when_stopping: Callable[[float], None]) -> None:
-    """Until SIGTERM or SIGINT. Raises if a side task dies: a worker must not live on deaf or dumb.
+    """Until SIGTERM or SIGINT. Raises if a side task ends: without wake-ups, deltas or beats the worker has to be
+    restarted.
 
     `when_stopping` is called at such a signal, with the seconds after which all of this has ended.
     """

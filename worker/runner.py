@@ -34,13 +34,13 @@ SECOND_LOOK_SECONDS = 0.25
 one of all workers, on average, looks again."""
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.5, 15.0
 RELEASE_SECONDS, RELEASE_PAUSE_SECONDS = 5.0, 0.2
-"""How long a worker that stops asks again, for what somebody else has locked. The rest is taken from it later."""
+"""How long a worker that stops repeats the release of rows that are locked. The rest is freed when its lease ends."""
 
 
 class Next(NamedTuple):
     """The next claim comes after so many seconds, and for this cause.
 
-    `may_be_woken`: unless something is heard before. After a claim that failed, only the clock counts.
+    `may_be_woken`: a wake-up may bring it forward. After a claim that failed, none does.
     """
 
     seconds: float
@@ -86,7 +86,7 @@ class Runner:
         self._wakeup.event.set()
 
     async def run(self) -> None:
-        """Until stopped. Whatever happens on the way out, nothing stays claimed that could be released."""
+        """Until stopped. Also after an error, every claim that can be released is released."""
         lease_seconds = self._settings.lease_seconds
         upkeep = [
             asyncio.create_task(work, name=name)
@@ -120,7 +120,7 @@ class Runner:
     async def _claim_until_stopped(self) -> None:
         cause = "start"
         while not self._stop.is_set():
-            # Cleared before the claim: a wake-up that comes during it is heard after it.
+            # Cleared before the claim: a wake-up that comes during it leads to the next claim.
             heard_at = self._wakeup.take()
             cause = await self._wait(await self._claim(cause, heard_at))
 
@@ -131,7 +131,7 @@ class Runner:
             self._api_is(False, self._lease.refused)
             return Next(_spread(self._settings.degraded_sweep_seconds), cause)
         if not self._failures:
-            self._api_is(True)  # it has answered the beat; a worker that is full would not learn it otherwise
+            self._api_is(True)  # it has answered the beat; a worker that is full makes no claim that would show it
         free = min(self._settings.worker_concurrency - len(self._answering.claims()), MOST_CLAIMED)
         if free <= 0:
             return self._sweep()
@@ -148,7 +148,7 @@ class Runner:
         finally:
             # Answered, or given up: what it may bring all the same goes back with the next beat.
             self._lease.know(number)
-        # What was claimed before may have been put off: of that, no wake-up tells.
+        # Only first attempts: for a reply that was put off, no wake-up is sent.
         if new := [claim.reply.waiting_ms / 1000 for claim in claimed.claims if claim.attempt == 1]:
             self._wakeup.found(asked_at, max(new))
         return self._take(claimed, cause, wanted, heard_at)
@@ -191,7 +191,7 @@ class Runner:
         return Next(seconds, "degraded_sweep", may_be_woken=False)
 
     def _sweep(self) -> Next:
-        """At the latest, and each time at another moment: workers that were started together do not stay in step."""
+        """The next sweep, at a random moment: workers that were started together do not claim at the same time."""
         if self._wakeup.state == "well":
             return Next(_spread(self._settings.sweep_seconds), "sweep")
         return Next(_spread(self._settings.degraded_sweep_seconds), "degraded_sweep")
@@ -239,7 +239,7 @@ class Runner:
 
     @property
     def _beat_bound(self) -> float:
-        """While a beat hangs, the clock of the lease goes on."""
+        """Seconds until a beat is given up: the lease runs out while one hangs."""
         return self._settings.lease_seconds / 3
 
     async def _release(self) -> None:

@@ -43,7 +43,7 @@ class CheckSettings(config.WorkerSettings):
 
 def command(as_json: bool) -> int:
     """Print what was found on standard output; return the exit status."""
-    # What the rooms would log while they fail is told as findings.
+    # What the modules would log while they fail is reported as findings.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
         found = asyncio.run(check(config.load(CheckSettings)))

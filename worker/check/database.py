@@ -1,4 +1,4 @@
-"""Asks the database what it knows of itself, over the API and with the worker's own client."""
+"""Reads what the database reports about its installation, over the API and with the worker's own client."""
 
 from dataclasses import dataclass
 from typing import Any

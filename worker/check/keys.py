@@ -14,9 +14,9 @@ class Kind:
     name: str
     """How a sentence calls it."""
     role: str
-    """The role that the API gives to it; empty if the key does not tell."""
+    """The role that the API gives to it; empty if the key does not say."""
     project: str = ""
-    """The ref of its project, which only the older keys tell."""
+    """The ref of its project, which only the older keys hold."""
 
     @property
     def legacy(self) -> bool:

@@ -1,4 +1,4 @@
-"""Realtime, by the worker's own subscription: whether it hears what the database and the worker say there."""
+"""Realtime, by the worker's own subscription: whether what the database and the worker send arrives."""
 
 import asyncio
 import contextlib
@@ -59,7 +59,7 @@ class Ear:
         return await self._until(lambda: self._wakeup.heard_at is not None, HEAR_SECONDS)
 
     async def flows(self) -> bool:
-        """Whether Realtime reads the database, by its own word, or comes to."""
+        """Whether Realtime says that it reads the database, now or within the wait."""
         return await self._until(lambda: self._wakeup.flows, FLOW_SECONDS)
 
     async def _until(self, condition: Callable[[], bool], seconds: float) -> bool:

@@ -9,7 +9,7 @@ SET_ONE = "Set chat_settings.spend_cap_usd_per_day or spend_cap_usd_per_month in
 
 
 def judge(facts: Facts) -> list[Finding]:
-    """`facts`: what check_installation answers; an older one does not tell of it."""
+    """`facts`: what check_installation answers; an older one has nothing about spending."""
     if "spend" not in facts:
         return []
     spend = Spend.from_row(facts["spend"])

@@ -20,7 +20,7 @@ PASSING_CLASSES = ("08", "40", "53", "55", "57")
 READ_ONLY = "25006"
 # PostgREST's trouble with its database, schema cache and pool (0xx), with keys and clocks (3xx), and with itself (X).
 PASSING_OF_POSTGREST = ("PGRST0", "PGRST3", "PGRSTX")
-# 401 and 403 without a code come from the gateway, which knows nothing but keys: they may be just being changed.
+# 401 and 403 without a code come from the gateway, which checks keys alone: they may be changing just now.
 PASSING_STATUS = {401, 403, 408, 425, 429}
 TOO_LARGE = 413
 LONGEST_WISH_SECONDS = 60.0
@@ -52,7 +52,7 @@ def translate(function: str, code: str, status: int | None, headers: Mapping[str
         is_away = status is None or status in PASSING_STATUS or status >= 500 or status < 400
         # The library puts the status where there is no code.
         code = "" if code == str(status) else code[:40]
-        if status == TOO_LARGE:  # that is the content, whoever says so
+        if status == TOO_LARGE:  # that is the content, whichever server answers so
             code = str(status)
     words = f"{function}: {code or _of_status(status)}"
     if not is_away:

@@ -1,4 +1,4 @@
-"""An answer is paid for: the database is asked to store it again and again, but not for ever, and not unseen."""
+"""An answer is paid for, so the call that stores it is repeated: for a bounded time, and with a line in the log."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ log = structlog.get_logger()
 Answer = TypeVar("Answer")
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.4, 5.0
-"""At most, between two offers; unless the API wishes for more."""
+"""At most, between two offers; unless the API asks for more."""
 
 
 async def repeat(function: str, claim: Claim, seconds: float, ask: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -48,7 +48,7 @@ def pause(state: RetryCallState) -> float:
 
 
 def _tell(function: str, claim: Claim, state: RetryCallState) -> None:
-    """After 1, 2, 4, 8 … offers: an outage that holds up fifty answers must not fill the log."""
+    """After 1, 2, 4, 8 … offers: an outage that delays fifty answers must not fill the log."""
     if state.attempt_number & (state.attempt_number - 1) == 0:
         log.warning(
             "It was not stored yet, and is offered again.",

@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 CALL_SECONDS = 10.0
 BEAT_SECONDS = 5.0
-"""A beat that takes longer is given up: the next one says the same."""
+"""A beat that takes longer is given up: the next one holds the same."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Replies:
             return int(answer["workers"])
 
     def begin_anew(self) -> None:
-        """This worker was buried: its id never comes back."""
+        """The database took this worker for dead: it registers with a new id."""
         self.worker_id = str(uuid.uuid4())
 
     async def claim(self, number: int, max_replies: int) -> Claimed:
@@ -152,7 +152,7 @@ class Replies:
                 claim.cancel_requested.set()
             if (message_id, attempt) in asking and claim.attempt == attempt:
                 claim.is_in_ledger = True
-        # Where another attempt has begun, or a call settles this one, that call is about to say how it is.
+        # Where another attempt has begun, or a call settles this one, that call's answer decides.
         gone = [
             claim
             for (message_id, attempt), claim in asked.items()

@@ -1,4 +1,4 @@
-"""The functions of the database, called by name over the Supabase API. A call has two ends besides its answer."""
+"""The functions of the database, called by name over the Supabase API. A call answers, or raises a DatabaseError."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ _answered: contextvars.ContextVar[httpx.Response | None] = contextvars.ContextVa
 
 
 class Database:
-    """Connections of their own: what waits here keeps nothing else waiting. A call is given up after `seconds`."""
+    """Has its own connections: calls that wait here delay no others. A call is given up after `seconds`."""
 
     def __init__(self, client: supabase.AsyncClient, seconds: float) -> None:
         self._client = client
@@ -80,7 +80,7 @@ class Database:
 
 @contextlib.contextmanager
 def reading(function: str) -> Iterator[None]:
-    """Around the reading of an answer: one of another shape is somebody else's, such as a gateway's."""
+    """Around the reading of an answer: one of another shape comes from a gateway, say, and raises DatabaseAway."""
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):

@@ -24,7 +24,7 @@ STATES = ("closed", "open", "half_open", "limited")
 
 
 class Watched:
-    """A call under way. Its caller says what is heard from the model, as soon as it is heard."""
+    """A call under way. Its caller notes what arrives from the model, as soon as it arrives."""
 
     def __init__(self, on_first_word: Callable[[], None]) -> None:
         self._on_first_word = on_first_word

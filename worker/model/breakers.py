@@ -14,7 +14,7 @@ LEAST_USERS = 3
 """What fails for fewer may be their questions' doing."""
 OPEN_SECONDS = 20.0
 PROBE_LOOK_SECONDS = 1.0
-"""While a probe is under way, nobody knows when it ends: look again after so long."""
+"""While a probe is under way, its end is not known: look again after so many seconds."""
 UNUSED_PROBE_SECONDS = 10.0
 """A probe's place that was taken and not used for so long is free again."""
 

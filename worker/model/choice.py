@@ -1,4 +1,4 @@
-"""Which model is asked next for one claim: its own memory of them, and what may be asked at all."""
+"""Which model is asked next for one claim: which it has asked already, and which may be asked now."""
 
 from collections import Counter
 
@@ -11,7 +11,7 @@ from worker.model.retry import Again
 log = structlog.get_logger()
 
 NO_MODEL_OF_PLAN_SECONDS = 30.0
-"""Until a question is claimed again whose plan names no model that there is: somebody may mend the plan."""
+"""Until a question is claimed again whose plan names none of the models: the plan may be mended meanwhile."""
 
 
 class Route:

@@ -68,7 +68,7 @@ class Prices:
         return None
 
     def cost(self, model: str | None, usage: Usage) -> Cost | None:
-        """What is not told counts as nothing. None: no price is known, of which one warning tells for each model."""
+        """A count that is not reported is 0. None: no price is known; one warning is logged for each model."""
         quote = self.of(model or "")
         if quote is None:
             self._warn(canonical(model or ""))

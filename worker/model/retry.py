@@ -9,7 +9,7 @@ from worker.network.jitter import jittered
 
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 30.0
-# A longer wait goes back to the queue: the place is free meanwhile, for whoever can be answered now.
+# For a longer wait the reply goes back to the queue: its place is free meanwhile for another one.
 LONGEST_WAIT_IN_CLAIM_SECONDS = 5.0
 
 
@@ -42,7 +42,7 @@ def decide(error: ModelError, again: Again, calls_left: int, calls_made: int, se
 
 
 def _wait(error: ModelError, calls_made: int) -> float:
-    """Many that wait do not come back together: the back-off is all jitter, a provider's wish is a bit longer."""
+    """Random, so that many calls do not come back together: a back-off from 0 up, a provider's pause a bit longer."""
     if error.retry_after is not None:
         return jittered(error.retry_after)
     ceiling = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** max(0, calls_made - 1))

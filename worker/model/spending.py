@@ -1,4 +1,4 @@
-"""What a call to the model used and cost, for the ledger: as the provider tells it, or else estimated and marked."""
+"""What a call to the model used and cost, for the ledger: as the provider reports it, or estimated and marked."""
 
 from decimal import Decimal
 
@@ -14,7 +14,7 @@ def note(
 ) -> None:
     """Of a call that has ended, in whatever way. `prompt_tokens`: as estimated; `text`: as far as it came.
 
-    Tokens are noted as they were told; only the cost and what the user is debited are ever estimated. A cost stays
+    Tokens are noted as reported; only the cost and what the user is debited are ever estimated. A cost stays
     empty where no price is known.
     """
     usage = stream.usage or Usage()

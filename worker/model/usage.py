@@ -1,6 +1,6 @@
-"""Figures and words of the provider's that are only accounted for: brought into range where they come in.
+"""Figures and names from the provider that are only recorded: brought into range where they arrive.
 
-None of them may cost an answer: what is not believable counts as not told.
+No answer may fail because of them: a value out of range counts as not reported.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ FIELDS = ("promptTokenCount", "cachedContentTokenCount", "candidatesTokenCount",
 
 
 def counts(metadata: Any) -> dict[str, int]:
-    """The counts that an event tells, by their names on the wire; what is no count is left out."""
+    """The counts that an event holds, by their names on the wire; what is no count is left out."""
     if not isinstance(metadata, Mapping):
         return {}
     told = {name: _count(metadata.get(name)) for name in FIELDS}
@@ -41,7 +41,7 @@ def updated(
     thoughts: int | None,
     has_text: bool,
 ) -> Usage:
-    """Each event tells running totals that replace those before; one that is not told again stays as it was.
+    """Each event has running totals that replace those before; a total that is missing stays as it was.
 
     Google's JSON leaves out zeros. So beside a prompt's count nothing was cached unless it says so, beside an
     answer's nothing was thought, and while no text has come an answer that is not counted has no tokens.

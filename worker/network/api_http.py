@@ -49,4 +49,4 @@ def apart(request: Coroutine[Any, Any, Answer], name: str | None = None) -> asyn
 def _forget(task: asyncio.Task[Any]) -> None:
     _under_way.discard(task)
     if not task.cancelled():
-        task.exception()  # nobody may be waiting for it any more
+        task.exception()  # retrieved here: its caller may have stopped waiting

@@ -85,7 +85,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
     channel_class = Channel
 
     def readable(self) -> Any:
-        # Before it is full: at the limit waitress logs a line each time, and whoever likes to could fill the disk.
+        # Before it is full: at the limit waitress logs a line each time, and a stranger could fill the disk.
         at_a_time = max(1, self.adj.connection_limit // 20)
         if len(self._map) >= self.adj.connection_limit - at_a_time:
             self._make_room(at_a_time)

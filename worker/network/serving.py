@@ -21,7 +21,7 @@ CLOSE_SECONDS = 12.0  # after SIGTERM, in which what is under way may end; longe
 THREADS_SECONDS = 1.0  # at the end: one that still waits for something is left behind
 
 log = structlog.get_logger()
-# It warns of each request that waits for a thread: a line for whoever likes to send one.
+# It warns of each request that waits for a thread: a stranger could fill the log.
 logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
@@ -68,7 +68,7 @@ def serve(app: Flask, host: str, port: int, threads: int, stopping: threading.Ev
     listener = listen(host, port)
     log.info("Serving the page.", action="serving", host=host, port=listener.getsockname()[1])
     sockets: dict[int, object] = {}
-    # Looking ahead, it notices a client that has gone: nobody waits for an answer for it.
+    # Looking ahead, it notices a client that has gone: no thread goes on waiting for its answer.
     server = _create(app, listener, sockets, threads, channel_request_lookahead=1)
     while not signals:
         _turn(sockets)

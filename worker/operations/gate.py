@@ -1,4 +1,4 @@
-"""Who may see figures: without OPS_TOKEN whoever is on this machine, with it whoever knows it."""
+"""Who may see figures: without OPS_TOKEN every user of this machine, with it everybody who has it."""
 
 import hashlib
 import hmac
@@ -29,7 +29,7 @@ class Refusal:
     """A label of the metric."""
     status: int
     words: str
-    """A sentence for whoever asks."""
+    """A sentence for the reader."""
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -110,5 +110,5 @@ def _why_not_from_here() -> str | None:
 
 
 def _same(given: str, wanted: str) -> bool:
-    """In a time that tells nothing of how much is right."""
+    """In a time that does not depend on how many characters are right."""
     return hmac.compare_digest(given.encode(), wanted.encode())

@@ -1,4 +1,4 @@
-"""How long the queue is: asked every few seconds, and kept for whoever reads the metrics."""
+"""How long the queue is: asked every few seconds, and kept for the metrics."""
 
 import asyncio
 import math

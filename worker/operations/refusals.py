@@ -1,4 +1,4 @@
-"""The log lines of what is refused at the private port: a few, however often somebody is."""
+"""The log lines of what is refused at the private port: a bounded number, however many are refused."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from collections import Counter
 import structlog
 
 LINE_SECONDS = 10.0
-"""Between two lines of one reason: else whoever likes to could fill the disk."""
+"""Between two lines of one reason: else a stranger could fill the disk."""
 
 log = structlog.get_logger()
 

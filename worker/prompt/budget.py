@@ -6,13 +6,14 @@ POSTS_SHARE, ANALYSES_SHARE = 0.3, 0.15
 """What they may take at most of the room beside the persona. The question has the rest, and then the history."""
 NEWS_WEIGHT = 0.5
 LEAST_RATIO, GREATEST_RATIO = 0.5, 3.0
-"""Whatever a provider counts: one strange figure must neither empty the history nor let everything through."""
+"""Bounds of the ratio: one wrong count of a provider must neither empty the history nor allow everything."""
 CHATS = 1_000
 """Of so many, the last that were answered, it is known how their tokens are counted."""
 
 
 class Budget:
-    """One for the process. What it learns from a chat holds for that chat alone: its texts are of their own kind.
+    """One for the process. A ratio measured in a chat holds for that chat alone: each has its own language
+    and kind of text.
 
     `tokens` is the longest prompt.
     """
@@ -26,9 +27,11 @@ class Budget:
         return self._ratios.get(session_id, 1.0)
 
     def allows(self, estimated: int, session_id: str) -> bool:
+        """Whether so many tokens, as estimated, fit into the budget."""
         return estimated * self.ratio(session_id) <= self.tokens
 
     def learn(self, session_id: str, estimated: int, counted: int) -> None:
+        """`counted`: tokens of the same prompt, by the provider; 0: not reported."""
         if estimated <= 0 or counted <= 0:
             return
         news = min(GREATEST_RATIO, max(LEAST_RATIO, counted / estimated))

@@ -1,4 +1,5 @@
-"""Whether a text says the same thing again and again at its end: a model that does so goes on to its limit of tokens.
+"""Whether a text says the same thing again and again at its end: a model that does so does not
+stop before its limit of tokens.
 
 To the letter, but for the numbers of a list, which may grow.
 """

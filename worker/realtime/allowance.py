@@ -4,7 +4,7 @@ import time
 
 
 class Allowance:
-    """At most a second's worth is saved up, so that a pause is no licence for a burst."""
+    """At most the messages of one second are saved up, so that no burst follows a pause."""
 
     def __init__(self, per_second: float) -> None:
         self._per_second = per_second

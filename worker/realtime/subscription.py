@@ -32,7 +32,7 @@ _REASON = re.compile(r'"reason": "([A-Za-z]+)')
 
 
 class Listener(Protocol):
-    """What is told of a subscription. None of these may raise: it would end all reception without a sign."""
+    """Called at the events of a subscription. No method may raise: the client would stop receiving, unlogged."""
 
     def joined(self) -> None: ...
     def refused(self, code: str) -> None:
@@ -48,7 +48,7 @@ class Listener(Protocol):
 async def listen(url: str, key: str, listener: Listener, ended: asyncio.Event) -> None:
     """Until the subscription is lost, or `ended` is set. Raises whatever the client does while it connects.
 
-    The client's own reconnecting is off: after some seconds of outage it gives up for good, and says so to nobody.
+    The client's own reconnecting is off: after some seconds of outage it gives up for good, and reports it nowhere.
     """
     client = AsyncRealtimeClient(url, token=key, auto_reconnect=False, max_retries=1, hb_interval=HEARTBEAT_SECONDS)
     heart = _Heart(client)
@@ -88,7 +88,7 @@ def code_of(refusal: Exception | None) -> str:
 
 
 def _options() -> RealtimeChannelOptions:
-    """`replication_ready`: joins are answered before broadcasts flow, for seconds where nobody was connected."""
+    """`replication_ready`: a join is answered before broadcasts arrive, by seconds, if no client was connected."""
     return {
         "config": {
             "private": True,
@@ -127,5 +127,5 @@ async def _close(client: AsyncRealtimeClient) -> None:
             await client.close()
     _cut(connection)
     if listening is not None:
-        # Its exception is known already; left alone, Python would complain that nobody asked for it.
+        # Its exception is known already; without this, Python would warn that it was never retrieved.
         await asyncio.gather(listening, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""What is known of questions that become due: wake-ups, and whether they can be relied on. They are only ever a hint.
+"""Wake-ups: a question has become due. And whether they can be relied on; the worker finds all questions without.
 
 Rebuilds the subscription for ever. It sets one event.
 """
@@ -25,7 +25,7 @@ MOST_MISSED = 2
 
 State = Literal["away", "starting", "deaf", "well"]
 """away: not subscribed. starting: subscribed, and Realtime does not read the database yet. deaf: subscribed, and
-questions are found of which no wake-up told."""
+questions are found for which no wake-up came."""
 
 
 class WakeUp:
@@ -37,13 +37,13 @@ class WakeUp:
         """When the first wake-up since the last `take` was heard, by the monotonic clock."""
         self.subscribed = False
         self.flows = False
-        """Whether Realtime passes on what the database sends, by its own word or because a wake-up has come."""
+        """Whether Realtime passes on what the database sends: it has said so, or a wake-up has come."""
         self.missed = 0
-        """Claims since the last wake-up that found what one should have told of."""
+        """Claims since the last wake-up that found a question for which one should have come."""
         self.changed_at = time.monotonic()
         """Since when `state` is as it is."""
         self.refused_with = ""
-        """Why it is not subscribed, in Realtime's own word; empty where that is not known."""
+        """Why it is not subscribed, as Realtime's error code; empty where that is not known."""
         self._told: State = "away"
         self._relied_on_since = self._last_heard_at = -math.inf
         self._ended = asyncio.Event()
@@ -79,7 +79,7 @@ class WakeUp:
         log.info("Subscribed to wake-ups.", action="wakeup_subscribed")
 
     def flow(self) -> None:
-        """What was sent before has not arrived: somebody has to look."""
+        """From now on wake-ups arrive. Earlier ones have not, so the queue is looked at once."""
         if not self.flows:
             self._flow()
             self.event.set()
@@ -93,7 +93,7 @@ class WakeUp:
         self.missed += 1
         metrics.WAKEUPS_MISSED.inc()
         self._note()
-        # After 2, 4, 8 …: another subscription may hear; where nothing is sent, none does.
+        # After 2, 4, 8 …: a new subscription may receive them; if none are sent, it does not help.
         if self.missed >= MOST_MISSED and self.missed & (self.missed - 1) == 0:
             log.warning(
                 "Questions are found of which no wake-up told: another subscription is made.",
@@ -115,12 +115,12 @@ class WakeUp:
             self._ended.clear()
             try:
                 await listen(self._url, self._key, self, self._ended)
-            except Exception as error:  # whatever it is, deafness is the one thing that must not last
+            except Exception as error:  # of whatever kind: without another try no wake-up would ever come again
                 log.warning("Realtime cannot be reached.", action="wakeup_failed", error=type(error).__name__)
             if self.subscribed:
                 failures = 0
                 log.warning("The Realtime subscription is lost.", action="wakeup_lost", reason=self.refused_with)
-                # Whoever waits for a sweep waits by the slow rule: from now on the fast one holds.
+                # The next sweep was set by the slow interval: from now on the fast one holds.
                 self.event.set()
             self.subscribed = self.flows = False
             self._note()

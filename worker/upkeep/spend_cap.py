@@ -1,4 +1,5 @@
-"""What the project has spent and may spend: added up every few seconds, for the database to refuse by, and told."""
+"""What the project has spent and may spend: added up every few seconds, for the metrics and for the
+database, which refuses questions beyond it."""
 
 import math
 from dataclasses import dataclass, field

@@ -10,8 +10,8 @@ MOST_TOKENS = 10_000
 
 
 class Accounts:
-    """A token that the project has accepted once is its user's. Any other is an account of its own: it may name
-    anybody, and whoever made it up would use up somebody else's share."""
+    """A token that the project has accepted once is its user's. Any other is an account of its own: a token
+    that was made up may name any user, and would use up that user's share."""
 
     def __init__(self) -> None:
         self._user_ids: dict[str, str] = {}

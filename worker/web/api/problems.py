@@ -51,5 +51,5 @@ def too_many_of_yours() -> Problem:
 
 
 def not_found() -> Problem:
-    """Another's and a missing one look alike: telling them apart would tell that it exists."""
+    """The same answer for another user's and for a missing one: a difference would show that it exists."""
     return Problem(404, "not_found", "There is no such chat session.")

@@ -87,7 +87,7 @@ class Caller:
         try:
             body = response.json()
         except (ValueError, RecursionError):
-            # A page of a gateway's: the few states that it can know are told as if the API had told them.
+            # A page of a gateway: the few states that it can know are reported as if the API had answered them.
             if response.status_code not in SAID_BY_GATEWAYS:
                 raise _unreachable() from None
             body = {}

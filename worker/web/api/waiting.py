@@ -18,7 +18,7 @@ NOT_ASKING = 4  # of these, threads that never ask the project, which may hang: 
 
 
 class Places:
-    """As many requests may do a thing at the same time as there are places; `code` and `detail` tell the others."""
+    """At most `count` requests do a thing at the same time; the others are refused with `code` and `detail`."""
 
     def __init__(self, count: int, code: str, detail: str) -> None:
         self._free = threading.BoundedSemaphore(count)
@@ -47,7 +47,7 @@ class Places:
 
 
 class Shares:
-    """No user holds more than `most` of what there is little of: who asks much keeps nobody else from it."""
+    """At most `most` places for each user: one who asks much does not keep others from being served."""
 
     def __init__(self, most: int) -> None:
         self._most = most
