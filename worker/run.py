@@ -16,7 +16,7 @@ from worker.operations.health import create_health_app, serve_in_thread
 from worker.operations.heartbeat import Heartbeat
 from worker.operations.problems import problems
 from worker.operations.queue import measure_queue
-from worker.operations.report import Figures
+from worker.operations.report import OpsReport
 from worker.prompt.budget import Budget
 from worker.realtime.broadcast import Broadcaster
 from worker.realtime.wakeup import WakeUp
@@ -58,11 +58,11 @@ async def run(settings: WorkerSettings, when_stopping: Callable[[float], None]) 
         return problems(settings, runner, wakeup, admission, broadcaster)
 
     heartbeat, spend_cap = Heartbeat(), SpendCap(replies)
-    figures = Figures(settings)
+    ops_report = OpsReport(settings)
     app = create_health_app(problems_now, heartbeat.beats, spend_cap.notices)
     health = serve_in_thread(app, settings.health_host, settings.health_port)
     token = settings.ops_token.get_secret_value() if settings.ops_token else None
-    ops = serve_in_thread(create_ops_app(figures.read, problems_now, token), settings.ops_host, settings.ops_port)
+    ops = serve_in_thread(create_ops_app(ops_report.read, problems_now, token), settings.ops_host, settings.ops_port)
 
     def stop() -> None:
         when_stopping(settings.shutdown_grace_seconds + GOODBYE_SECONDS)
@@ -92,7 +92,7 @@ async def run(settings: WorkerSettings, when_stopping: Callable[[float], None]) 
         await asyncio.gather(running, *side_tasks, return_exceptions=True)
         ops.close()
         health.close()
-        figures.close()
+        ops_report.close()
         await broadcaster.close()
         await gemini.close()
         await replies.close()

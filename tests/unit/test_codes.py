@@ -12,7 +12,7 @@ import yaml
 from worker.errors import ModelError
 from worker.rows import CallOutcome, ClaimEnd, ErrorCode, FinishReason, ReplyStatus
 from worker.telemetry import metrics, otlp
-from worker.web.api import OPENAPI, conversation, outcome
+from worker.web.api import OPENAPI, conversation, http_answer
 from worker.web.export import transcript
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,7 +105,7 @@ def test_each_error_code_has_its_exception_but_those_of_the_database() -> None:
 
 def test_statuses_and_reasons_in_python() -> None:
     assert set(conversation.UNFINISHED) == UNFINISHED
-    assert outcome.STATUSES.keys() <= set(ErrorCode)
+    assert http_answer.STATUSES.keys() <= set(ErrorCode)
     assert transcript._ENDS.keys() == WITH_SENTENCE
 
 

@@ -15,7 +15,7 @@ CALL_SECONDS = 5.0
 WAIT_SECONDS = 1.0
 
 
-class Figures:
+class OpsReport:
     """`read` is for any thread. One reads at a time, so that health always finds a thread that is free."""
 
     def __init__(self, settings: WorkerSettings) -> None:

@@ -18,7 +18,7 @@ from worker.config import WorkerSettings
 from worker.local.stack import Stack
 from worker.network.serving import serve_in_thread
 from worker.operations.app import create_ops_app
-from worker.operations.report import Figures
+from worker.operations.report import OpsReport
 
 ServeOps = Callable[[str | None], str]
 
@@ -60,12 +60,12 @@ def serve_ops(worker: Stack) -> Iterator[ServeOps]:
     """Call it with a token: the URL of the page, served as a worker does, by a process that answers nothing."""
     environment = {name.lower(): value for name, value in worker.environment.items()}
     names = ("supabase_url", "supabase_secret_key", "gemini_api_key")
-    figures = Figures(WorkerSettings(_env_file=None, **{name: environment[name] for name in names}))
+    ops_report = OpsReport(WorkerSettings(_env_file=None, **{name: environment[name] for name in names}))
     with ExitStack() as servers:
-        servers.callback(figures.close)
+        servers.callback(ops_report.close)
 
         def served(token: str | None) -> str:
-            server = serve_in_thread(create_ops_app(figures.read, dict, token), "127.0.0.1", 0)
+            server = serve_in_thread(create_ops_app(ops_report.read, dict, token), "127.0.0.1", 0)
             servers.callback(server.close)
             return f"http://127.0.0.1:{server.port}/ops"
 

@@ -25,7 +25,7 @@ from worker.errors import DatabaseAway
 from worker.local.supabase.hosted.manners import Cut, Manners, Verdict
 from worker.local.supabase.hosted.messages import Request
 from worker.network import api_http
-from worker.operations.report import Figures
+from worker.operations.report import OpsReport
 from worker.realtime.broadcast import Broadcaster
 from worker.web.api.problems import Problem
 from worker.web.api.project import Project
@@ -92,11 +92,11 @@ async def ask_as_worker(url: str) -> None:
 
 
 async def ask_as_operator(url: str) -> None:
-    figures = Figures(worker_settings(url))
+    ops_report = OpsReport(worker_settings(url))
     for _ in range(2):
         with suppress(DatabaseAway):
-            await asyncio.to_thread(figures.read)
-    figures.close()
+            await asyncio.to_thread(ops_report.read)
+    ops_report.close()
 
 
 async def ask_as_page(url: str) -> None:

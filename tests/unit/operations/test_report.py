@@ -10,7 +10,7 @@ import pytest
 from worker.config import WorkerSettings
 from worker.errors import DatabaseAway, DatabaseError
 from worker.operations import report
-from worker.operations.report import Figures
+from worker.operations.report import OpsReport
 
 SECRET = "sb_secret_7f3a"
 
@@ -58,19 +58,19 @@ def api() -> Iterator[Api]:
 
 
 @pytest.fixture
-def door(api: Api) -> Iterator[Figures]:
+def door(api: Api) -> Iterator[OpsReport]:
     settings = WorkerSettings(
         _env_file=None,
         supabase_url=f"http://127.0.0.1:{api.server_address[1]}",
         supabase_secret_key=SECRET,
         gemini_api_key="x",
     )
-    made = Figures(settings)
+    made = OpsReport(settings)
     yield made
     made.close()
 
 
-def test_the_answer_is_handed_on(door: Figures) -> None:
+def test_the_answer_is_handed_on(door: OpsReport) -> None:
     assert door.read() == {"queue": {}}
 
 
@@ -83,7 +83,7 @@ def test_the_answer_is_handed_on(door: Figures) -> None:
         (200, "<html>Welcome</html>"),
     ],
 )
-def test_whatever_else_is_answered_is_one_error(door: Figures, api: Api, status: int, body: str) -> None:
+def test_whatever_else_is_answered_is_one_error(door: OpsReport, api: Api, status: int, body: str) -> None:
     api.status, api.body = status, body
 
     with pytest.raises(DatabaseError, match="ops_report") as caught:
@@ -94,7 +94,7 @@ def test_whatever_else_is_answered_is_one_error(door: Figures, api: Api, status:
     assert door.read() == {}
 
 
-def test_nobody_is_there(door: Figures, api: Api) -> None:
+def test_nobody_is_there(door: OpsReport, api: Api) -> None:
     api.shutdown()
     api.server_close()
 
@@ -102,7 +102,7 @@ def test_nobody_is_there(door: Figures, api: Api) -> None:
         door.read()
 
 
-def test_while_one_reader_waits_the_next_gives_up(door: Figures, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_one_reader_waits_the_next_gives_up(door: OpsReport, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "WAIT_SECONDS", 0.05)
     api.open.clear()
     first: list[object] = []

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.unit.web.test_api_requests import token_of
-from worker.web.api import OPENAPI, outcome, problems
+from worker.web.api import OPENAPI, http_answer, problems
 from worker.web.api.problems import Problem
 from worker.web.api.project import LIMITS
 from worker.web.app import create_page_app
@@ -125,7 +125,7 @@ def test_a_key_that_is_taken_is_fine_for_the_same_question_alone(
 def test_one_that_waited_too_long_may_be_asked_again_later() -> None:
     failed = {**question()["reply"], "status": "failed", "error_code": "waited_too_long"}
     with pytest.raises(Problem) as refused:
-        outcome.of(question(reply=failed))
+        http_answer.of(question(reply=failed))
     assert (refused.value.status, refused.value.body["code"]) == (503, "waited_too_long")
     assert refused.value.headers == {"Retry-After": "30"}
 

@@ -11,7 +11,7 @@ from typing import cast
 from flask import Blueprint, Response, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from worker.web.api import conversation, events, exports, outcome, requests
+from worker.web.api import conversation, event_stream, exports, http_answer, requests
 from worker.web.api.accounts import Accounts
 from worker.web.api.conversation import TurnRow
 from worker.web.api.problems import Problem, not_found, respond, too_many_of_yours
@@ -128,7 +128,7 @@ def create_api(
             else:
                 seconds = 0.0
             if wants_events:
-                stream = events.stream(look(asked, question, seconds))
+                stream = event_stream.stream(look(asked, question, seconds))
                 response = Response(stream, mimetype="text/event-stream")
             else:
                 response = _answer(look(asked, question, seconds), seconds)
@@ -173,7 +173,7 @@ def _store(caller: Caller, session_id: str, message_id: str, text: str) -> TurnR
 
 def _answer(looks: Iterator[TurnRow], seconds: float) -> Response:
     *_, last = looks
-    status, body = outcome.of(last)
+    status, body = http_answer.of(last)
     response = jsonify(body)
     response.status_code = status
     if status == 202:

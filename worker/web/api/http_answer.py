@@ -16,15 +16,15 @@ STATUSES: dict[str, int] = {
 }
 
 
-class Outcome(TypedDict, total=False):
-    """The body: `user_message`, and either `status` (202) or `assistant_message` (200)."""
+class Body(TypedDict, total=False):
+    """`user_message`, and either `status` (202) or `assistant_message` (200)."""
 
     user_message: UserMessage
     assistant_message: AssistantMessage
     status: str
 
 
-def of(row: TurnRow) -> tuple[int, Outcome]:
+def of(row: TurnRow) -> tuple[int, Body]:
     """200 with both messages, or 202 with the question and its status. Raises Problem for a reply that failed.
 
     An answer that is there stays one, even if another version of it failed or was stopped.

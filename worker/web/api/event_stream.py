@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import json
 
-from worker.web.api import conversation, outcome
+from worker.web.api import conversation, http_answer
 from worker.web.api.conversation import Draft, TurnRow
 from worker.web.api.problems import Problem
 
@@ -27,7 +27,7 @@ def stream(looks: Iterator[TurnRow]) -> Iterator[str]:
                 told = draft
                 yield _event("draft", {"attempt": draft["attempt"], "text": draft["content"]})
         if last is not None:
-            status, body = outcome.of(last)
+            status, body = http_answer.of(last)
             yield _event("assistant_message", body["assistant_message"]) if status == 200 else _event("status", body)
     except Problem as problem:
         yield _event("problem", problem.body)
