@@ -8,14 +8,13 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from tests import limits
-from tests.holder import Holder
-from tests.people import People
+from tests.support import limits
+from tests.support.database import Connection
+from tests.support.holder import Holder
+from tests.support.people import People
 from worker.local.settings import Ports
 from worker.local.stack import Stack
 from worker.network import proxies
-
-Connection = psycopg.Connection[dict]
 
 proxies.settle()  # behind one, the tests' own clients must not ask it for this machine
 

@@ -12,19 +12,15 @@ import pytest
 import supabase
 from psycopg.rows import dict_row
 
-from tests import limits
-from tests.acceptance.faulty_model import FaultyModel
-from tests.acceptance.listener import Listener
-from tests.people import Chat, People, User
-from tests.waiting import wait_for
+from tests.support import limits
+from tests.support.faulty_model import FaultyModel
+from tests.support.house import ELSEWHERE, FAULTS, PACE_MS, UNLIKE_LOCAL
+from tests.support.listener import Listener
+from tests.support.people import Chat, People, User
+from tests.support.waiting import wait_for
 from worker.local.processes import Service, http_ready, python_module
 from worker.local.settings import Ports
 from worker.local.stack import ROOT, Stack
-
-PACE_MS = "20"
-FAULTS = {"REALTIME_FAULTS": "true"}
-ELSEWHERE = "supabase.test"  # a name that a proxy knows, and nobody else
-UNLIKE_LOCAL = "0.0.0.0"
 
 
 @pytest.fixture(scope="session")

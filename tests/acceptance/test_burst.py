@@ -7,10 +7,10 @@ from uuid import uuid4
 
 import psycopg
 
-from tests.acceptance.faulty_model import FaultyModel
-from tests.acceptance.test_model_failures import Calls, calls_with
-from tests.burst import Burst, ahead_of_the_limit, answered_in_turn
-from tests.waiting import wait_for
+from tests.support.asked import Calls, calls_with
+from tests.support.burst import Burst, ahead_of_the_limit, answered_in_turn
+from tests.support.faulty_model import FaultyModel
+from tests.support.waiting import wait_for
 from worker.local.processes import Service
 
 Database = psycopg.Connection[dict[str, Any]]

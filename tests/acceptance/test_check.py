@@ -15,9 +15,9 @@ import httpx
 import psycopg
 import pytest
 
-from tests.acceptance.conftest import FAULTS, UNLIKE_LOCAL
-from tests.acceptance.faulty_model import FaultyModel
-from tests.acceptance.gateway import gateway
+from tests.support.faulty_model import FaultyModel
+from tests.support.gateway import gateway
+from tests.support.house import FAULTS, UNLIKE_LOCAL
 from worker.local.settings import Ports
 from worker.local.stack import ROOT, Stack
 from worker.local.supabase.postgres import SUPERUSER

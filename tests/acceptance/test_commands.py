@@ -1,36 +1,15 @@
 """What users ask of a reply, through the whole house: stop it, have another version, put the question again."""
 
-from typing import Any
 from uuid import UUID, uuid4
 
-import psycopg
-
-from tests.acceptance.faulty_model import FaultyModel
-from tests.acceptance.test_model_failures import Calls, calls_with, outcomes, reply
-from tests.people import People
-from tests.waiting import wait_for
+from tests.support.asked import Calls, Database, answers, calls_with, draft, outcomes, reply
+from tests.support.faulty_model import FaultyModel
+from tests.support.people import People
+from tests.support.waiting import wait_for
 from worker.local.stack import Stack
 
-Database = psycopg.Connection[dict[str, Any]]
 STOP_SECONDS = 2.0
 PATIENCE = 30.0
-
-
-def answers(database: Database, question: UUID) -> list[dict[str, Any]]:
-    return database.execute(
-        "select version, content, finish_reason from public.chat_messages where reply_to = %s order by version",
-        [question],
-    ).fetchall()
-
-
-def draft(database: Database, question: UUID) -> str:
-    """The text so far, as the database has it: the view shows it to its owner alone."""
-    row = database.execute(
-        """select private.draft_text(message_id, attempt, version) as content
-        from public.chat_replies where message_id = %s""",
-        [question],
-    ).fetchone()
-    return row["content"] if row else ""
 
 
 def wait_for_status(database: Database, question: UUID, status: str) -> None:

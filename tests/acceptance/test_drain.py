@@ -7,11 +7,10 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from tests.acceptance.faulty_model import FaultyModel
-from tests.acceptance.test_commands import draft
-from tests.acceptance.test_model_failures import Calls, calls_with
-from tests.people import People
-from tests.waiting import wait_for
+from tests.support.asked import Calls, calls_with, draft
+from tests.support.faulty_model import FaultyModel
+from tests.support.people import People
+from tests.support.waiting import wait_for
 from worker.local.processes import Service
 from worker.local.stack import Stack
 

@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from tests.acceptance.faulty_model import FaultyModel
-from tests.acceptance.test_model_failures import Calls, calls_with, outcomes, reply
-from tests.people import Chat, People
-from tests.waiting import wait_for
+from tests.support.asked import Calls, calls_with, outcomes, reply
+from tests.support.faulty_model import FaultyModel
+from tests.support.people import Chat, People
+from tests.support.waiting import wait_for
 from worker.local.processes import Service
 from worker.model.breakers import LEAST_VOTES
 

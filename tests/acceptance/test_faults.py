@@ -2,33 +2,24 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 import httpx
-import psycopg
 import supabase
 
-from tests.acceptance.listener import Listener
-from tests.acceptance.test_one_message import ask
-from tests.people import Chat, People
-from tests.waiting import until, wait_for
+from tests.support.asked import Database, outcomes
+from tests.support.asking import ask
+from tests.support.listener import Listener
+from tests.support.people import Chat, People
+from tests.support.waiting import until, wait_for
 from worker.local.stack import Stack
 
-Database = psycopg.Connection[dict[str, Any]]
 LONG_QUESTION = "How can I improve this post?"
 
 
 def answers(database: Database, question: UUID) -> list[str]:
     rows = database.execute("select content from public.chat_messages where reply_to = %s", [question])
     return [row["content"] for row in rows]
-
-
-def outcomes(database: Database, question: UUID) -> list[str]:
-    rows = database.execute(
-        "select outcome from public.external_api_call_logs where message_id = %s order by attempt", [question]
-    )
-    return [row["outcome"] for row in rows]
 
 
 def give_a_long_answer(database: Database, chat: Chat) -> None:

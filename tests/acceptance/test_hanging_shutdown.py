@@ -13,10 +13,10 @@ import httpx
 import psycopg
 import pytest
 
-from tests.acceptance.faulty_model import FaultyModel
-from tests.acceptance.test_commands import draft
-from tests.people import People
-from tests.waiting import wait_for
+from tests.support.asked import draft
+from tests.support.faulty_model import FaultyModel
+from tests.support.people import People
+from tests.support.waiting import wait_for
 from worker.local.processes import Service
 from worker.local.stack import Stack
 from worker.run import GOODBYE_SECONDS

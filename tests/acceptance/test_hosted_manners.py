@@ -11,8 +11,8 @@ import pytest
 from psycopg.rows import dict_row
 
 from tests.chaos.run import COMPLAINTS
-from tests.people import Chat, People
-from tests.waiting import wait_for
+from tests.support.people import Chat, People
+from tests.support.waiting import wait_for
 from worker.local.settings import Ports
 from worker.local.stack import Stack
 from worker.local.supabase.hosted.weather import MAX_ROWS

@@ -8,16 +8,14 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-import psycopg
 import pytest
 
-from tests.acceptance.documented import assert_documented
-from tests.acceptance.faulty_model import FaultyModel
-from tests.people import Chat, People, User
-from tests.waiting import wait_for
+from tests.support.faulty_model import FaultyModel
+from tests.support.http_api import Database, client_of, count, is_problem, path
+from tests.support.people import Chat, People
+from tests.support.waiting import wait_for
 from worker.local.stack import Stack
 
-Database = psycopg.Connection[dict[str, Any]]
 SENDERS = 100
 CAPS = [(f"spend_cap_usd_per_{span}", "0", f"spend_cap_{span}") for span in ("day", "month")]
 
@@ -27,36 +25,10 @@ def chat(people: People, worker: Stack) -> Chat:
     return people.make_chat()
 
 
-def client_of(house: Stack, user: User | None) -> httpx.Client:
-    headers = {"Authorization": f"Bearer {user.token}"} if user else {}
-    return httpx.Client(
-        base_url=f"{house.environment['WEB_URL']}/api/chat",
-        headers=headers,
-        timeout=40,
-        event_hooks={"response": [assert_documented]},
-    )
-
-
 @pytest.fixture
 def api(house: Stack, chat: Chat) -> Iterator[httpx.Client]:
     with client_of(house, chat.user) as client:
         yield client
-
-
-def path(chat: Chat) -> str:
-    return f"/sessions/{chat.session}/messages/"
-
-
-def is_problem(answer: httpx.Response, status: int, code: str) -> bool:
-    assert answer.headers["content-type"] == "application/problem+json", answer.text
-    body = answer.json()
-    assert (answer.status_code, body["status"], body["code"]) == (status, status, code), answer.text
-    return bool(body["detail"])
-
-
-def count(database: Database, chat: Chat) -> int:
-    row = database.execute("select count(*) as n from public.chat_messages where session_id = %s", [chat.session])
-    return row.fetchone()["n"]
 
 
 def test_a_chat_is_opened_once_asked_and_read_again(house: Stack, people: People, worker: Stack) -> None:

@@ -11,10 +11,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.acceptance.faulty_model import FaultyModel
-from tests.acceptance.test_http_api import Database, client_of, count, is_problem, path
-from tests.people import Chat, People
-from tests.waiting import wait_for
+from tests.support.faulty_model import FaultyModel
+from tests.support.http_api import Database, client_of, count, is_problem, path
+from tests.support.people import Chat, People
+from tests.support.waiting import wait_for
 from worker.local.stack import Stack
 
 WAITERS = 24  # WEB_THREADS, less the reserve

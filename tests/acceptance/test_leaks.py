@@ -13,9 +13,9 @@ import httpx
 import psycopg
 import pytest
 
-from tests.acceptance.faulty_model import FaultyModel
-from tests.people import People
-from tests.waiting import until
+from tests.support.faulty_model import FaultyModel
+from tests.support.people import People
+from tests.support.waiting import until
 from worker import run
 from worker.config import WorkerSettings
 from worker.local.settings import Ports

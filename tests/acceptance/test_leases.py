@@ -11,12 +11,11 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from tests.acceptance.faulty_model import FaultyModel
-from tests.acceptance.test_commands import answers, draft
-from tests.acceptance.test_model_failures import Calls, calls_with, outcomes
-from tests.holder import Holder
-from tests.people import People
-from tests.waiting import wait_for
+from tests.support.asked import Calls, answers, calls_with, draft, outcomes
+from tests.support.faulty_model import FaultyModel
+from tests.support.holder import Holder
+from tests.support.people import People
+from tests.support.waiting import wait_for
 from worker.local.processes import Service
 from worker.local.stack import Stack
 

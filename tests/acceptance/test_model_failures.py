@@ -1,36 +1,17 @@
 """What a failing model looks like from outside: the reply's state, and one ledger row for each call."""
 
-from collections.abc import Callable
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-import psycopg
 import pytest
 import supabase
 
-from tests.acceptance.faulty_model import FaultyModel
-from tests.acceptance.listener import Listener
-from tests.people import Chat, People
-from tests.waiting import wait_for
+from tests.support.asked import Calls, Database, calls_with, outcomes, reply
+from tests.support.faulty_model import FaultyModel
+from tests.support.listener import Listener
+from tests.support.people import Chat, People
+from tests.support.waiting import wait_for
 from worker.local.stack import Stack
-
-Database = psycopg.Connection[dict[str, Any]]
-Calls = Callable[[], list[dict[str, Any]]]
-
-
-def reply(database: Database, question: UUID) -> dict[str, Any]:
-    return database.execute("select * from public.chat_replies where message_id = %s", [question]).fetchone() or {}
-
-
-def outcomes(database: Database, question: UUID) -> list[str]:
-    rows = database.execute(
-        "select outcome from public.external_api_call_logs where message_id = %s order by attempt", [question]
-    )
-    return [row["outcome"] for row in rows]
-
-
-def calls_with(marker: str, calls: Calls) -> list[dict[str, Any]]:
-    return [call for call in calls() if marker in call["body"]["contents"][-1]["parts"][0]["text"]]
 
 
 @pytest.mark.parametrize(

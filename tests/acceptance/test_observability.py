@@ -15,9 +15,9 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.acceptance.faulty_model import FaultyModel
-from tests.people import Chat, People
-from tests.waiting import wait_for
+from tests.support.faulty_model import FaultyModel
+from tests.support.people import Chat, People
+from tests.support.waiting import wait_for
 from worker.local.processes import Service
 from worker.local.stack import Stack
 

@@ -4,25 +4,18 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import psycopg
 import supabase
 
-from tests.acceptance.listener import Listener
-from tests.people import Chat, People
-from tests.waiting import until, wait_for
+from tests.support.asking import ask
+from tests.support.listener import Listener
+from tests.support.people import Chat, People
+from tests.support.waiting import until, wait_for
 from worker.local.stack import Stack
 
 Calls = Callable[[], list[dict[str, Any]]]
-
-
-async def ask(client: supabase.AsyncClient, chat: Chat, content: str) -> UUID:
-    """As a browser does it: a plain insert, with an id of the client's own."""
-    question = uuid4()
-    row = {"id": str(question), "session_id": str(chat.session), "role": "user", "content": content}
-    await client.table("chat_messages").insert(row).execute()
-    return question
 
 
 async def test_an_answer_streams_in_and_the_stored_row_is_the_same_text(

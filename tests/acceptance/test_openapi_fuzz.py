@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.people import Chat, People
+from tests.support.people import Chat, People
 from worker.local.stack import Stack
 from worker.web.api import OPENAPI
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.acceptance.conftest import ELSEWHERE
-from tests.acceptance.proxy import proxy
+from tests.support.house import ELSEWHERE
+from tests.support.proxy import proxy
 from worker.local.stack import ROOT, Stack
 
 NOWHERE = "http://127.0.0.1:9"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.browser.chat_page import PASSWORD, sign_up
-from tests.documents import examples
-from tests.people import People
+from tests.support.browser.chat_page import PASSWORD, sign_up
+from tests.support.documents import examples
+from tests.support.people import People
 from worker.local.stack import Stack
 
 EXAMPLES = examples("The HTTP API", "sh")

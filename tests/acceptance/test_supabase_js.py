@@ -5,27 +5,13 @@ import os
 import subprocess
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import httpx
-
-from tests.documents import examples
-from tests.people import Chat, People, User
+from tests.support.accounts import sign_up
+from tests.support.documents import examples
+from tests.support.people import People
 from worker.local.stack import NODE, Stack
 
 HERE = Path(__file__).parent
-
-
-def sign_up(house: Stack, people: People) -> tuple[Chat, dict[str, str]]:
-    """Somebody with an analysed post, and what a script of theirs is told."""
-    account = {"email": f"{uuid4()}@example.test", "password": "a-long-password"}
-    key = house.environment["SUPABASE_PUBLISHABLE_KEY"]
-    made = httpx.post(
-        f"{house.environment['SUPABASE_URL']}/auth/v1/signup", headers={"apikey": key}, json=account
-    ).json()
-    chat = people.make_chat(User(made["user"]["id"], made["access_token"]))
-    told = {name: house.environment[name] for name in ("SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY")}
-    return chat, {**told, "EMAIL": account["email"], "PASSWORD": account["password"]}
 
 
 def run(script: str, told: dict[str, str]) -> list[str]:

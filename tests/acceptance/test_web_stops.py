@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import httpx
 
-from tests.acceptance.faulty_model import FaultyModel
-from tests.acceptance.test_http_api import Database, client_of, count, path
-from tests.people import People
-from tests.waiting import wait_for
+from tests.support.faulty_model import FaultyModel
+from tests.support.http_api import Database, client_of, count, path
+from tests.support.people import People
+from tests.support.waiting import wait_for
 from worker.local.stack import Stack
 
 UNDER_WAY = ("pending", "answering")

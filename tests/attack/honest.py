@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import httpx
 
-from tests.people import Chat, People
+from tests.support.people import Chat, People
 
 PAUSE = 5.0  # seconds that somebody reads before the next question: within the plan
 POLL = 0.1  # seconds between two looks at the reply

@@ -14,8 +14,8 @@ from psycopg.rows import dict_row
 from tests.attack.honest import Waits, chat_for
 from tests.attack.hostile import ATTACKS, Harvest, attack
 from tests.attack.target import Account, Target
-from tests.people import Chat, People
-from tests.waiting import wait_for
+from tests.support.people import Chat, People
+from tests.support.waiting import wait_for
 from worker.local.settings import Ports
 from worker.local.stack import Stack
 

@@ -11,7 +11,7 @@ import asyncio
 import time
 from itertools import product
 
-from tests.scripted_model import Exchange, ScriptedModel
+from tests.support.scripted_model import Exchange, ScriptedModel
 from worker.config import WorkerSettings
 from worker.realtime.broadcast import COST, EVENTS_OF_A_REPLY, Broadcaster
 

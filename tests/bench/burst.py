@@ -16,9 +16,9 @@ import psycopg
 from psycopg.rows import dict_row
 
 from tests.bench.crew import Metered, crew
-from tests.burst import Burst, most_in_any
-from tests.people import People
-from tests.waiting import wait_for
+from tests.support.burst import Burst, most_in_any
+from tests.support.people import People
+from tests.support.waiting import wait_for
 from worker.local.stack import Stack
 
 LIMIT, MINUTE = 60, 3.0

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx
 
-from tests import limits
-from tests.waiting import wait_for
+from tests.support import limits
+from tests.support.waiting import wait_for
 from worker.local.processes import Service, http_ready, python_module
 from worker.local.settings import Ports
 from worker.local.stack import ROOT, Stack

@@ -20,10 +20,10 @@ import psycopg
 from playwright.async_api import async_playwright
 from psycopg.rows import dict_row
 
-from tests.acceptance.browser import chromium
-from tests.acceptance.browser.chat_page import ChatPage, sign_up
-from tests.acceptance.faulty_model import FaultyModel
-from tests.people import People
+from tests.support.browser import chromium
+from tests.support.browser.chat_page import ChatPage, sign_up
+from tests.support.faulty_model import FaultyModel
+from tests.support.people import People
 from worker.local.settings import Ports
 from worker.local.stack import Stack
 

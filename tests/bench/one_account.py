@@ -24,8 +24,8 @@ import psycopg
 from psycopg.rows import dict_row
 
 from tests.bench.crew import Metered, crew
-from tests.people import Chat, People
-from tests.waiting import wait_for
+from tests.support.people import Chat, People
+from tests.support.waiting import wait_for
 from worker.local.stack import Stack
 
 AT_A_TIME = 60

@@ -28,7 +28,7 @@ from uuid import uuid4
 import psycopg
 from psycopg.types.json import Jsonb
 
-from tests.holder import CALL
+from tests.support.holder import CALL
 from worker.local.settings import Ports
 from worker.local.stack import POSTGRES_BINARIES, ROOT
 from worker.local.supabase import migrations

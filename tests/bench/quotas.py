@@ -17,9 +17,9 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from tests import limits
 from tests.bench.queue import database
-from tests.people import User
+from tests.support import limits
+from tests.support.people import User
 from worker.local.stack import ROOT
 from worker.local.supabase.postgres import SUPERUSER, Postgres
 

@@ -21,8 +21,8 @@ from uuid import uuid4
 import jwt
 import psycopg
 
-from tests.conformance.peer import Frame, Peer, socket_url
-from tests.waiting import until
+from tests.support.peer import Frame, Peer, socket_url
+from tests.support.waiting import until
 from worker.local.settings import Ports
 from worker.local.stack import Stack
 

@@ -20,8 +20,8 @@ from pathlib import Path
 import psycopg
 from psycopg.rows import dict_row
 
-from tests.people import People
-from tests.waiting import wait_for
+from tests.support.people import People
+from tests.support.waiting import wait_for
 from worker.local.settings import Ports
 from worker.local.stack import NODE, ROOT, Stack
 

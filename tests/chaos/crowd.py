@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
-from tests.people import People
+from tests.support.people import People
 from worker.local.stack import NODE, Stack
 
 SCRIPT = Path(__file__).with_name("crowd.mjs")

@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests import before_api
+from tests.support import before_api
 from worker.local.supabase.hosted.answers import BUSY, POSTGREST
 from worker.local.supabase.hosted.manners import Cut, Manners, Verdict
 from worker.local.supabase.hosted.messages import Answer, Request

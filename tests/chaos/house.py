@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 import psycopg
 
-from tests import limits
 from tests.chaos import sabotage
 from tests.chaos.gateway import Gateway, gateway
-from tests.waiting import wait_for
+from tests.support import limits
+from tests.support.waiting import wait_for
 from worker.local.processes import Service, http_ready, python_module
 from worker.local.settings import Ports
 from worker.local.stack import ROOT, Stack

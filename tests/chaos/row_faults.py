@@ -6,7 +6,7 @@ from uuid import uuid4
 import psycopg
 
 from tests.chaos.scene import Scene
-from tests.people import Chat
+from tests.support.people import Chat
 
 ANSWER_SECONDS = 20.0  # on a busy machine, with some of the workers just coming back
 OTHERS_SECONDS = 12.0

@@ -19,7 +19,7 @@ from tests.chaos.gateway import Gateway
 from tests.chaos.house import Worker
 from tests.chaos.verdict import OVER, Asked
 from tests.chaos.watch import QueueWatch
-from tests.people import Chat, People
+from tests.support.people import Chat, People
 from worker.local.stack import Stack
 
 LONG_TEXT = "The hook asks a question, and the answer comes late. " * 10

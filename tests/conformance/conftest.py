@@ -5,7 +5,7 @@ One stack for all; every test has topics and tables of its own.
 
 import itertools
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ import jwt
 import psycopg
 import pytest
 
-from tests.conformance.peer import Peer, socket_url
-from tests.conformance.stand_in import StandIn
+from tests.support.peer import Peer, socket_url
+from tests.support.realtime_fixtures import Connect, Connection, Policy, Start
+from tests.support.stand_in import StandIn
 from worker.local.settings import Ports
 from worker.local.stack import Stack
 
@@ -32,13 +33,6 @@ QUICK = {
     "REALTIME_MAX_EVENTS_PER_SECOND": "100000",
     "REALTIME_MAX_JOINS_PER_SECOND": "100000",
 }
-
-Connection = psycopg.Connection[Any]
-Connect = Callable[..., Awaitable[Peer]]
-Start = Callable[..., StandIn]
-MakeTable = Callable[..., str]
-MakeToken = Callable[..., str]
-Policy = Callable[..., None]
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ import httpx
 import psycopg
 import pytest
 
-from tests.conformance.conftest import Connection, Policy, Start
-from tests.conformance.peer import PATIENCE, name
-from tests.conformance.stand_in import StandIn
+from tests.support.peer import PATIENCE, name
+from tests.support.realtime_fixtures import Connection, Policy, Start
+from tests.support.stand_in import StandIn
 from worker.local.stack import Stack
 
 READY = {"private": True, "broadcast": {"replication_ready": True}}

@@ -4,8 +4,8 @@ import json
 
 import psycopg
 
-from tests.conformance.conftest import Connect, Connection
-from tests.conformance.peer import Peer
+from tests.support.peer import Peer
+from tests.support.realtime_fixtures import Connect, Connection
 from worker.local.stack import Stack
 
 

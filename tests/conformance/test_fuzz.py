@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.conformance.peer import Peer, kind_3, socket_url
+from tests.support.peer import Peer, kind_3, socket_url
 from worker.local.stack import Stack
 
 SECRET = "realtime:fuzz-secret"  # a private room; the public room of that name is anybody's

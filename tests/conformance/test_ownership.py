@@ -7,7 +7,7 @@ supabase/cli issues #5987 and #6116 (what is refused there).
 import psycopg
 import pytest
 
-from tests.conformance.conftest import Connection
+from tests.support.realtime_fixtures import Connection
 
 REFUSED = {
     "a comment on a policy": "comment on policy theirs on realtime.messages is 'x'",

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from realtime import AsyncRealtimeChannel, AsyncRealtimeClient, RealtimeSubscribeStates
 
-from tests.conformance.conftest import Connection, MakeTable, MakeToken
-from tests.conformance.peer import name
-from tests.waiting import until
+from tests.support.peer import name
+from tests.support.realtime_fixtures import Connection, MakeTable, MakeToken
+from tests.support.waiting import until
 
 MakeClient = Callable[..., Awaitable[AsyncRealtimeClient]]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from websockets.asyncio.client import connect as open_socket
 
-from tests.conformance.conftest import Start
+from tests.support.realtime_fixtures import Start
 
 
 async def test_s1_4_a_silent_socket_is_closed_with_1000(start: Start, peers: Any) -> None:

@@ -11,8 +11,8 @@ import pytest
 import websockets
 from websockets.asyncio.client import connect as open_socket
 
-from tests.conformance.conftest import Connect
-from tests.conformance.peer import Peer, kind_3, socket_url
+from tests.support.peer import Peer, kind_3, socket_url
+from tests.support.realtime_fixtures import Connect
 from worker.local.stack import Stack
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.conftest import Connect, MakeToken, Policy
-from tests.conformance.peer import Peer
+from tests.support.peer import Peer
+from tests.support.realtime_fixtures import Connect, MakeToken, Policy
 
 
 async def renew(peer: Peer, topic: str, token: Any) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.conformance.conftest import Connect, MakeTable, MakeToken
-from tests.conformance.peer import Peer
+from tests.support.peer import Peer
+from tests.support.realtime_fixtures import Connect, MakeTable, MakeToken
 from worker.local.realtime.settings import Settings
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.conftest import Connection, MakeTable, Start
-from tests.conformance.peer import Peer, on
-from tests.waiting import until
+from tests.support.peer import Peer, on
+from tests.support.realtime_fixtures import Connection, MakeTable, Start
+from tests.support.waiting import until
 
 
 async def error(peer: Peer, topic: str, *bindings: dict[str, Any], token: str | None = None) -> str:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.conformance.conftest import Connection, MakeTable
-from tests.conformance.peer import Peer, on
+from tests.support.peer import Peer, on
+from tests.support.realtime_fixtures import Connection, MakeTable
 
 FRUIT = "id int primary key, name text, done bool, price numeric, code varchar(9)"
 ROWS = """(1, 'apple', true, 1.5, 'x1'), (2, 'Apple pie', false, 10, 'y2'), (3, 'pear, ripe', null, 2.25, null),

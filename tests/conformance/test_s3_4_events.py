@@ -6,8 +6,8 @@ from typing import Any
 
 import psycopg
 
-from tests.conformance.conftest import Connect, Connection, MakeTable
-from tests.conformance.peer import Peer, on
+from tests.support.peer import Peer, on
+from tests.support.realtime_fixtures import Connect, Connection, MakeTable
 from worker.local.stack import Stack
 
 

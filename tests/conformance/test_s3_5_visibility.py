@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.conftest import Connect, Connection, MakeTable, MakeToken
-from tests.conformance.peer import Peer, on
-from tests.waiting import until
+from tests.support.peer import Peer, on
+from tests.support.realtime_fixtures import Connect, Connection, MakeTable, MakeToken
+from tests.support.waiting import until
 
 
 async def test_s3_5_without_a_primary_key_everybody_gets_an_error_and_no_data(

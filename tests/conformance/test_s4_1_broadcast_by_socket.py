@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.conformance.conftest import Connect, Connection, Policy
-from tests.conformance.peer import Peer, kind_3
+from tests.support.peer import Peer, kind_3
+from tests.support.realtime_fixtures import Connect, Connection, Policy
 
 
 @pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conformance.conftest import Connect, Connection, MakeToken, Policy
-from tests.conformance.peer import Peer, name
+from tests.support.peer import Peer, name
+from tests.support.realtime_fixtures import Connect, Connection, MakeToken, Policy
 
 WRONG_TYPE = "Unsupported Media Type. Use application/json or application/octet-stream"
 

@@ -5,8 +5,8 @@ import json
 import psycopg
 import pytest
 
-from tests.conformance.conftest import Connect, Connection, MakeTable, Policy
-from tests.conformance.peer import Peer, name
+from tests.support.peer import Peer, name
+from tests.support.realtime_fixtures import Connect, Connection, MakeTable, Policy
 
 
 async def test_s4_4_send_reaches_the_channel_with_an_id(

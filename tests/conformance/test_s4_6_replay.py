@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.conformance.conftest import Connect, Connection, Policy
-from tests.conformance.peer import Peer, name
+from tests.support.peer import Peer, name
+from tests.support.realtime_fixtures import Connect, Connection, Policy
 
 
 def store(database: Connection, topic: str, count: int, **columns: Any) -> None:

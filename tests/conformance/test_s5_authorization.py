@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect as open_socket
 
-from tests.conformance.conftest import Connect, Connection, MakeToken, Policy
-from tests.conformance.peer import Peer, kind_3, name, socket_url
+from tests.support.peer import Peer, kind_3, name, socket_url
+from tests.support.realtime_fixtures import Connect, Connection, MakeToken, Policy
 
 PRIVATE = {"private": True, "broadcast": {"ack": True}}
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.conftest import Connect
-from tests.conformance.peer import Peer
+from tests.support.peer import Peer
+from tests.support.realtime_fixtures import Connect
 
 OK = {"status": "ok", "response": {}}
 

@@ -11,9 +11,9 @@ import pytest
 import websockets
 from websockets.asyncio.client import connect as open_socket
 
-from tests.conformance.conftest import Connection, MakeTable, Start
-from tests.conformance.peer import Peer, kind_3
-from tests.conformance.stand_in import StandIn
+from tests.support.peer import Peer, kind_3
+from tests.support.realtime_fixtures import Connection, MakeTable, Start
+from tests.support.stand_in import StandIn
 
 
 async def ended(peer: Peer, topic: str) -> str:

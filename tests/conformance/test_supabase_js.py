@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.conftest import Connection, MakeTable, MakeToken, Policy
+from tests.support.realtime_fixtures import Connection, MakeTable, MakeToken, Policy
 from worker.local.stack import NODE, Stack
 
 SCRIPT = Path(__file__).with_name("supabase_js.mjs")

@@ -11,9 +11,9 @@ from uuid import uuid4
 
 from structlog.testing import capture_logs
 
-from tests.conformance.conftest import Connection, Start
-from tests.conformance.peer import Peer
-from tests.waiting import until
+from tests.support.peer import Peer
+from tests.support.realtime_fixtures import Connection, Start
+from tests.support.waiting import until
 from worker.config import WorkerSettings
 from worker.realtime.broadcast import Broadcaster
 

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from tests.holder import CALL, Holder
-from tests.people import Chat, People
+from tests.support.holder import CALL, Holder
+from tests.support.people import Chat, People
 
 SNIPPETS = (Path(__file__).parents[2] / "supabase/snippets").glob("*.sql")
 QUERIES = sorted(file for file in SNIPPETS if file.stem != "no_row_changes")  # a command: see test_row_changes

@@ -12,10 +12,10 @@ import psycopg
 import pytest
 from realtime import AsyncRealtimeClient, RealtimeSubscribeStates
 
-from tests.conftest import Connection
-from tests.holder import Holder
-from tests.people import Chat, People, User
-from tests.waiting import until
+from tests.support.database import Connection
+from tests.support.holder import Holder
+from tests.support.people import Chat, People, User
+from tests.support.waiting import until
 from worker.local.stack import Stack
 from worker.local.supabase.postgres import SUPERUSER
 

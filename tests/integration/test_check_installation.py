@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from tests.people import Chat, People
+from tests.support.people import Chat, People
 from worker.check import broadcasts, expected, installation
 from worker.local.stack import Stack
 from worker.local.supabase.postgres import SUPERUSER

@@ -12,8 +12,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from tests.holder import Holder, Reply
-from tests.people import Chat, People
+from tests.support.holder import Holder, Reply
+from tests.support.people import Chat, People
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

@@ -11,10 +11,10 @@ import httpx
 import psycopg
 import pytest
 
-from tests.holder import Holder
-from tests.people import Chat, People
-from tests.side_by_side import as_user, hurry, open_work, status_of
-from tests.waiting import wait_for
+from tests.support.holder import Holder
+from tests.support.people import Chat, People
+from tests.support.side_by_side import as_user, hurry, open_work, status_of
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from tests.documents import ROOT, examples, names, rows
-from tests.people import People
+from tests.support.documents import ROOT, examples, names, rows
+from tests.support.people import People
 
 MIGRATIONS = "".join(file.read_text() for file in sorted((ROOT / "supabase/migrations").glob("*.sql")))
 PLANS = re.compile(r"insert into public\.plans \(\s*(.*?)\)\s*values\s*(.*?);", re.DOTALL)

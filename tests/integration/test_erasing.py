@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from tests.holder import Holder
-from tests.people import Chat, People
+from tests.support.holder import Holder
+from tests.support.people import Chat, People
 from worker.local.stack import Stack
 from worker.local.supabase.postgres import SUPERUSER
 

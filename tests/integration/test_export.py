@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import httpx
 
-from tests.conftest import Connection
-from tests.holder import Holder
-from tests.people import People
+from tests.support.database import Connection
+from tests.support.holder import Holder
+from tests.support.people import People
 from worker.web.export import Ask, read_transcript, render
 
 MANY = 1_005  # more than the API gives in one answer

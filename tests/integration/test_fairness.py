@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from tests.holder import Holder
-from tests.people import People, User
-from tests.side_by_side import as_user, fall_silent, ids, queued
+from tests.support.holder import Holder
+from tests.support.people import People, User
+from tests.support.side_by_side import as_user, fall_silent, ids, queued
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.documents import examples
-from tests.holder import CALL, Holder
-from tests.people import Chat, People
-from tests.side_by_side import as_user, fall_silent, hurry, open_work, reply_of
+from tests.support.documents import examples
+from tests.support.holder import CALL, Holder
+from tests.support.people import Chat, People
+from tests.support.side_by_side import as_user, fall_silent, hurry, open_work, reply_of
 from worker.local.stack import ROOT
 
 pytestmark = pytest.mark.usefixtures("quiet", "no_figures")

@@ -10,9 +10,9 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
-from tests.holder import CALL, Holder, Reply
-from tests.people import Chat, People
-from tests.waiting import wait_for
+from tests.support.holder import CALL, Holder, Reply
+from tests.support.people import Chat, People
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

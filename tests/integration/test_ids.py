@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from tests.holder import Holder
-from tests.people import Chat, People, User
-from tests.side_by_side import as_user, ids, in_background, open_work, queued, status_of
+from tests.support.holder import Holder
+from tests.support.people import Chat, People, User
+from tests.support.side_by_side import as_user, ids, in_background, open_work, queued, status_of
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

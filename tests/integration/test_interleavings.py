@@ -8,9 +8,9 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from tests.holder import CALL, Holder
-from tests.people import Chat, People, User
-from tests.side_by_side import (
+from tests.support.holder import CALL, Holder
+from tests.support.people import Chat, People, User
+from tests.support.side_by_side import (
     answers,
     as_user,
     beat_late,

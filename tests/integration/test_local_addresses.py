@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.before_api import gateway
-from tests.conformance.peer import socket_url
+from tests.support.before_api import gateway
+from tests.support.peer import socket_url
 from worker.local.processes import Service, http_ready, python_module
 from worker.local.settings import Ports
 from worker.local.stack import Stack

@@ -9,9 +9,9 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from tests.holder import Holder
-from tests.people import Chat, People
-from tests.side_by_side import (
+from tests.support.holder import Holder
+from tests.support.people import Chat, People
+from tests.support.side_by_side import (
     as_user,
     drafts,
     fall_silent,
@@ -26,7 +26,7 @@ from tests.side_by_side import (
     status_of,
     uncommitted,
 )
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 from worker.local.stack import Stack
 
 pytestmark = pytest.mark.usefixtures("quiet")

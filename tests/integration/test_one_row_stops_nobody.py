@@ -8,9 +8,9 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.holder import CALL, Holder
-from tests.people import Chat, People
-from tests.side_by_side import (
+from tests.support.holder import CALL, Holder
+from tests.support.people import Chat, People
+from tests.support.side_by_side import (
     fall_silent,
     hurry,
     ids,

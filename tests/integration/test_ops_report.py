@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.holder import CALL, Holder
-from tests.people import Chat, People
+from tests.support.holder import CALL, Holder
+from tests.support.people import Chat, People
 
 TOKENS = CALL["prompt_tokens"] + CALL["candidate_tokens"] + CALL["thought_tokens"]
 QUESTION = "Who is the kingfisher?"

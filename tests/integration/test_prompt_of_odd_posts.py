@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.holder import Holder
-from tests.people import Chat, People
+from tests.support.holder import Holder
+from tests.support.people import Chat, People
 from worker.prompt.budget import Budget
 from worker.prompt.context import build_chat_prompt
 from worker.rows import Reply

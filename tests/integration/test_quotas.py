@@ -11,10 +11,10 @@ import httpx
 import psycopg
 import pytest
 
-from tests import limits
-from tests.holder import CALL, Holder
-from tests.people import Chat, People, User
-from tests.side_by_side import as_user, hurry, reply_of, status_of
+from tests.support import limits
+from tests.support.holder import CALL, Holder
+from tests.support.people import Chat, People, User
+from tests.support.side_by_side import as_user, hurry, reply_of, status_of
 from worker.local.stack import Stack
 from worker.local.supabase.postgres import SUPERUSER
 

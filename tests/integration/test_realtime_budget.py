@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.holder import Holder
-from tests.people import People
+from tests.support.holder import Holder
+from tests.support.people import People
 from worker.realtime.broadcast import EVENTS_OF_A_REPLY
 
 pytestmark = pytest.mark.usefixtures("quiet")

@@ -7,10 +7,10 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from tests import limits
-from tests.holder import Holder
-from tests.people import People, User
-from tests.side_by_side import as_user, hurry, ids, open_work, queued, uncommitted
+from tests.support import limits
+from tests.support.holder import Holder
+from tests.support.people import People, User
+from tests.support.side_by_side import as_user, hurry, ids, open_work, queued, uncommitted
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from tests.holder import CALL, Holder, Reply
-from tests.people import Chat, People, User
+from tests.support.holder import CALL, Holder, Reply
+from tests.support.people import Chat, People, User
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

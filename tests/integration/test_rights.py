@@ -14,7 +14,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.people import Chat, People
+from tests.support.people import Chat, People
 from worker.text import BLANKS, is_blank
 
 ROLES = ("anon", "owner", "other", "service")

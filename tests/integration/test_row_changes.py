@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.peer import Peer, on, socket_url
-from tests.conftest import Connection
-from tests.people import Chat, People
-from tests.waiting import until
+from tests.support.database import Connection
+from tests.support.peer import Peer, on, socket_url
+from tests.support.people import Chat, People
+from tests.support.waiting import until
 from worker.check import broadcasts, expected
 from worker.local.stack import ROOT, Stack
 

@@ -10,8 +10,8 @@ import httpx
 import psycopg
 import pytest
 
-from tests.holder import CALL, Holder
-from tests.people import Chat, People
+from tests.support.holder import CALL, Holder
+from tests.support.people import Chat, People
 
 Connection = psycopg.Connection[dict[str, Any]]
 Settings = Callable[..., None]

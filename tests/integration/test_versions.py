@@ -11,8 +11,8 @@ import httpx
 import psycopg
 import pytest
 
-from tests.holder import Holder
-from tests.people import Chat, People
+from tests.support.holder import Holder
+from tests.support.people import Chat, People
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
-from tests.documents import PLACES, ROOT, documents, examples, lines, names, rows, section
+from tests.support.documents import PLACES, ROOT, documents, examples, lines, names, rows, section
 from worker.__main__ import add_local, main
 from worker.config import WebSettings, WorkerSettings
 from worker.local.realtime.settings import Settings as RealtimeSettings

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from tests.unit.model.test_limits import Clock
+from tests.support.clock import Clock
 from worker import __version__, lease
 from worker.config import WorkerSettings
 from worker.database.replies import Beaten

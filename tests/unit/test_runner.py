@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from structlog.testing import capture_logs
 
-from tests.unit.model.test_limits import Clock
+from tests.support.clock import Clock
 from worker import lease as lease_module
 from worker import runner as runner_module
 from worker.answering import Answering

@@ -17,8 +17,8 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from tests.people import People
-from tests.waiting import wait_for
+from tests.support.people import People
+from tests.support.waiting import wait_for
 from worker.local.processes import Service, http_ready
 from worker.local.settings import Ports
 from worker.local.stack import Stack

@@ -4,27 +4,25 @@ All tests of this folder run on the session's event loop, on which the browser l
 acceptance tests that are async (`client`, `listener`) have loops of their own: use `people` instead.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
-from tests.acceptance.browser import chromium
-from tests.acceptance.browser.chat_page import ChatPage, Database, Member, sign_up
-from tests.acceptance.browser.diary import Diary
-from tests.acceptance.browser.guard import Guard
-from tests.acceptance.browser.wire import Ear, Wire
-from tests.people import People
+from tests.support.browser import chromium
+from tests.support.browser.chat_page import ChatPage, Database, Member, sign_up
+from tests.support.browser.diary import Diary
+from tests.support.browser.fixtures import MakeMember, MakePage, OpenContext
+from tests.support.browser.guard import Guard
+from tests.support.browser.wire import Ear, Wire
+from tests.support.people import People
 from worker.local.stack import Stack
 
 TIMEOUT_MS = 10_000
 expect.set_options(timeout=TIMEOUT_MS)
 
-OpenContext = Callable[..., Awaitable[BrowserContext]]
-MakeMember = Callable[[], Member]
-MakePage = Callable[..., Awaitable[ChatPage]]
 
 _failed = pytest.StashKey[bool]()
 

@@ -4,8 +4,8 @@ import json
 
 from playwright.async_api import expect
 
-from tests.acceptance.browser.chat_page import ChatPage, Database, Member
-from tests.acceptance.browser.conftest import MakePage
+from tests.support.browser.chat_page import ChatPage, Database, Member
+from tests.support.browser.fixtures import MakePage
 
 DASH = "\N{EN DASH}"
 

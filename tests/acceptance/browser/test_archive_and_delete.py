@@ -2,8 +2,8 @@
 
 from playwright.async_api import Dialog, Route, expect
 
-from tests.acceptance.browser.chat_page import ChatPage, Database
-from tests.acceptance.browser.guard import Guard
+from tests.support.browser.chat_page import ChatPage, Database
+from tests.support.browser.guard import Guard
 
 QUESTION = "How many likes did it get?"
 REFUSAL = "This chat is archived. Reopen it to ask more."

@@ -1,24 +1,24 @@
 """The access token expires in mid-conversation, and Auth does not give another one for a while."""
 
-import asyncio
 import json
 import time
 from urllib.parse import urlsplit
 
 import jwt
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Route, expect
 
-from tests.acceptance.browser.chat_page import ChatPage, Database
-from tests.acceptance.browser.diary import Diary
-from tests.acceptance.browser.endings import (
+from tests.support.browser.chat_page import ChatPage, Database
+from tests.support.browser.clock import pass_time
+from tests.support.browser.diary import Diary
+from tests.support.browser.endings import (
     QUESTION,
     expect_only_beginnings,
     expect_stored_once,
     give_a_long_answer,
 )
-from tests.acceptance.browser.guard import Guard
-from tests.acceptance.browser.wire import Ear
-from tests.waiting import until
+from tests.support.browser.guard import Guard
+from tests.support.browser.wire import Ear
+from tests.support.waiting import until
 from worker.local.stack import Stack
 
 FIRST, SECOND = "How many likes did it get?", "Who made it?"
@@ -94,13 +94,6 @@ async def test_without_a_sign_in_the_form_is_there_at_once_and_without_the_serve
     await tab.page.clock.install()
     await tab.page.goto(tab.address)
     await expect(tab.page.get_by_role("heading", name="Sign in")).to_be_visible()
-
-
-async def pass_time(page: Page, seconds: int) -> None:
-    """For the page. It asks the server between the steps."""
-    for _ in range(seconds):
-        await page.clock.run_for(1_000)
-        await asyncio.sleep(0.02)
 
 
 async def refuse(route: Route) -> None:

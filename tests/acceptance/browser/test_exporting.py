@@ -8,9 +8,9 @@ import pytest
 from playwright.async_api import expect
 from pypdf import PdfReader
 
-from tests.acceptance.browser.chat_page import ChatPage
-from tests.acceptance.browser.guard import Guard
-from tests.acceptance.faulty_model import FaultyModel
+from tests.support.browser.chat_page import ChatPage
+from tests.support.browser.guard import Guard
+from tests.support.faulty_model import FaultyModel
 
 QUESTION = "How many likes did it get?"
 ANSWER = "It got **48,210** likes: crème, 你好."

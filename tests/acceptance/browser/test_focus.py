@@ -3,9 +3,9 @@
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.acceptance.browser.chat_page import ChatPage, Member
-from tests.acceptance.browser.conftest import MakePage
-from tests.acceptance.browser.test_phone import PHONE
+from tests.support.browser.chat_page import ChatPage, Member
+from tests.support.browser.fixtures import MakePage
+from tests.support.browser.phone import PHONE
 
 QUESTION = "How many likes did it get?"
 

@@ -6,9 +6,11 @@ from collections.abc import Callable
 import httpx
 from playwright.async_api import Route, expect
 
-from tests.acceptance.browser.chat_page import ChatPage, Database
-from tests.acceptance.browser.diary import Diary, letters
-from tests.acceptance.browser.endings import (
+from tests.support.asked import outcomes
+from tests.support.browser.chat_page import ChatPage, Database
+from tests.support.browser.console import REFUSED, SOCKET_LOST
+from tests.support.browser.diary import Diary, letters
+from tests.support.browser.endings import (
     QUESTION,
     come_to_rest,
     draft,
@@ -17,18 +19,14 @@ from tests.acceptance.browser.endings import (
     expect_stored_once,
     give_a_long_answer,
 )
-from tests.acceptance.browser.guard import Guard
-from tests.acceptance.browser.services import restarted
-from tests.acceptance.browser.wire import Ear, Wire
-from tests.acceptance.faulty_model import FaultyModel
-from tests.acceptance.test_faults import outcomes
-from tests.waiting import until
+from tests.support.browser.guard import Guard
+from tests.support.browser.services import restarted
+from tests.support.browser.wire import Ear, Wire
+from tests.support.faulty_model import FaultyModel
+from tests.support.waiting import until
 from worker.local.stack import Stack
 
 SHORT_QUESTION = "How many likes did it get?"
-# What Chromium writes into the console about a server that does not answer.
-SOCKET_LOST = r"WebSocket connection to 'ws://127\.0\.0\.1:\d+/realtime/v1/websocket"
-REFUSED = r"Failed to load resource: net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|FAILED)"
 
 
 async def test_a_page_reloaded_in_mid_stream_goes_on_from_where_it_was(

@@ -2,11 +2,11 @@
 
 from playwright.async_api import Locator, expect
 
-from tests.acceptance.browser.chat_page import ChatPage, Database, Member, as_read
-from tests.acceptance.browser.conftest import MakePage
-from tests.acceptance.browser.history import numbered, store
-from tests.acceptance.browser.test_streaming import LONG_ANSWER, QUESTION
-from tests.acceptance.faulty_model import FaultyModel
+from tests.support.browser.chat_page import ChatPage, Database, Member, as_read
+from tests.support.browser.fixtures import MakePage
+from tests.support.browser.history import numbered, store
+from tests.support.browser.long_answer import LONG_ANSWER, QUESTION
+from tests.support.faulty_model import FaultyModel
 
 AT_THE_END = 8  # pixels
 

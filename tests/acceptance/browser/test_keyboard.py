@@ -2,8 +2,8 @@
 
 from playwright.async_api import Page, expect
 
-from tests.acceptance.browser.chat_page import PASSWORD, Member
-from tests.acceptance.browser.conftest import MakePage
+from tests.support.browser.chat_page import PASSWORD, Member
+from tests.support.browser.fixtures import MakePage
 
 _FOCUSED = """() => {
   const e = document.activeElement;

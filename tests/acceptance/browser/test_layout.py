@@ -1,8 +1,8 @@
 """What is drawn stays where it was drawn, while more comes in below it."""
 
-from tests.acceptance.browser.chat_page import ChatPage, Member
-from tests.acceptance.browser.conftest import MakePage
-from tests.acceptance.faulty_model import FaultyModel
+from tests.support.browser.chat_page import ChatPage, Member
+from tests.support.browser.fixtures import MakePage
+from tests.support.faulty_model import FaultyModel
 
 # The browser leaves out what moves within half a second after a key or a click.
 ADD_SHIFTS = """

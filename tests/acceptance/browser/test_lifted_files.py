@@ -17,10 +17,10 @@ import psycopg
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.acceptance.faulty_model import FaultyModel
-from tests.acceptance.test_supabase_js import sign_up
-from tests.documents import examples, section
-from tests.people import Chat, People
+from tests.support.accounts import sign_up
+from tests.support.documents import examples, section
+from tests.support.faulty_model import FaultyModel
+from tests.support.people import Chat, People
 from worker.local import types
 from worker.local.stack import NODE, Stack
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from tests.acceptance.browser.chat_page import ChatPage, Database
-from tests.acceptance.browser.endings import enter, expect_stored_once
-from tests.acceptance.browser.guard import Guard
+from tests.support.browser.chat_page import ChatPage, Database
+from tests.support.browser.endings import enter, expect_stored_once
+from tests.support.browser.guard import Guard
 
 FIRST, SECOND = "How many likes did it get?", "Who made it?"
 PAUSED = "The chat is paused at the moment, and takes no new questions."

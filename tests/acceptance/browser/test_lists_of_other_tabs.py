@@ -2,8 +2,8 @@
 
 from playwright.async_api import BrowserContext, expect
 
-from tests.acceptance.browser.chat_page import ChatPage
-from tests.acceptance.browser.conftest import MakePage
+from tests.support.browser.chat_page import ChatPage
+from tests.support.browser.fixtures import MakePage
 
 
 async def test_a_chat_that_is_deleted_goes_from_the_list_of_another_tab(

@@ -2,7 +2,7 @@
 
 from playwright.async_api import Page, Response
 
-from tests.acceptance.browser.chat_page import ChatPage
+from tests.support.browser.chat_page import ChatPage
 
 MOST_SCRIPT = 150_000  # bytes, as they come over the network
 

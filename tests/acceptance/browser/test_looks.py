@@ -3,10 +3,10 @@
 import pytest
 from playwright.async_api import expect
 
-from tests.acceptance.browser.accessibility import violations
-from tests.acceptance.browser.chat_page import Member
-from tests.acceptance.browser.conftest import MakePage
-from tests.acceptance.faulty_model import FaultyModel
+from tests.support.browser.accessibility import violations
+from tests.support.browser.chat_page import Member
+from tests.support.browser.fixtures import MakePage
+from tests.support.faulty_model import FaultyModel
 
 QUESTION = "How many likes did it get?"
 

@@ -2,9 +2,9 @@
 
 from playwright.async_api import expect
 
-from tests.acceptance.browser.chat_page import ChatPage, Database
-from tests.acceptance.browser.diary import Diary, letters
-from tests.acceptance.browser.endings import (
+from tests.support.browser.chat_page import ChatPage, Database
+from tests.support.browser.diary import Diary, letters
+from tests.support.browser.endings import (
     QUESTION,
     come_to_rest,
     draft,
@@ -14,10 +14,10 @@ from tests.acceptance.browser.endings import (
     give_a_long_answer,
     wake,
 )
-from tests.acceptance.browser.wire import Frame, Wire
-from tests.acceptance.faulty_model import FaultyModel
-from tests.people import Chat, People
-from tests.waiting import until
+from tests.support.browser.wire import Frame, Wire
+from tests.support.faulty_model import FaultyModel
+from tests.support.people import Chat, People
+from tests.support.waiting import until
 
 FIRST, SECOND = "How many likes did it get?", "And how many likes was that?"
 

@@ -5,10 +5,10 @@ from uuid import UUID
 import pytest
 from playwright.async_api import Locator, expect
 
-from tests.acceptance.browser.chat_page import ChatPage, Database, Member
-from tests.acceptance.browser.conftest import MakePage
-from tests.acceptance.browser.guard import Guard
-from tests.acceptance.browser.test_phone import PHONE
+from tests.support.browser.chat_page import ChatPage, Database, Member
+from tests.support.browser.fixtures import MakePage
+from tests.support.browser.guard import Guard
+from tests.support.browser.phone import PHONE
 
 MANY = 230  # more than 200, which is what the list of chats holds
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from tests.acceptance.browser.chat_page import ChatPage
-from tests.acceptance.faulty_model import FaultyModel
+from tests.support.browser.chat_page import ChatPage
+from tests.support.faulty_model import FaultyModel
 from worker.local.processes import Service
 
 QUESTION = "How many likes did it get?"

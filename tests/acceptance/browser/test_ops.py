@@ -9,11 +9,11 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.acceptance.browser.accessibility import violations
-from tests.acceptance.browser.conftest import OpenContext
-from tests.acceptance.browser.guard import Guard
-from tests.people import People
-from tests.waiting import wait_for
+from tests.support.browser.accessibility import violations
+from tests.support.browser.fixtures import OpenContext
+from tests.support.browser.guard import Guard
+from tests.support.people import People
+from tests.support.waiting import wait_for
 from worker.config import WorkerSettings
 from worker.local.stack import Stack
 from worker.network.serving import serve_in_thread

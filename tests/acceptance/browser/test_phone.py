@@ -2,13 +2,13 @@
 
 import json
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, expect
 
-from tests.acceptance.browser.chat_page import Database, Member
-from tests.acceptance.browser.conftest import MakePage
-from tests.acceptance.browser.history import store
+from tests.support.browser.chat_page import Database, Member
+from tests.support.browser.fixtures import MakePage
+from tests.support.browser.history import store
+from tests.support.browser.phone import PHONE, expect_nothing_too_wide
 
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 LONG_WORD = "Donaudampfschifffahrt" * 20
 LONG_URL = "https://example.test/" + "a-long-path/" * 40
 WIDE = f"""{LONG_WORD}
@@ -21,15 +21,6 @@ WIDE = f"""{LONG_WORD}
 
     {"a line of code that does not end " * 9}
 """
-_TOO_WIDE = """() => [...document.querySelectorAll("body *")]
-  .filter(e => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth + 1)
-  .filter(e => !e.closest("pre, .chat-table, .chat-unseen"))
-  .map(e => e.outerHTML.slice(0, 80))"""
-
-
-async def expect_nothing_too_wide(page: Page) -> None:
-    assert await page.evaluate(_TOO_WIDE) == []
-    assert await page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 async def width_of(pane: Locator) -> float:

@@ -3,10 +3,10 @@
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
-from tests.acceptance.browser import chromium
-from tests.acceptance.browser.accessibility import violations
-from tests.acceptance.browser.conftest import OpenContext
-from tests.acceptance.browser.guard import Guard, PageComplained
+from tests.support.browser import chromium
+from tests.support.browser.accessibility import violations
+from tests.support.browser.fixtures import OpenContext
+from tests.support.browser.guard import Guard, PageComplained
 from worker.local.stack import Stack
 
 ADDRESS = "http://page.test/"

@@ -5,9 +5,9 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
-from tests.acceptance.browser.chat_page import PASSWORD, ChatPage, Member
-from tests.acceptance.browser.conftest import MakeMember, MakePage
-from tests.acceptance.browser.guard import Guard
+from tests.support.browser.chat_page import PASSWORD, ChatPage, Member
+from tests.support.browser.fixtures import MakeMember, MakePage
+from tests.support.browser.guard import Guard
 from worker.local.stack import Stack
 
 

@@ -2,11 +2,9 @@
 
 from playwright.async_api import expect
 
-from tests.acceptance.browser.chat_page import ChatPage, as_read
-from tests.acceptance.faulty_model import FaultyModel
-
-QUESTION = "How many likes did it get?"
-LONG_ANSWER = "\n\n".join(f"Part {n}: the hook, the pace and the ending of it." for n in range(1, 13))
+from tests.support.browser.chat_page import ChatPage, as_read
+from tests.support.browser.long_answer import LONG_ANSWER, QUESTION
+from tests.support.faulty_model import FaultyModel
 
 
 async def test_an_answer_grows_and_ends_as_it_is_stored(chat_page: ChatPage, faulty_model: FaultyModel) -> None:

@@ -2,10 +2,10 @@
 
 from playwright.async_api import BrowserContext, Page, expect
 
-from tests.acceptance.browser.chat_page import ChatPage, as_read
-from tests.acceptance.browser.conftest import MakeMember, MakePage
-from tests.acceptance.browser.test_streaming import LONG_ANSWER, QUESTION
-from tests.acceptance.faulty_model import FaultyModel
+from tests.support.browser.chat_page import ChatPage, as_read
+from tests.support.browser.fixtures import MakeMember, MakePage
+from tests.support.browser.long_answer import LONG_ANSWER, QUESTION
+from tests.support.faulty_model import FaultyModel
 
 
 async def test_a_tab_that_was_open_before_the_chat_began_follows_it(

@@ -2,8 +2,8 @@
 
 from playwright.async_api import expect
 
-from tests.acceptance.browser.chat_page import ChatPage
-from tests.acceptance.browser.guard import Guard
+from tests.support.browser.chat_page import ChatPage
+from tests.support.browser.guard import Guard
 
 CHAT_SCRIPT = "**/assets/ChatPage-*.js"
 

@@ -2,11 +2,11 @@
 
 from playwright.async_api import Dialog, Route, expect
 
-from tests.acceptance.browser.chat_page import ChatPage
-from tests.acceptance.browser.endings import enter
-from tests.acceptance.browser.guard import Guard
-from tests.acceptance.browser.test_expired_sign_in import pass_time
-from tests.acceptance.browser.wire import Frame, Wire
+from tests.support.browser.chat_page import ChatPage
+from tests.support.browser.clock import pass_time
+from tests.support.browser.endings import enter
+from tests.support.browser.guard import Guard
+from tests.support.browser.wire import Frame, Wire
 
 QUESTION = "How many likes did it get?"
 MINUTE = 60  # seconds

@@ -4,10 +4,10 @@ import re
 
 from playwright.async_api import Request, expect
 
-from tests.acceptance.browser.chat_page import ChatPage
-from tests.acceptance.browser.endings import enter, expect_stored_once
-from tests.acceptance.browser.guard import Guard
-from tests.acceptance.browser.test_healing import REFUSED, SOCKET_LOST
+from tests.support.browser.chat_page import ChatPage
+from tests.support.browser.console import REFUSED, SOCKET_LOST
+from tests.support.browser.endings import enter, expect_stored_once
+from tests.support.browser.guard import Guard
 from worker.local.stack import Stack
 
 FIRST, SECOND = "How many likes did it get?", "Who made it?"

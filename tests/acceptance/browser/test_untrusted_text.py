@@ -3,10 +3,10 @@
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Request, expect
 
-from tests.acceptance.browser.chat_page import ChatPage, Database, Member
-from tests.acceptance.browser.conftest import MakePage
-from tests.acceptance.browser.history import store
-from tests.acceptance.faulty_model import FaultyModel
+from tests.support.browser.chat_page import ChatPage, Database, Member
+from tests.support.browser.fixtures import MakePage
+from tests.support.browser.history import store
+from tests.support.faulty_model import FaultyModel
 
 SCRIPT = "<script>document.title = 'ran'</script><img src=https://tracker.test/x onerror=\"document.title='ran'\">"
 MARKDOWN = f"""## A heading

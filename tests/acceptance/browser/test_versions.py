@@ -2,13 +2,13 @@
 
 from playwright.async_api import BrowserContext, expect
 
-from tests.acceptance.browser.accessibility import violations
-from tests.acceptance.browser.chat_page import ANSWER_MS, ChatPage, Database, Member, as_read
-from tests.acceptance.browser.conftest import MakePage
-from tests.acceptance.browser.guard import Guard
-from tests.acceptance.browser.test_phone import PHONE, expect_nothing_too_wide
-from tests.acceptance.browser.test_streaming import LONG_ANSWER, QUESTION
-from tests.acceptance.faulty_model import FaultyModel
+from tests.support.browser.accessibility import violations
+from tests.support.browser.chat_page import ANSWER_MS, ChatPage, Database, Member, as_read
+from tests.support.browser.fixtures import MakePage
+from tests.support.browser.guard import Guard
+from tests.support.browser.long_answer import LONG_ANSWER, QUESTION
+from tests.support.browser.phone import PHONE, expect_nothing_too_wide
+from tests.support.faulty_model import FaultyModel
 
 REFUSAL = "There is no new version. Something went wrong on our side."
 

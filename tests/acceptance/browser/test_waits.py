@@ -2,9 +2,9 @@
 
 from playwright.async_api import Page, Route, expect
 
-from tests.acceptance.browser.chat_page import PASSWORD, ChatPage
-from tests.acceptance.browser.guard import Guard
-from tests.acceptance.browser.test_expired_sign_in import pass_time
+from tests.support.browser.chat_page import PASSWORD, ChatPage
+from tests.support.browser.clock import pass_time
+from tests.support.browser.guard import Guard
 
 QUESTION = "How many likes did it get?"
 SLOW = "The server did not answer in time."

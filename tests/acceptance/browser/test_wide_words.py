@@ -5,8 +5,8 @@ import json
 import pytest
 from playwright.async_api import Locator, expect
 
-from tests.acceptance.browser.chat_page import Database, Member
-from tests.acceptance.browser.conftest import MakePage
+from tests.support.browser.chat_page import Database, Member
+from tests.support.browser.fixtures import MakePage
 
 LONG_URL = "https://example.test/" + "a" * 300
 LONG_NAME = "Donaudampfschifffahrtsgesellschaft" * 4

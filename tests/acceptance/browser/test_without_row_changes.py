@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.acceptance.browser.chat_page import ChatPage, Database, Member, as_read
-from tests.acceptance.browser.conftest import MakePage
-from tests.acceptance.faulty_model import FaultyModel
+from tests.support.browser.chat_page import ChatPage, Database, Member, as_read
+from tests.support.browser.fixtures import MakePage
+from tests.support.faulty_model import FaultyModel
 from worker.local.stack import ROOT, Stack
 
 SNIPPET = (ROOT / "supabase/snippets/no_row_changes.sql").read_text()

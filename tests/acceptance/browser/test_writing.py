@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from playwright.async_api import expect
 
-from tests.acceptance.browser.chat_page import ChatPage, Member
-from tests.acceptance.browser.conftest import MakePage
-from tests.people import People
+from tests.support.browser.chat_page import ChatPage, Member
+from tests.support.browser.fixtures import MakePage
+from tests.support.people import People
 
 LONGEST = 4_000  # characters
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.scripted_model import Exchange, ScriptedModel
+from tests.support.scripted_model import Exchange, ScriptedModel
 from worker.check.database import ask
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.scripted_model import Script, ScriptedModel, refuses
+from tests.support.scripted_model import Script, ScriptedModel, refuses
 from worker.check import models
 from worker.config import WorkerSettings
 

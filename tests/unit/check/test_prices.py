@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.scripted_model import Script, ScriptedModel, chunk, refuses, says
+from tests.support.scripted_model import Script, ScriptedModel, chunk, refuses, says
 from worker.check import models, prices
 from worker.check.findings import Finding
 from worker.config import WorkerSettings

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.scripted_model import ScriptedModel
+from tests.support.scripted_model import ScriptedModel
 from worker.check import project
 
 REFUSED = {"message": "Invalid API key"}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import serve
 
-from tests.scripted_model import Exchange, ScriptedModel
-from tests.unit.realtime.test_wakeup import Realtime, settings_of
+from tests.support.fake_realtime import Realtime, settings_of
+from tests.support.scripted_model import Exchange, ScriptedModel
 from worker.check import realtime
 from worker.check.findings import Finding
 

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from tests.unit.database.test_api_errors import ANSWERS, HTML
+from tests.support.api_answers import ANSWERS, HTML
 from worker.claim import Claim
 from worker.config import WorkerSettings
 from worker.database import offers

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import trustme
 
-from tests.before_api import gateway
+from tests.support.before_api import gateway
 from worker.database.api_errors import translate
 from worker.errors import DatabaseAway
 from worker.local.supabase.hosted import answers

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from tests.waiting import until
+from tests.support.waiting import until
 from worker.local.realtime.cold_start import ColdStart
 from worker.local.realtime.pgoutput import Change, Relation
 from worker.local.realtime.settings import Settings

@@ -1,18 +1,17 @@
 """Which model may be asked, and what each end of a call says about it."""
 
 import asyncio
-import contextlib
 
 import pytest
 from structlog.testing import capture_logs
 
-from tests.unit.model.test_limits import Clock
+from tests.support.calls import call, fail
+from tests.support.clock import Clock
 from worker.errors import (
     ContentBlocked,
     Disconnected,
     EmptyReply,
     InternalError,
-    ModelError,
     ModelGone,
     ModelOverloaded,
     ModelUnavailable,
@@ -38,24 +37,6 @@ def clock():
 @pytest.fixture
 def admission(clock):
     return Admission(MODELS, None, clock)
-
-
-def call(admission, model, error=None, question="q", user="u", word=False, life=False):
-    """A call that is taken and made; answers whether it was allowed."""
-    if admission.take([model]) is None:
-        return False
-    with contextlib.suppress(ModelError, asyncio.CancelledError), admission.watch(model, question, user) as watched:
-        watched.sign_of_life = life
-        if word:
-            watched.first_word = True
-        if error:
-            raise error
-    return True
-
-
-def fail(admission, model, kind=ModelOverloaded, times=LEAST_VOTES, **others):
-    for number in range(times):
-        call(admission, model, kind("x"), question=f"q{number}", user=f"u{number}", **others)
 
 
 def half_open(admission, clock, model="first"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.model.test_limits import Clock
+from tests.support.clock import Clock
 from worker.model.breakers import (
     FAILURE_SHARE,
     LEAST_USERS,

@@ -4,8 +4,8 @@ import contextlib
 
 import pytest
 
-from tests.unit.model.test_admission import fail
-from tests.unit.model.test_limits import Clock
+from tests.support.calls import fail
+from tests.support.clock import Clock
 from worker.errors import ModelError, ModelUnavailable, NoModel, RateLimited, TimedOut
 from worker.model.admission import Admission
 from worker.model.choice import NO_MODEL_OF_PLAN_SECONDS, Route

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.scripted_model import Exchange, Script, ScriptedModel
-from tests.unit.test_answer import FakeBroadcaster, FakeReplies, a_lease, answerer_of, claimed
+from tests.support.answering import FakeBroadcaster, FakeReplies, a_lease, answerer_of, claimed
+from tests.support.scripted_model import Exchange, Script, ScriptedModel
 from worker.errors import Disconnected, ModelError, ModelOverloaded, Truncated
 from worker.model.door import Provider
 from worker.prompt.context import Prompt

@@ -9,8 +9,8 @@ from google.rpc import code_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.scripted_model import Exchange, Script, says
-from tests.unit.model.test_gemini import PROMPT, talking
+from tests.support.gemini import PROMPT, talking
+from tests.support.scripted_model import Exchange, Script, says
 from worker.errors import (
     ContentBlocked,
     Disconnected,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.scripted_model import Exchange, Script, chunk, says
-from tests.unit.model.test_gemini import PROMPT, heard, talking, usage
+from tests.support.gemini import PROMPT, heard, talking, usage
+from tests.support.scripted_model import Exchange, Script, chunk, says
 from worker.errors import ContentBlocked, EmptyReply, ModelOverloaded, ModelUnavailable, Truncated
 from worker.model import gemini as gemini_module
 from worker.rows import Usage

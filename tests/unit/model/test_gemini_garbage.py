@@ -24,8 +24,8 @@ from google.genai import types
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.scripted_model import chunk
-from tests.unit.model.test_gemini import PROMPT
+from tests.support.gemini import PROMPT
+from tests.support.scripted_model import chunk
 from worker.config import WorkerSettings
 from worker.errors import ModelError, TimedOut
 from worker.model import endings, gemini, spending

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.scripted_model import ScriptedModel, chunk, says
+from tests.support.scripted_model import ScriptedModel, chunk, says
 from worker.config import WorkerSettings
 from worker.errors import ModelError, ModelOverloaded, RateLimited
 from worker.model.gemini import Gemini

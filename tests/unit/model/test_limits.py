@@ -7,20 +7,13 @@ import random
 
 import pytest
 
+from tests.support.clock import Clock
 from worker.model import limits
 from worker.model.limits import Limiter, RateLimit
 
 LIMIT = 60
 MINUTE = 60.0
 SIXTY_A_MINUTE = RateLimit(LIMIT, MINUTE)
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import trustme
 
-from tests.before_api import gateway
-from tests.waiting import until
+from tests.support.before_api import gateway
+from tests.support.waiting import until
 from worker.check import database as check
 from worker.check import project as check_project
 from worker.check import realtime as check_realtime

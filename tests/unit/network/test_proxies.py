@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.uri import get_proxy, parse_proxy, parse_uri
 
-from tests.acceptance.proxy import proxy
+from tests.support.proxy import proxy
 from worker import config
 from worker.errors import ConfigError
 from worker.local import settings as local_settings

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.documents import section
+from tests.support.documents import section
 from worker.telemetry import metrics
 
 FOLDER = Path(__file__).resolve().parents[3] / "worker/operations/dashboards"

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from structlog.testing import capture_logs
 
-from tests.unit.network.test_hostile_clients import Served, request
+from tests.support.served import Served, request
 from worker import ops_token
 from worker.network.serving import Server, listen
 from worker.operations import attempts, refusals

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.unit.model.test_admission import fail
+from tests.support.calls import fail
 from worker.config import WorkerSettings
 from worker.errors import ModelUnavailable, RateLimited
 from worker.model.admission import Admission

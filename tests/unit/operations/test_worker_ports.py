@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.network.test_hostile_clients import Served, request
-from tests.waiting import wait_for
+from tests.support.served import Served, request
+from tests.support.waiting import wait_for
 from worker.network import clients
 from worker.network.serving import BESIDE_THREADS, serve_in_thread
 from worker.operations.app import create_ops_app

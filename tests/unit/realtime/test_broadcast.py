@@ -2,27 +2,19 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
 import pytest
 from structlog.testing import capture_logs
 
-from tests.scripted_model import Exchange, Request, Script, ScriptedModel
-from tests.waiting import until
-from worker.config import WorkerSettings
+from tests.support.broadcasts import accepts, sending
+from tests.support.scripted_model import Exchange, Request, Script, ScriptedModel
+from tests.support.waiting import until
 from worker.realtime import broadcast
-from worker.realtime.broadcast import Broadcaster
 from worker.telemetry import metrics
 
 BOUND = 5  # seconds; what takes as long has failed
-
-Sending = tuple[ScriptedModel, Broadcaster]
-
-
-async def accepts(exchange: Exchange) -> None:
-    await exchange.answer(202, {})
 
 
 async def refuses(exchange: Exchange) -> None:
@@ -46,28 +38,6 @@ class Gate:
 
     def open(self) -> None:
         self._open.set()
-
-
-@contextlib.asynccontextmanager
-async def sending(*scripts: Script, per_second: float = 1000) -> AsyncIterator[Sending]:
-    """A scripted Realtime, and the worker's broadcaster at work."""
-    async with ScriptedModel(*(scripts or [accepts])) as server:
-        broadcaster = Broadcaster(
-            WorkerSettings(
-                _env_file=None,  # type: ignore[call-arg]
-                supabase_url=f"{server.url}/",
-                supabase_secret_key="sb_secret_x",
-                gemini_api_key="unused",
-                realtime_messages_per_second=per_second,
-            )
-        )
-        running = asyncio.create_task(broadcaster.run())
-        try:
-            yield server, broadcaster
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-            await broadcaster.close()
 
 
 def payloads_of(request: Request) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -11,67 +10,15 @@ import pytest
 from prometheus_client import generate_latest
 from realtime import AsyncRealtimeClient
 from structlog.testing import capture_logs
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import serve
 
-from tests.waiting import until
-from worker.config import WorkerSettings
+from tests.support.fake_realtime import Realtime, settings_of
+from tests.support.waiting import until
 from worker.realtime import subscription, wakeup
 from worker.realtime.wakeup import MOST_MISSED, WakeUp
 from worker.telemetry import metrics
 
-TOPIC = "realtime:chat:worker"
 LONG = 3600.0
-
-
-class Realtime:
-    """Answers joins and heartbeats, unless told not to, and says what it is told to say."""
-
-    def __init__(self) -> None:
-        self.answers_heartbeats = True
-        self.says_that_it_reads = True
-        self.refuses_joins = False
-        self.joins: list[dict[str, Any]] = []
-        self.connected_at: list[float] = []
-        self.heartbeats = 0
-        self.sockets: set[ServerConnection] = set()
-        self.port = 0
-
-    async def handle(self, socket: ServerConnection) -> None:
-        self.connected_at.append(time.monotonic())
-        self.sockets.add(socket)
-        try:
-            async for frame in socket:
-                await self._take(socket, json.loads(frame))
-        finally:
-            self.sockets.discard(socket)
-
-    async def _take(self, socket: ServerConnection, message: dict[str, Any]) -> None:
-        reply = {"topic": message["topic"], "event": "phx_reply", "ref": message["ref"]}
-        if message["event"] == "heartbeat":
-            self.heartbeats += 1
-            if self.answers_heartbeats:
-                await send(socket, **reply, payload={"status": "ok", "response": {}})
-        if message["event"] == "phx_join":
-            self.joins.append(message["payload"])
-            status = "error" if self.refuses_joins else "ok"
-            await send(socket, **reply, payload={"status": status, "response": {}})
-            if self.says_that_it_reads and not self.refuses_joins:
-                await self.say_that_it_reads()
-
-    async def say_that_it_reads(self) -> None:
-        words = "Replication connection established"
-        await self.push("system", channel="chat:worker", extension="system", message=words, status="ok")
-
-    async def push(self, event: str, /, **payload: Any) -> None:
-        for socket in self.sockets:
-            await send(socket, topic=TOPIC, event=event, payload=payload, ref=None)
-
-    async def wake_up(self) -> None:
-        await self.push("broadcast", event="wake_up", type="broadcast", payload={})
-
-
-async def send(socket: ServerConnection, **message: Any) -> None:
-    await socket.send(json.dumps(message))
 
 
 @pytest.fixture
@@ -86,12 +33,6 @@ async def realtime() -> AsyncIterator[Realtime]:
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wakeup, "BACKOFF_SECONDS", (0.01,))
     monkeypatch.setattr(subscription, "WATCH_SECONDS", 0.01)
-
-
-def settings_of(port: int = 1) -> WorkerSettings:
-    return WorkerSettings(
-        _env_file=None, supabase_url=f"http://127.0.0.1:{port}", supabase_secret_key="unused", gemini_api_key="unused"
-    )
 
 
 @contextlib.asynccontextmanager

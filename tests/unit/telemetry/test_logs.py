@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.documents import rows
+from tests.support.documents import rows
 
 ROOT = Path(__file__).resolve().parents[3]
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception"}

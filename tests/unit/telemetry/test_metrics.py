@@ -8,12 +8,12 @@ from decimal import Decimal
 
 import pytest
 
-from tests.fake_provider import FakeProvider, FakeStream
-from tests.unit.model.test_admission import call, fail
-from tests.unit.model.test_limits import Clock
-from tests.unit.realtime.test_broadcast import sending
-from tests.unit.test_answer import FakeReplies, a_lease, answerer_of, claimed, closed_for, now, told
-from tests.waiting import until
+from tests.support.answering import FakeReplies, a_lease, answerer_of, claimed, closed_for, now, told
+from tests.support.broadcasts import sending
+from tests.support.calls import call, fail
+from tests.support.clock import Clock
+from tests.support.fake_provider import FakeProvider, FakeStream
+from tests.support.waiting import until
 from worker.errors import ContentBlocked, DatabaseAway, ModelOverloaded, RateLimited
 from worker.model.admission import STATES, Admission
 from worker.operations.app import create_ops_app
@@ -159,7 +159,7 @@ async def test_a_stopped_reply(grown):
 
 
 async def test_a_call_whose_claim_is_given_up_is_lost(grown):
-    from tests.unit.test_answer import FakeBroadcaster
+    from tests.support.answering import FakeBroadcaster
 
     broadcaster = FakeBroadcaster()
     provider = FakeProvider(FakeStream("half", asyncio.Event()))

@@ -13,16 +13,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from tests.fake_provider import FakeProvider, FakeStream
-from tests.unit.test_answer import (
-    FakeBroadcaster,
-    FakeReplies,
-    a_lease,
-    answerer_of,
-    claimed,
-    now,
-    told,
-)
+from tests.support.answering import FakeBroadcaster, FakeReplies, a_lease, answerer_of, claimed, now, told
+from tests.support.fake_provider import FakeProvider, FakeStream
 from worker.errors import ContentBlocked, ModelOverloaded
 from worker.rows import Usage
 from worker.telemetry.otlp import SentTraces

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.database.test_replies import claim_of, replies_of
+from tests.support.replies import claim_of, replies_of
 from worker.claim import Claim
 from worker.upkeep.drafts import PIECE_CHARACTERS, PIECE_SECONDS, DraftSaver
 

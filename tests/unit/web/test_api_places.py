@@ -9,8 +9,8 @@ import httpx
 import pytest
 from flask.testing import FlaskClient
 
-from tests.unit.web.test_api_requests import token_of
-from tests.waiting import wait_for
+from tests.support.access_tokens import token_of
+from tests.support.waiting import wait_for
 from worker.web.api import accounts
 from worker.web.api.accounts import Accounts
 from worker.web.api.waiting import NOT_ASKING, NOT_WAITING, Shares

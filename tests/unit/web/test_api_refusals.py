@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.unit.web.test_api_requests import token_of
+from tests.support.access_tokens import token_of
 from worker.web.api import OPENAPI, http_answer, problems
 from worker.web.api.problems import Problem
 from worker.web.api.project import LIMITS

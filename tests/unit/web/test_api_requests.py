@@ -1,6 +1,5 @@
 """What the HTTP endpoints make of a caller's request, and of the project's answers."""
 
-import base64
 import json
 from collections.abc import Callable
 from typing import Any
@@ -9,15 +8,11 @@ import httpx
 import pytest
 from flask import Flask, request
 
+from tests.support.access_tokens import token_of
 from worker.web.api import conversation, exports, problems, project, requests
 from worker.web.api.problems import Problem
 from worker.web.api.waiting import Shares
 from worker.web.app import create_page_app
-
-
-def token_of(role: str, sub: str = "a-user") -> str:
-    claims = base64.urlsafe_b64encode(json.dumps({"role": role, "sub": sub}).encode()).decode().rstrip("=")
-    return f"e30.{claims}.c2ln"
 
 
 @pytest.fixture

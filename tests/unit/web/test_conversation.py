@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.before_api import gateway
+from tests.support.before_api import gateway
 from worker.local.supabase.hosted.weather import Weather
 from worker.web.api import conversation
 from worker.web.api.project import Caller, Project

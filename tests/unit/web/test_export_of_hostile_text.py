@@ -10,7 +10,7 @@ from hypothesis import strategies as some
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from tests.unit.web.test_export import exported, message, read, text_of
+from tests.support.exports import exported, message, read, text_of
 from worker.web.export import FORMATS, nodes, render
 from worker.web.export.legible import legible
 from worker.web.export.links import hidden_place, target

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from tests.unit.network.test_hostile_clients import read_all
-from tests.waiting import wait_for
+from tests.support.served import read_all
+from tests.support.waiting import wait_for
 from worker import ops_token
 from worker.config import WebSettings, WorkerSettings
 from worker.network import clients

@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 import supabase
 
-from tests.waiting import until
+from tests.support.waiting import until
 
 Database = psycopg.Connection[dict[str, Any]]
 

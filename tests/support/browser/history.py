@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from uuid import UUID, uuid4
 
-from tests.acceptance.browser.chat_page import Database, Member
+from tests.support.browser.chat_page import Database, Member
 
 
 def store(database: Database, member: Member, turns: Iterable[tuple[str, str]]) -> UUID:

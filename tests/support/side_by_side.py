@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.types.json import Jsonb
 
-from tests.holder import Holder
-from tests.people import User
-from tests.waiting import wait_for
+from tests.support.holder import Holder
+from tests.support.people import User
+from tests.support.waiting import wait_for
 from worker.local.stack import Stack
 from worker.local.supabase.postgres import SUPERUSER
 

@@ -4,10 +4,10 @@ import time
 
 from playwright.async_api import Page
 
-from tests.acceptance.browser.chat_page import ChatPage, Database
-from tests.acceptance.browser.diary import Diary, letters
-from tests.acceptance.browser.wire import Frame, Wire
-from tests.waiting import until
+from tests.support.browser.chat_page import ChatPage, Database
+from tests.support.browser.diary import Diary, letters
+from tests.support.browser.wire import Frame, Wire
+from tests.support.waiting import until
 
 QUESTION = "How can I improve this post?"  # its answer takes some seconds, and more if the model stalls
 LOOKS_TWICE = 2.5  # seconds: the page looks each second whether there is something to read

@@ -9,8 +9,8 @@ import httpx
 import psycopg
 from playwright.async_api import Locator, Page, expect
 
-from tests.people import People, User
-from tests.waiting import until
+from tests.support.people import People, User
+from tests.support.waiting import until
 from worker.local.stack import Stack
 
 Database = psycopg.Connection[dict[str, Any]]

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tests.conformance.peer import Peer, socket_url
+from tests.support.peer import Peer, socket_url
 from worker.local.processes import Service, http_ready, python_module
 from worker.local.stack import Stack
 

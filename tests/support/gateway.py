@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from email.utils import formatdate, parsedate_to_datetime
 
-from tests import before_api
+from tests.support import before_api
 from worker.local.supabase.hosted.manners import Cut, Manners
 from worker.local.supabase.hosted.messages import Answer, Request
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import psycopg
 
-from tests.people import User
+from tests.support.people import User
 
 WITHOUT_LIMITS = "without limits"
 

@@ -1,0 +1,54 @@
+"""The Gemini client, talking to a scripted model."""
+
+import contextlib
+
+from tests.support.scripted_model import ScriptedModel
+from worker.config import WorkerSettings
+from worker.model.gemini import Gemini
+from worker.prompt.context import Prompt
+from worker.rows import Message
+
+PROMPT = Prompt("Persona", [Message("user", "Q"), Message("assistant", "A"), Message("user", "Why?")])
+
+BOUND = 5  # seconds; what takes as long has failed
+
+
+@contextlib.asynccontextmanager
+async def talking(*scripts, idle_seconds: float = BOUND, first_token_seconds: float = BOUND):
+    """A scripted server and the worker's client of it."""
+    async with ScriptedModel(*scripts) as server:
+        settings = WorkerSettings(
+            _env_file=None,
+            supabase_url="http://unused",
+            supabase_secret_key="unused",
+            gemini_api_key="the-key",
+            gemini_base_url=server.url,
+            max_output_tokens=77,
+            model_idle_seconds=idle_seconds,
+            model_first_token_seconds=first_token_seconds,
+            reply_deadline_seconds=90.5,
+        )
+        gemini = Gemini(settings)
+        try:
+            yield server, gemini
+        finally:
+            await gemini.close()
+
+
+async def heard(*scripts, **limits: float):
+    """The pieces, the stream after its end, and the error that ended it."""
+    async with talking(*scripts, **limits) as (server, gemini):
+        pieces, error = [], None
+        async with gemini.stream("gemini-2.5-flash", PROMPT) as stream:
+            try:
+                async for piece in stream:
+                    pieces.append(piece)
+            except Exception as raised:
+                error = raised
+        assert len(server.requests) == 1, "one call for each stream, whatever happens"
+        return pieces, stream, error
+
+
+def usage(prompt, candidates=None, **others):
+    counts = {"promptTokenCount": prompt, "candidatesTokenCount": candidates, **others}
+    return {"usageMetadata": {name: count for name, count in counts.items() if count is not None}}
