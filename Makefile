@@ -17,6 +17,9 @@ test: build browser ## run every test
 	@$(BIN)/npm run --silent test
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
+unit: install ## run the unit tests: no stack, no browser
+	@$(BIN)/python -m pytest --quiet tests/unit
+
 soak: install ## load the Realtime stand-in for a minute: 500 sockets, 50 broadcasts a second
 	@$(BIN)/python -m tests.bench.realtime_load
 
@@ -122,5 +125,5 @@ browser: ## find a browser for the tests; where there is none, install Debian's 
 clean: ## remove what was installed and the local data
 	rm -rf .venv node_modules worker/web/dist worker/operations/dist .local .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help run test soak chaos attack bench-queue check lock sbom format build built ops-token types release \
+.PHONY: help run test unit soak chaos attack bench-queue check lock sbom format build built ops-token types release \
 	install installed browser clean
