@@ -17,7 +17,7 @@ import psycopg
 
 from tests.bench.queue import Taken, database, times
 from worker.local.stack import ROOT
-from worker.local.supabase.postgres import SUPERUSER
+from worker.local.supabase.passwords import SUPERUSER
 
 USERS = 15  # each of whom asks on every day
 MESSAGES_OF_A_CHAT = 20

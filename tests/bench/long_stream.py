@@ -59,7 +59,7 @@ class Provider:
 
 async def seconds(pieces: list[str]) -> float:
     settings = WorkerSettings(
-        _env_file=None,  # type: ignore[call-arg]
+        _env_file=None,
         supabase_url="http://unused",
         supabase_secret_key=cast("Any", "unused"),
         gemini_api_key=cast("Any", "unused"),

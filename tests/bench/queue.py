@@ -32,7 +32,8 @@ from tests.support.holder import CALL
 from worker.local.settings import Ports
 from worker.local.stack import POSTGRES_BINARIES, ROOT
 from worker.local.supabase import migrations
-from worker.local.supabase.postgres import SUPERUSER, Postgres
+from worker.local.supabase.passwords import SUPERUSER
+from worker.local.supabase.postgres import Postgres
 
 USERS = 10_000
 CHATS_OF_A_USER = 10  # each with one question
@@ -224,7 +225,7 @@ class Bench:
         return {name: times(lambda: self.claim(worker), TIMES)}
 
     def least(self) -> Figures:
-        figures = {}
+        figures: Figures = {}
         for name, statement in (("contexts", ITS_CONTEXTS), ("events", ITS_EVENTS), ("rows", ITS_ROWS)):
             if name == "rows":
                 self.superuser.execute("set session_replication_role = replica")

@@ -21,7 +21,8 @@ from tests.bench.queue import database
 from tests.support import limits
 from tests.support.people import User
 from worker.local.stack import ROOT
-from worker.local.supabase.postgres import SUPERUSER, Postgres
+from worker.local.supabase.passwords import SUPERUSER
+from worker.local.supabase.postgres import Postgres
 
 MOST = 1.3  # times what it costs without
 BLOCK = 20  # questions, before it is the other's turn

@@ -57,13 +57,13 @@ def api() -> Iterator[tuple[Api, Gateway]]:
         server.shutdown()
 
 
-def test_a_call_is_handed_on(api: tuple[Api, Gateway]):
+def test_a_call_is_handed_on(api: tuple[Api, Gateway]) -> None:
     told, before = api
     assert httpx.post(before.url + BEAT, json={}).json() == {"replies": [1]}
     assert told.calls == {BEAT: 1}
 
 
-def test_calls_are_refused_in_every_manner_half_of_them_after_they_were_made(api: tuple[Api, Gateway]):
+def test_calls_are_refused_in_every_manner_half_of_them_after_they_were_made(api: tuple[Api, Gateway]) -> None:
     told, before = api
     before.refuse(1.0)
     number = 2 * len(REFUSALS)
@@ -77,7 +77,7 @@ def test_calls_are_refused_in_every_manner_half_of_them_after_they_were_made(api
     assert httpx.post(before.url + BEAT, json={}).is_success
 
 
-def test_the_answer_of_a_claim_that_brings_something_is_lost(api: tuple[Api, Gateway]):
+def test_the_answer_of_a_claim_that_brings_something_is_lost(api: tuple[Api, Gateway]) -> None:
     told, before = api
     before.lose_claims(1)
     told.replies = []
@@ -89,7 +89,7 @@ def test_the_answer_of_a_claim_that_brings_something_is_lost(api: tuple[Api, Gat
     assert httpx.post(before.url + CLAIM, json={}).is_success
 
 
-async def test_a_socket_passes(api: tuple[Api, Gateway]):
+async def test_a_socket_passes(api: tuple[Api, Gateway]) -> None:
     _, before = api
     reader, writer = await asyncio.open_connection("127.0.0.1", int(before.url.rsplit(":", 1)[1]))
     writer.write(b"GET /realtime/v1/websocket HTTP/1.1\r\nupgrade: websocket\r\n\r\nping")

@@ -3,6 +3,7 @@
 import contextlib
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -63,7 +64,7 @@ class QueueWatch:
         ]
 
     @contextlib.contextmanager
-    def disturbed(self):
+    def disturbed(self) -> Iterator[None]:
         self._is_disturbed = True
         try:
             yield

@@ -17,7 +17,7 @@ from tests.support.holder import Holder
 from tests.support.people import Chat, People, User
 from tests.support.waiting import until
 from worker.local.stack import Stack
-from worker.local.supabase.postgres import SUPERUSER
+from worker.local.supabase.passwords import SUPERUSER
 
 ROLES = ("anon", "owner", "other user", "member", "service")
 # Topic → who can join it as a private channel, and who can send to it.

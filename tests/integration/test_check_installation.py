@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from tests.support.people import Chat, People
 from worker.check import broadcasts, expected, installation
 from worker.local.stack import Stack
-from worker.local.supabase.postgres import SUPERUSER
+from worker.local.supabase.passwords import SUPERUSER
 
 OURS = "n.nspname in ('public', 'private', 'analytics') and pg_get_userbyid({owner}) = 'postgres'"
 NAMES = {"relations": [*expected.RELATIONS, expected.CHANNELS], "functions": list(expected.FUNCTIONS)}

@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 from tests.support.holder import Holder
 from tests.support.people import Chat, People
 from worker.local.stack import Stack
-from worker.local.supabase.postgres import SUPERUSER
+from worker.local.supabase.passwords import SUPERUSER
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

@@ -15,7 +15,8 @@ from worker.local.processes import StartError
 from worker.local.settings import Ports
 from worker.local.stack import POSTGRES_BINARIES, ROOT
 from worker.local.supabase import migrations
-from worker.local.supabase.postgres import SUPERUSER, Postgres
+from worker.local.supabase.passwords import SUPERUSER
+from worker.local.supabase.postgres import Postgres
 from worker.local.supabase.supabase_cli import CLI
 
 OURS = sorted((ROOT / "supabase" / "migrations").glob("*.sql"))

@@ -10,7 +10,8 @@ from psycopg.conninfo import make_conninfo
 
 from worker.local.settings import Ports
 from worker.local.stack import POSTGRES_BINARIES, Stack
-from worker.local.supabase.postgres import SUPERUSER, Postgres
+from worker.local.supabase.passwords import SUPERUSER
+from worker.local.supabase.postgres import Postgres
 
 OF_WHOEVER_STARTS_IT = {
     "GEMINI_API_KEY": "a-key-from-the-shell",

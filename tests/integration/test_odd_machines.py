@@ -14,7 +14,8 @@ import pytest
 
 from worker.local.settings import Ports
 from worker.local.stack import POSTGRES_BINARIES, ROOT
-from worker.local.supabase.postgres import SUPERUSER, Postgres
+from worker.local.supabase.passwords import SUPERUSER
+from worker.local.supabase.postgres import Postgres
 
 LOCAL = [sys.executable, "-m", "worker", "local"]
 

@@ -16,7 +16,7 @@ from tests.support.holder import CALL, Holder
 from tests.support.people import Chat, People, User
 from tests.support.side_by_side import as_user, hurry, reply_of, status_of
 from worker.local.stack import Stack
-from worker.local.supabase.postgres import SUPERUSER
+from worker.local.supabase.passwords import SUPERUSER
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

@@ -21,7 +21,7 @@ async def sending(*scripts: Script, per_second: float = 1000) -> AsyncIterator[S
     async with ScriptedModel(*(scripts or [accepts])) as server:
         broadcaster = Broadcaster(
             WorkerSettings(
-                _env_file=None,  # type: ignore[call-arg]
+                _env_file=None,
                 supabase_url=f"{server.url}/",
                 supabase_secret_key="sb_secret_x",
                 gemini_api_key="unused",

@@ -2,12 +2,22 @@
 
 import asyncio
 import contextlib
+from typing import Any
 
 from worker.errors import ModelError, ModelOverloaded
+from worker.model.admission import Admission
 from worker.model.breakers import LEAST_VOTES
 
 
-def call(admission, model, error=None, question="q", user="u", word=False, life=False):
+def call(
+    admission: Admission,
+    model: str,
+    error: BaseException | None = None,
+    question: str = "q",
+    user: str = "u",
+    word: bool = False,
+    life: bool = False,
+) -> bool:
     """A call that is taken and made; answers whether it was allowed."""
     if admission.take([model]) is None:
         return False
@@ -20,6 +30,12 @@ def call(admission, model, error=None, question="q", user="u", word=False, life=
     return True
 
 
-def fail(admission, model, kind=ModelOverloaded, times=LEAST_VOTES, **others):
+def fail(
+    admission: Admission,
+    model: str,
+    kind: type[ModelError] = ModelOverloaded,
+    times: int = LEAST_VOTES,
+    **others: Any,
+) -> None:
     for number in range(times):
         call(admission, model, kind("x"), question=f"q{number}", user=f"u{number}", **others)

@@ -2,7 +2,9 @@
 
 import io
 import re
+from collections.abc import Mapping
 from types import SimpleNamespace
+from typing import Any
 
 from pypdf import PdfReader
 
@@ -12,7 +14,7 @@ from worker.web.export.transcript import Transcript
 SESSION = "00000000-0000-4000-8000-000000000001"
 
 
-def message(turn: int, question: str, answer: str | None = None, **reply: str) -> dict:
+def message(turn: int, question: str, answer: str | None = None, **reply: str) -> dict[str, Any]:
     at = f"2026-10-03T09:{turn % 60:02}:00.5+00:00"
     answered = {"content": answer, "version": 1, "finish_reason": "stop", "created_at": at}
     answers = [answered] if answer is not None else []
@@ -20,7 +22,7 @@ def message(turn: int, question: str, answer: str | None = None, **reply: str) -
     return {"turn": turn, "content": question, "created_at": at, "reply": state}
 
 
-def session(**post: object) -> dict:
+def session(**post: object) -> dict[str, Any]:
     return {
         "id": SESSION,
         "status": "active",
@@ -44,8 +46,8 @@ def session(**post: object) -> dict:
     }
 
 
-def exported(*messages: dict, **post: object) -> Transcript:
-    def ask(path, params):
+def exported(*messages: dict[str, Any], **post: object) -> Transcript:
+    def ask(path: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
         if path == "chat_sessions":
             return [session(**post)]
         seen = int(params["turn"].removeprefix("gt."))

@@ -1,9 +1,12 @@
 """The Gemini client, talking to a scripted model."""
 
 import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
 
-from tests.support.scripted_model import ScriptedModel
+from tests.support.scripted_model import Script, ScriptedModel
 from worker.config import WorkerSettings
+from worker.model.door import ModelStream
 from worker.model.gemini import Gemini
 from worker.prompt.context import Prompt
 from worker.rows import Message
@@ -14,7 +17,9 @@ BOUND = 5  # seconds; what takes as long has failed
 
 
 @contextlib.asynccontextmanager
-async def talking(*scripts, idle_seconds: float = BOUND, first_token_seconds: float = BOUND):
+async def talking(
+    *scripts: Script, idle_seconds: float = BOUND, first_token_seconds: float = BOUND
+) -> AsyncIterator[tuple[ScriptedModel, Gemini]]:
     """A scripted server and the worker's client of it."""
     async with ScriptedModel(*scripts) as server:
         settings = WorkerSettings(
@@ -35,10 +40,11 @@ async def talking(*scripts, idle_seconds: float = BOUND, first_token_seconds: fl
             await gemini.close()
 
 
-async def heard(*scripts, **limits: float):
+async def heard(*scripts: Script, **limits: float) -> tuple[list[str], ModelStream, Exception | None]:
     """The pieces, the stream after its end, and the error that ended it."""
     async with talking(*scripts, **limits) as (server, gemini):
-        pieces, error = [], None
+        pieces: list[str] = []
+        error: Exception | None = None
         async with gemini.stream("gemini-2.5-flash", PROMPT) as stream:
             try:
                 async for piece in stream:
@@ -49,6 +55,6 @@ async def heard(*scripts, **limits: float):
         return pieces, stream, error
 
 
-def usage(prompt, candidates=None, **others):
+def usage(prompt: int | None, candidates: int | None = None, **others: Any) -> dict[str, Any]:
     counts = {"promptTokenCount": prompt, "candidatesTokenCount": candidates, **others}
     return {"usageMetadata": {name: count for name, count in counts.items() if count is not None}}

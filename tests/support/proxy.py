@@ -4,7 +4,9 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from socketserver import StreamRequestHandler, ThreadingTCPServer
+from typing import cast
 from urllib.parse import urlsplit
 
 
@@ -36,7 +38,7 @@ class _Handler(StreamRequestHandler):
 
     def handle(self) -> None:
         with suppress(OSError):
-            if self.rfile.peek(1)[:1] == b"\x05":
+            if cast(BufferedReader, self.rfile).peek(1)[:1] == b"\x05":
                 self._socks()
             else:
                 self._http()

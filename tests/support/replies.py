@@ -2,7 +2,9 @@
 
 import asyncio
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
+
+from supabase import AsyncClient
 
 from worker.claim import Claim
 from worker.database.replies import Replies
@@ -44,7 +46,7 @@ class ScriptedDatabase:
 
 def replies_of(*, offer_seconds: float = 60.0, **answers: Any) -> tuple[ScriptedDatabase, Replies]:
     scripted = ScriptedDatabase(**answers)
-    database = Database(scripted, CALL_SECONDS)
+    database = Database(cast(AsyncClient, scripted), CALL_SECONDS)
     return scripted, Replies(database, database, ALIVE_SECONDS, offer_seconds)
 
 

@@ -13,7 +13,7 @@ from tests.support.holder import Holder
 from tests.support.people import User
 from tests.support.waiting import wait_for
 from worker.local.stack import Stack
-from worker.local.supabase.postgres import SUPERUSER
+from worker.local.supabase.passwords import SUPERUSER
 
 Work = psycopg.Connection[Any]
 

@@ -2,7 +2,7 @@
 
 import time
 
-from playwright.async_api import Page
+from playwright.async_api import Page, Request
 
 from tests.support.browser.chat_page import ChatPage, Database
 from tests.support.browser.diary import Diary, letters
@@ -34,7 +34,12 @@ async def come_to_rest(tab: ChatPage, wire: Wire) -> None:
     """It knows that its answer is complete, and reads nothing for as long as it takes to look twice."""
     await until(lambda: any(is_completion(frame) for frame in wire.heard), "word that the answer is complete")
     reads: list[float] = [time.monotonic()]
-    tab.page.on("request", lambda request: "/rest/v1/chat_messages" in request.url and reads.append(time.monotonic()))
+
+    def note(request: Request) -> None:
+        if "/rest/v1/chat_messages" in request.url:
+            reads.append(time.monotonic())
+
+    tab.page.on("request", note)
     await until(lambda: time.monotonic() - reads[-1] > LOOKS_TWICE, "the page to come to rest")
 
 
