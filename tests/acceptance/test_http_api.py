@@ -118,7 +118,8 @@ def test_when_time_is_up_the_question_goes_on(api: httpx.Client, chat: Chat, fau
 
 def test_an_answer_comes_as_events(api: httpx.Client, chat: Chat, faulty_model: FaultyModel) -> None:
     marker = uuid4().hex
-    faulty_model.add("slow", question=marker, pace_ms=150)
+    # Long enough for several drafts, which are saved every 500 characters.
+    faulty_model.add("say", question=marker, text="The hook is a question. " * 100, pace_ms=20)
     with api.stream(
         "POST",
         path(chat),
