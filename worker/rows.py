@@ -1,6 +1,6 @@
 """Typed rows and fixed lists of codes: what the database hands to the worker, and what goes back to the ledger.
 
-The lists stand in SQL, in the pages, in the HTTP API's document, in the README and in the dashboards as well;
+The lists stand in SQL, in the pages, in the HTTP API's document, in supabase/README.md and in the dashboards as well;
 tests/unit/test_codes.py compares them.
 """
 

@@ -1,6 +1,6 @@
 """The door to whoever provides the models: a prompt in, pieces of text and figures out.
 
-The story of a reply (answer.py) knows this and no provider. CONTRIBUTING.md says how another one is added.
+The story of a reply (answer.py) knows this and no provider. .github/CONTRIBUTING.md says how another one is added.
 """
 
 from collections.abc import AsyncIterator
