@@ -62,6 +62,14 @@ comment on function private.percentiles(integer[], bigint[]) is
   '[p50, p95, p99] in milliseconds of the calls in these buckets, each named once, to within 10 %; null where there are none.';
 revoke all on function private.percentiles(integer[], bigint[]) from public, anon, authenticated, service_role;
 
+create function private.oldest_hour() returns timestamptz
+language sql stable
+set search_path = ''
+return now() - interval '8 days';
+comment on function private.oldest_hour() is
+  'Sums by the hour are kept from here on: a report looks back a week. What began earlier is counted by the day alone.';
+revoke all on function private.oldest_hour() from public, anon, authenticated, service_role;
+
 create function private.count_up_calls(most integer) returns void
 language sql
 set search_path = ''
@@ -86,6 +94,7 @@ begin atomic
     cross join lateral (values
       ('hour', date_trunc('hour', t.started_at, 'UTC')), ('day', date_trunc('day', t.started_at, 'UTC'))
     ) as s (span, starts_at)
+    where s.span = 'day' or s.starts_at > private.oldest_hour()
     group by 1, 2, 3, 4
     on conflict (span, starts_at, model, outcome) do update
     set calls = c.calls + excluded.calls,
@@ -137,6 +146,7 @@ begin atomic
     cross join lateral (values
       ('hour', date_trunc('hour', t.pending_since, 'UTC')), ('day', date_trunc('day', t.pending_since, 'UTC'))
     ) as s (span, starts_at)
+    where s.span = 'day' or s.starts_at > private.oldest_hour()
     group by 1, 2, 3, 4
     on conflict (span, starts_at, what, error_code) do update
     set replies = c.replies + excluded.replies, sessions = c.sessions + excluded.sessions
@@ -162,8 +172,8 @@ begin
     in exclusive mode nowait;
   perform private.count_up_calls(most);
   perform private.count_up_replies(most);
-  delete from private.call_counts c where c.span = 'hour' and c.starts_at < now() - interval '8 days';
-  delete from private.reply_counts c where c.span = 'hour' and c.starts_at < now() - interval '8 days';
+  delete from private.call_counts c where c.span = 'hour' and c.starts_at <= private.oldest_hour();
+  delete from private.reply_counts c where c.span = 'hour' and c.starts_at <= private.oldest_hour();
   delete from private.usage_spent s where s.day < (now() at time zone 'UTC')::date - 3;
 exception when others then
   if not private.is_passing(sqlstate) then

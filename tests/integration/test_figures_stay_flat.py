@@ -103,3 +103,20 @@ def test_what_is_told_of_the_queue_looks_at_unfinished_replies_alone(database: A
     assert used & GROWING == {"chat_replies"}
     plan = plan_of(database, sql.SQL("select count(*) from public.chat_replies r where r.status = 'pending'"))
     assert "unfinished_replies" in str(plan)
+
+
+def test_counting_what_is_weeks_old_leaves_no_dead_hours_behind(database: Any, no_figures: None) -> None:
+    """A year's calls that are counted at once (an import, a long pause): hours that are not kept are not written."""
+    size = "select pg_relation_size('private.call_counts') / 8192 as pages"
+    for _ in range(10):
+        database.execute(
+            """insert into public.external_api_call_logs
+              (message_id, attempt, session_id, user_id, worker_id, model_requested, outcome, latency_ms, started_at)
+            select gen_random_uuid(), 1, gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'first', 'ok', 900,
+              date_trunc('day', now(), 'UTC') - interval '20 days' + hour * interval '1 hour'
+            from generate_series(0, 23) as hour"""
+        )
+        database.execute("select private.count_up()")
+    rows = database.execute("select span, calls from private.call_counts").fetchall()
+    assert [(row["span"], row["calls"]) for row in rows] == [("day", 240)]
+    assert database.execute(size).fetchone()["pages"] <= 3
