@@ -1,27 +1,19 @@
 """Eight accounts, each of which does one kind of harm for as long as it is let.
 
-Everything is sent by ordinary clients with the account's own token. In a process of their own, as an attacker's
-programs are: what they cost must not slow down those who measure.
+In a process of their own, as an attacker's programs are: what they cost must not slow down those who measure.
 """
 
 import asyncio
 import contextlib
-import itertools
 import json
 import os
-import random
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
 
-import httpx
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
+from tests.attack.attacker import Attacker, Harvest, Send, command, question_in, request
 from tests.attack.target import Account, Target
 
 # A filter on one's own text that takes a second or more.
@@ -29,82 +21,13 @@ SLOW = r"match.^(a+)(a+)(a+)\1\2\3$"
 LONG = "a" * 401
 FORGED = "forged"  # what a public channel of the same name gives back to who sent it
 TABLES = ("chat_messages", "chat_sessions", "chat_replies", "chat_reply_drafts", "chat_session_summaries")
-PATIENCE = 30.0  # seconds for one request
-
-Send = Callable[[httpx.AsyncClient], Awaitable[httpx.Response]]
-
-
-@dataclass
-class Harvest:
-    """What the attackers got: answers by kind of attack, and each line of others' that they saw."""
-
-    answers: dict[str, Counter[str]] = field(default_factory=dict)
-    leaks: list[str] = field(default_factory=list)
-
-
-class Attacker:
-    """One account until `end`, a time of `time.monotonic()`."""
-
-    def __init__(self, target: Target, account: Account, end: float, seed: int, harvest: Harvest, name: str) -> None:
-        self.target = target
-        self.account = account
-        self.harvest = harvest
-        self.answers = harvest.answers.setdefault(name, Counter())
-        self.chance = random.Random(seed)  # noqa: S311
-        self._end = end
-
-    @property
-    def is_over(self) -> bool:
-        return time.monotonic() > self._end
-
-    def rest_client(self) -> httpx.AsyncClient:
-        headers = {
-            "apikey": self.target.key,
-            "authorization": f"Bearer {self.account.token}",
-            "prefer": "return=representation",
-        }
-        return httpx.AsyncClient(base_url=self.target.api, headers=headers, timeout=PATIENCE)
-
-    def web_client(self) -> httpx.AsyncClient:
-        headers = {"authorization": f"Bearer {self.account.token}"}
-        return httpx.AsyncClient(base_url=self.target.web, headers=headers, timeout=PATIENCE)
-
-    async def repeat(self, client: httpx.AsyncClient, *sends: Send, pause: float = 0.0) -> None:
-        """One of `sends` after the other, again and again."""
-        for send in itertools.cycle(sends):
-            if self.is_over:
-                return
-            await self.count(send, client)
-            await asyncio.sleep(pause)
-
-    async def count(self, send: Send, client: httpx.AsyncClient) -> httpx.Response | None:
-        try:
-            answer = await send(client)
-        except httpx.HTTPError as error:
-            self.answers[type(error).__name__] += 1
-            return None
-        self.answers[f"{answer.status_code} {_reason(answer)}".strip()] += 1
-        return answer
-
-    def look_for_strangers(self, text: str) -> None:
-        """Anything that names another's chat or message in an answer to this account is a leak."""
-        self.harvest.leaks += [text[:200] for stranger in self.account.strangers if stranger in text]
-
-
-def _reason(answer: httpx.Response) -> str:
-    if not answer.is_error:
-        return ""
-    with contextlib.suppress(ValueError):
-        error = answer.json()
-        return str(error.get("hint") or error.get("code") or "") if isinstance(error, dict) else ""
-    return ""
 
 
 async def regenerates(own: Attacker) -> None:
     """Another answer, and another, of each chat."""
     async with own.rest_client() as http:
         await asyncio.gather(
-            *(own.repeat(http, _command("regenerate_reply", question)) for question in own.account.questions)
+            *(own.repeat(http, command("regenerate_reply", question)) for question in own.account.questions)
         )
 
 
@@ -114,8 +37,8 @@ async def replaces(own: Attacker) -> None:
 
         async def in_chat(session: str, newest: str) -> None:
             while not own.is_over:
-                body = _question(session, "Again?", replaces=newest)
-                answer = await own.count(_send("POST", "/chat_messages", json=body), http)
+                body = question_in(session, "Again?", replaces=newest)
+                answer = await own.count(request("POST", "/chat_messages", json=body), http)
                 if answer is not None and answer.is_success:
                     newest = body["id"]
 
@@ -128,9 +51,9 @@ async def asks_and_stops(own: Attacker) -> None:
 
         async def in_chat(session: str) -> None:
             while not own.is_over:
-                bodies = [_question(session) for _ in range(own.chance.choice([1, 1, 25]))]
-                await own.count(_send("POST", "/chat_messages", json=bodies), http)
-                await own.count(_command("cancel_reply", bodies[-1]["id"]), http)
+                bodies = [question_in(session) for _ in range(own.chance.choice([1, 1, 25]))]
+                await own.count(request("POST", "/chat_messages", json=bodies), http)
+                await own.count(command("cancel_reply", bodies[-1]["id"]), http)
 
         await asyncio.gather(*map(in_chat, own.account.sessions))
 
@@ -143,9 +66,9 @@ async def holds_locks(own: Attacker) -> None:
             filtered = {"select": "message_id,m:chat_messages!message_id(id)", "m.content": SLOW}
             row = {"session_id": session, "role": "user", "content": LONG}
             return (
-                _send("POST", "/rpc/cancel_reply", params=filtered, json={"message_id": question}),
-                _command("retry_reply", question),
-                _send("POST", "/chat_messages", params={"select": "id", "content": SLOW}, json=row),
+                request("POST", "/rpc/cancel_reply", params=filtered, json={"message_id": question}),
+                command("retry_reply", question),
+                request("POST", "/chat_messages", params={"select": "id", "content": SLOW}, json=row),
             )
 
         chats = list(zip(own.account.sessions, own.account.questions, strict=True))
@@ -156,7 +79,7 @@ async def archives(own: Attacker) -> None:
     """Archives and reopens all of its chats with one request, again and again."""
     async with own.rest_client() as http:
         ways = [
-            _send("PATCH", "/chat_sessions?id=not.is.null", json={"status": status})
+            request("PATCH", "/chat_sessions?id=not.is.null", json={"status": status})
             for status in ("archived", "active")
         ]
         await asyncio.gather(*(own.repeat(http, *ways, pause=0.1) for _ in range(4)))
@@ -167,30 +90,30 @@ async def takes_ids(own: Attacker) -> None:
     async with own.rest_client() as http:
 
         async def opens_and_deletes(analysis: str) -> None:
-            opens = _send("POST", "/rpc/open_chat_session", json={"post_analysis_id": analysis})
+            opens = request("POST", "/rpc/open_chat_session", json={"post_analysis_id": analysis})
             while not own.is_over:
                 answer = await own.count(opens, http)
                 if answer is None or answer.is_error:
                     continue
                 session = answer.json()["id"]
-                row = _question(session)
-                await own.count(_send("POST", "/chat_messages", json=row), http)
-                await own.count(_send("DELETE", f"/chat_sessions?id=eq.{session}"), http)
+                row = question_in(session)
+                await own.count(request("POST", "/chat_messages", json=row), http)
+                await own.count(request("DELETE", f"/chat_sessions?id=eq.{session}"), http)
                 used_up = {**row, "session_id": own.account.sessions[0]}
-                await own.count(_send("POST", "/chat_messages", json=used_up), http)
+                await own.count(request("POST", "/chat_messages", json=used_up), http)
 
         async def reads_others() -> None:
             while not own.is_over:
                 stranger = own.chance.choice(own.account.strangers)
                 for send in (
-                    *(_send("GET", f"/{table}", params={"limit": 1000}) for table in TABLES),
-                    _send("GET", "/chat_messages", params={"session_id": f"eq.{stranger}"}),
-                    *(_command(name, stranger) for name in ("cancel_reply", "retry_reply", "regenerate_reply")),
+                    *(request("GET", f"/{table}", params={"limit": 1000}) for table in TABLES),
+                    request("GET", "/chat_messages", params={"session_id": f"eq.{stranger}"}),
+                    *(command(name, stranger) for name in ("cancel_reply", "retry_reply", "regenerate_reply")),
                 ):
                     answer = await own.count(send, http)
                     if answer is not None and answer.is_success:
                         own.look_for_strangers(answer.text)
-                answer = await own.count(_send("POST", "/chat_messages", json=_question(stranger)), http)
+                answer = await own.count(request("POST", "/chat_messages", json=question_in(stranger)), http)
                 if answer is not None and answer.is_success:
                     own.harvest.leaks.append(f"wrote into {stranger}")
 
@@ -213,17 +136,19 @@ async def fills_the_web_server(own: Attacker) -> None:
 
         def asks(session: str) -> Send:
             headers = {"Accept": "text/event-stream"}
-            return _send("POST", f"/api/chat/sessions/{session}/messages/", json={"message": "Why?"}, headers=headers)
+            return request(
+                "POST", f"/api/chat/sessions/{session}/messages/", json={"message": "Why?"}, headers=headers
+            )
 
         def exports(session: str) -> Send:
-            return _send("GET", f"/api/chat/sessions/{session}/export", params={"format": "pdf"})
+            return request("GET", f"/api/chat/sessions/{session}/export", params={"format": "pdf"})
 
         sessions = own.account.sessions
         odd = {"authorization": f"Bearer {'a' * 60_000}"}
         await asyncio.gather(
             *(own.repeat(http, asks(session)) for session in sessions * 3),
             *(own.repeat(http, exports(session)) for session in sessions[:3]),
-            own.repeat(http, _send("GET", "/api/chat/sessions/", headers=odd), pause=0.2),
+            own.repeat(http, request("GET", "/api/chat/sessions/", headers=odd), pause=0.2),
             *(half_a_request() for _ in range(80)),
         )
 
@@ -266,18 +191,6 @@ def _status(text: str) -> str:
     payload = message.get("payload") or {}
     reason = str((payload.get("response") or {}).get("reason", ""))[:40] if isinstance(payload, dict) else ""
     return f"{message.get('event')} {payload.get('status', '')} {reason}".strip()
-
-
-def _send(method: str, path: str, **request: Any) -> Send:
-    return lambda client: client.request(method, path, **request)
-
-
-def _command(name: str, message_id: str) -> Send:
-    return _send("POST", f"/rpc/{name}", json={"message_id": message_id})
-
-
-def _question(session: str, content: str = "Why?", **more: str) -> dict[str, str]:
-    return {"id": str(uuid4()), "session_id": session, "role": "user", "content": content, **more}
 
 
 ATTACKS = (

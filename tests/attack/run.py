@@ -1,4 +1,4 @@
-"""Honest people alone, and then beside eight hostile accounts; and what did not hold."""
+"""Honest people alone, and then beside eight hostile accounts; those alone against the cap; and what did not hold."""
 
 import random
 from collections import Counter
@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg.rows import dict_row
 
+from tests.attack.attacker import Harvest
+from tests.attack.cap import PRICES, Spending, set_cap, spend
 from tests.attack.honest import Waits, chat_for
-from tests.attack.hostile import ATTACKS, Harvest, attack
+from tests.attack.hostile import ATTACKS, attack
+from tests.attack.plans import Use, Watch, tighten, used
 from tests.attack.target import Account, Target
 from tests.support.people import Chat, People
 from tests.support.waiting import wait_for
@@ -23,6 +27,7 @@ HONEST = 5
 CHATS = 8  # of each hostile account
 IN_TIME = 2.0  # seconds that the honest may wait in any case, 95 of a hundred times
 LONGEST = 10.0  # seconds that nobody may wait
+AGAINST_CAP = 20.0  # seconds that everybody asks without an end
 
 Database = psycopg.Connection[dict[str, Any]]
 
@@ -32,8 +37,11 @@ class Report:
     alone: Waits
     attacked: Waits
     harvest: Harvest
+    spending: Spending
     calls: Counter[str] = field(default_factory=Counter)
     """Of the model, by hostile account."""
+    met: dict[str, list[Use]] = field(default_factory=dict)
+    """By hostile account, the limits that it used up."""
     violations: list[str] = field(default_factory=list)
     delays: list[str] = field(default_factory=list)
     """Waits that are too long: on a machine that does something else as well, they say nothing."""
@@ -48,27 +56,46 @@ class Report:
             )
         for name, answers in self.harvest.answers.items():
             lines.append(f"{name}, {self.calls[name]} calls of the model: {dict(answers.most_common(8))}")
+            lines.append(f"  used up: {', '.join(map(str, self.met[name]))}")
+        lines.append(self.spending.as_text())
         return "\n".join([*lines, *(self.violations + self.delays or ["everything held"])])
 
 
 def run(directory: Path, seconds: float, seed: int) -> Report:
-    """`seconds` of attack, after a quarter of that without."""
+    """`seconds` of attack, after a quarter of that without; then against the cap."""
+    prices = directory / "prices.toml"
+    prices.write_text(PRICES)
+    with pytest.MonkeyPatch.context() as settings:
+        settings.setenv("GEMINI_PRICES_FILE", str(prices))
+        return _run(directory, seconds, seed)
+
+
+def _run(directory: Path, seconds: float, seed: int) -> Report:
     options = ("--pace-ms", "5", "--log", str(directory / "calls.jsonl"), "--faults")
     with (
         Stack(directory, ports=Ports.free(), durable=True, model_arguments=options) as stack,
         psycopg.connect(stack.environment["DATABASE_URL"], autocommit=True, row_factory=dict_row) as database,
         People(stack.environment, database) as people,
+        ProcessPoolExecutor(1, get_context("spawn")) as elsewhere,
     ):
         honest = [people.make_chat() for _ in range(HONEST)]
         accounts = [_account(people, honest, random.Random(seed)) for _ in ATTACKS]  # noqa: S311
+        tighten(database, accounts)
         alone = chat_for(people, honest, seconds / 4)
-        with ProcessPoolExecutor(1, get_context("spawn")) as elsewhere:
+        violations = _left_over(database)
+        with Watch(stack.environment["DATABASE_URL"], accounts) as watch:
             begun = elsewhere.submit(attack, _target(stack), accounts, seconds, seed)
             attacked = chat_for(people, honest, seconds)
-            report = Report(alone, attacked, begun.result())
-        report.calls = _calls(database, accounts)
-        report.violations = _violations(report, accounts, database)
-        report.delays = _delays(alone, attacked)
+            harvest = begun.result()
+            violations += _left_over(database)
+        calls = _calls(database, accounts)
+        uses = used(database, accounts, watch)
+        violations += [f"a plan was passed: {use} by {use.user}" for use in uses if use.used > use.most]
+        cap = set_cap(database)
+        spending = spend(database, cap, elsewhere.submit(attack, _target(stack), accounts, AGAINST_CAP, seed + 1))
+        report = Report(alone, attacked, harvest, spending, calls, _met(uses, accounts))
+        report.violations = [*_violations(report), *violations, *spending.violations]
+        report.delays = [*_delays(alone, attacked), *spending.delays]
     return report
 
 
@@ -96,6 +123,13 @@ def _account(people: People, others: list[Chat], chance: random.Random) -> Accou
     )
 
 
+def _met(uses: list[Use], accounts: list[Account]) -> dict[str, list[Use]]:
+    return {
+        way.__name__: [use for use in uses if use.user == account.id and use.used >= use.most]
+        for way, account in zip(ATTACKS, accounts, strict=True)
+    }
+
+
 def _calls(database: Database, accounts: list[Account]) -> Counter[str]:
     rows = database.execute(
         "select user_id, count(*) from public.external_api_call_logs where outcome <> 'claimed' group by user_id"
@@ -104,12 +138,12 @@ def _calls(database: Database, accounts: list[Account]) -> Counter[str]:
     return Counter({way.__name__: made.get(account.id, 0) for way, account in zip(ATTACKS, accounts, strict=True)})
 
 
-def _violations(report: Report, accounts: list[Account], database: Database) -> list[str]:
+def _violations(report: Report) -> list[str]:
     found = [f"an honest question: {words}" for words in [*report.alone.failed, *report.attacked.failed]]
     found += [f"read or written by a stranger: {words}" for words in report.harvest.leaks]
     if not report.attacked.taken:
         found.append("nobody honest was answered")
-    return [*found, *_left_over(database), *_passed_plans(accounts, database)]
+    return found
 
 
 def _delays(alone: Waits, attacked: Waits) -> list[str]:
@@ -120,18 +154,6 @@ def _delays(alone: Waits, attacked: Waits) -> list[str]:
     if attacked.share(1.0) > LONGEST:
         found.append(f"somebody honest waited {attacked.share(1.0):.1f} s")
     return found
-
-
-def _passed_plans(accounts: list[Account], database: Database) -> list[str]:
-    """Who asked for more answers than their plan allows in the hour. Their first questions are the operator's."""
-    rows = database.execute(
-        """select e.user_id, count(*) as asked, p.questions_per_hour as most
-        from public.chat_messages e join public.plans p on p.name = 'free'
-        where e.role = 'user' and e.user_id = any (%s)
-        group by 1, 3 having count(*) > p.questions_per_hour + %s""",
-        [[account.id for account in accounts], CHATS],
-    ).fetchall()
-    return [f"{row['user_id']} asked {row['asked']} questions, and {row['most']} are the most" for row in rows]
 
 
 def _left_over(database: Database) -> list[str]:
