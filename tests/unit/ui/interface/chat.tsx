@@ -129,3 +129,16 @@ export function setOnline(isOnline: boolean): Promise<void> {
 }
 
 export { SESSION };
+
+/** A promise whose end the test decides. */
+export function later<Value>() {
+  let end = (_: Value) => {};
+  const promise = new Promise<Value>((resolve) => {
+    end = resolve;
+  });
+  return { promise, end };
+}
+
+/** What was sent, in its order. */
+export const contents = (chat: ScriptedChat) => chat.sendChatMessage.mock.calls.map(([, content]) => content);
+export const ids = (chat: ScriptedChat) => chat.sendChatMessage.mock.calls.map(([, , id]) => id);
