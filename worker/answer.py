@@ -19,7 +19,7 @@ from worker.prompt.budget import Budget
 from worker.prompt.context import Prompt
 from worker.prompt.repetition import Repetition
 from worker.realtime.broadcast import Broadcaster
-from worker.rows import Call
+from worker.rows import Call, ClaimEnd, ErrorCode, FinishReason
 from worker.telemetry.reply import ReplyTelemetry
 from worker.text import Cleaner, is_blank, utf16_length
 
@@ -55,8 +55,8 @@ class Answerer:
         with self._telemetry.answering(claim) as span, self._broadcaster.answering(claim.message_id):
             span.outcome = await self._until_settled(claim, lease)
 
-    async def _until_settled(self, claim: Claim, lease: Lease) -> str:
-        """Answers completed, cancelled, failed, postponed, given_back, refused or claim_lost."""
+    async def _until_settled(self, claim: Claim, lease: Lease) -> ClaimEnd:
+        """Every ClaimEnd but DROPPED, which its caller counts."""
         deadline = time.monotonic() + self._deadline_seconds
         route = Route(self._admission, claim.reply.models)
         calls_made = 0
@@ -77,20 +77,20 @@ class Answerer:
             if outcome is not None:
                 return outcome
 
-    async def _attempt(self, claim: Claim, lease: Lease, call: Call, route: Route, deadline: float) -> str:
-        """One call to the model; answers a finish reason. Raises NoModel where none may be asked."""
+    async def _attempt(self, claim: Claim, lease: Lease, call: Call, route: Route, deadline: float) -> FinishReason:
+        """One call to the model. Raises NoModel where none may be asked, and ModelError where it gave no answer."""
         try:
             prompt = context.build_chat_prompt(claim.reply, self._budget)
         except Exception as error:
             raise InternalError(type(error).__name__) from error
         model = await self._choose(claim, lease, route, deadline)
         if model is None:
-            return "cancelled"
+            return FinishReason.CANCELLED
         call.model_requested = claim.model = model
         lease.hurry.set()
         with self._telemetry.calling(claim, call) as span:
-            span.outcome = await self._call(claim, call, prompt, deadline)
-        return span.outcome
+            finish_reason = span.outcome = await self._call(claim, call, prompt, deadline)
+        return finish_reason
 
     async def _choose(self, claim: Claim, lease: Lease, route: Route, deadline: float) -> str | None:
         """The model to ask, after a short wait if need be; None: the user has stopped it meanwhile."""
@@ -113,7 +113,7 @@ class Answerer:
             async with asyncio.timeout(seconds):
                 await claim.cancel_requested.wait()
 
-    async def _give_back(self, claim: Claim, seconds: float) -> str:
+    async def _give_back(self, claim: Claim, seconds: float) -> ClaimEnd:
         """No model may be asked: the place is free for others, and the question loses nothing."""
         self._telemetry.given_back(claim, seconds)
         try:
@@ -121,9 +121,9 @@ class Answerer:
         except DatabaseError as error:
             # It is not held any more, so the next beat gives it back.
             self._telemetry.not_given_back(claim, error)
-        return "given_back"
+        return ClaimEnd.GIVEN_BACK
 
-    async def _call(self, claim: Claim, call: Call, prompt: Prompt, deadline: float) -> str:
+    async def _call(self, claim: Claim, call: Call, prompt: Prompt, deadline: float) -> FinishReason:
         stopped = asyncio.create_task(claim.cancel_requested.wait(), name="cancel requested")
         streaming = asyncio.create_task(self._stream(claim, call, prompt), name="stream")
         try:
@@ -132,14 +132,14 @@ class Answerer:
             if streaming.done():
                 return await streaming
             if stopped.done():
-                return "cancelled"
+                return FinishReason.CANCELLED
             raise TimedOut("deadline")
         finally:
             stopped.cancel()
             streaming.cancel()
             await asyncio.gather(stopped, streaming, return_exceptions=True)
 
-    async def _stream(self, claim: Claim, call: Call, prompt: Prompt) -> str:
+    async def _stream(self, claim: Claim, call: Call, prompt: Prompt) -> FinishReason:
         model, session_id = str(call.model_requested), claim.reply.session_id
         prompt_tokens, failed = round(prompt.estimated_tokens * self._budget.ratio(session_id)), None
         with self._admission.watch(model, claim.message_id, claim.reply.user_id) as watched:
@@ -154,7 +154,7 @@ class Answerer:
                     spending.note(call, stream, self._prices, prompt_tokens, claim.text, failed)
                     self._budget.learn(session_id, prompt.estimated_tokens, call.prompt_tokens or 0)
 
-    async def _read(self, stream: ModelStream, claim: Claim, watched: Watched) -> str:
+    async def _read(self, stream: ModelStream, claim: Claim, watched: Watched) -> FinishReason:
         """Shows the text as it comes; answers the finish reason."""
         cleaner, repetition = Cleaner(), Repetition()
         async for piece in stream:
@@ -162,10 +162,10 @@ class Answerer:
             if repetition.is_in(claim.text):
                 # Leaving the stream ends the call: what it would say again is neither shown nor paid.
                 if is_blank(claim.text):
-                    raise EmptyReply("repeating")
-                return "repeating"
+                    raise EmptyReply(FinishReason.REPEATING)
+                return FinishReason.REPEATING
         self._show(claim, watched, cleaner.rest())
-        return stream.finish_reason or "stop"
+        return stream.finish_reason or FinishReason.STOP
 
     def _show(self, claim: Claim, watched: Watched, text: str) -> None:
         if text:
@@ -175,17 +175,17 @@ class Answerer:
             claim.length += utf16_length(text)
             self._broadcaster.send(claim.reply.session_id, claim.message_id, claim.attempt, offset, text)
 
-    async def _complete(self, claim: Claim, call: Call, finish_reason: str) -> str:
+    async def _complete(self, claim: Claim, call: Call, finish_reason: FinishReason) -> ClaimEnd:
         await self._broadcaster.flush_last(claim.message_id)
         kept = await self._offer(claim, call, finish_reason)
         if kept is None:
-            return "refused"
+            return ClaimEnd.REFUSED
         self._telemetry.completed(claim, call, finish_reason, kept)
         if not kept:
-            return "claim_lost"
-        return "cancelled" if finish_reason == "cancelled" else "completed"
+            return ClaimEnd.CLAIM_LOST
+        return ClaimEnd.CANCELLED if finish_reason == FinishReason.CANCELLED else ClaimEnd.COMPLETED
 
-    async def _offer(self, claim: Claim, call: Call, finish_reason: str) -> bool | None:
+    async def _offer(self, claim: Claim, call: Call, finish_reason: FinishReason) -> bool | None:
         """Whether the answer was stored; None: it was refused, and the reply has failed.
 
         What the database refuses for a figure or a word of the provider's is offered once more without them.
@@ -198,26 +198,26 @@ class Answerer:
                 self._telemetry.refused(claim, error)
                 if not error.is_of_the_content:
                     raise
-        await self._fail(claim, "internal", None, call.bare())
+        await self._fail(claim, ErrorCode.INTERNAL, None, call.bare())
         return None
 
     async def _after_failure(
         self, claim: Claim, call: Call, error: ModelError, pause: retry.Pause | None
-    ) -> str | None:
+    ) -> ClaimEnd | None:
         """How the claim ended, or None: there is another attempt to make within it."""
         self._telemetry.attempt_failed(claim, call, error, pause.seconds if pause else None)
         if pause is None or pause.in_queue:
             kept = await self._fail(claim, error.error_code, pause.seconds if pause else None, call)
             if not kept:
-                return "claim_lost"
-            return "postponed" if pause else "failed"
+                return ClaimEnd.CLAIM_LOST
+            return ClaimEnd.POSTPONED if pause else ClaimEnd.FAILED
         await self._wait(claim, pause.seconds)
         if claim.cancel_requested.is_set():
-            return await self._complete(claim, call, "cancelled")
+            return await self._complete(claim, call, FinishReason.CANCELLED)
         with self._telemetry.settling("next_attempt"):
             begun = await self._replies.next_attempt(claim, error.error_code, call)
-        return None if begun else "claim_lost"
+        return None if begun else ClaimEnd.CLAIM_LOST
 
-    async def _fail(self, claim: Claim, error_code: str, retry_in: float | None, call: Call) -> bool:
+    async def _fail(self, claim: Claim, error_code: ErrorCode, retry_in: float | None, call: Call) -> bool:
         with self._telemetry.settling("fail_reply"):
             return await self._replies.fail(claim, error_code, retry_in, call)

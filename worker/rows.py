@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 LONGEST_INTEGER = 4_000
 """Digits; a longer one is read as text."""
@@ -79,6 +79,10 @@ class ClaimEnd(StrEnum):
     CLAIM_LOST = "claim_lost"
     DROPPED = "dropped"
     """A defect, or the API was away for too long."""
+
+
+CallEnd = FinishReason | ErrorCode | Literal[CallOutcome.LOST]
+"""How a call ended for the worker that made it: the metric `postbro_model_calls_total`."""
 
 
 @dataclass(frozen=True)

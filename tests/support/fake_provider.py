@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 
 from worker.prompt.context import Prompt
-from worker.rows import Usage
+from worker.rows import FinishReason, Usage
 
 Piece = str | Exception | asyncio.Event | Callable[[], object]
 
@@ -13,12 +13,12 @@ Piece = str | Exception | asyncio.Event | Callable[[], object]
 class FakeStream:
     """Says its pieces; an exception among them is raised, an event is waited for, and a function is called."""
 
-    def __init__(self, *pieces: Piece, finish: str = "stop", usage: Usage | None = None) -> None:
+    def __init__(self, *pieces: Piece, finish: FinishReason = FinishReason.STOP, usage: Usage | None = None) -> None:
         self.pieces = pieces
         self.finish = finish
         self.usage = usage
         self.usage_is_final = False
-        self.finish_reason: str | None = None
+        self.finish_reason: FinishReason | None = None
         self.model_version: str | None = "offline-extractive"
         self.first_token_ms: int | None = 1
         self.latency_ms = 2

@@ -49,7 +49,7 @@ from worker.network.jitter import JITTER
 from worker.prompt.budget import Budget
 from worker.prompt.context import build_chat_prompt
 from worker.realtime.broadcast import Broadcaster
-from worker.rows import Message, Usage
+from worker.rows import FinishReason, Message, Usage
 
 
 def unbilled(kind):
@@ -67,7 +67,7 @@ async def test_an_answer_is_shown_and_stored():
 
 
 async def test_the_finish_reason_is_that_of_the_stream():
-    _, replies, _ = await told(FakeStream("long", finish="max_tokens"))
+    _, replies, _ = await told(FakeStream("long", finish=FinishReason.MAX_TOKENS))
 
     assert replies.settled == [("complete", "long", "max_tokens")]
 
@@ -78,7 +78,9 @@ async def test_an_answer_that_repeats_itself_is_ended_and_kept_as_it_was_shown()
     pieces = [piece for _ in range(2_000) for piece in (sentence, lambda: heard.append(sentence))]
     claim = claimed()
 
-    _, replies, broadcaster = await told(FakeStream("In short: ", *pieces, finish="max_tokens"), claim=claim)
+    _, replies, broadcaster = await told(
+        FakeStream("In short: ", *pieces, finish=FinishReason.MAX_TOKENS), claim=claim
+    )
 
     assert replies.settled == [("complete", claim.text, "repeating")]
     assert broadcaster.sent.pop() == "flush"

@@ -12,7 +12,7 @@ from worker.config import WorkerSettings
 from worker.database import offers
 from worker.database.rpc import Database, reading
 from worker.errors import DatabaseAway, DatabaseRefused
-from worker.rows import Call, ErrorCode, Reply
+from worker.rows import Call, ErrorCode, FinishReason, Reply
 
 log = structlog.get_logger()
 
@@ -196,25 +196,20 @@ class Replies:
             },
         )
 
-    async def next_attempt(self, claim: Claim, error_code: str, call: Call) -> bool:
-        """Close a failed call and begin the next. `error_code`: an ErrorCode. False: the claim was lost."""
+    async def next_attempt(self, claim: Claim, error_code: ErrorCode, call: Call) -> bool:
+        """Close a failed call and begin the next. False: the claim was lost."""
         attempt = await self._settle("next_attempt", (int, type(None)), claim, call, error_code=error_code)
         if attempt is not None:
             claim.begin(attempt)
         return attempt is not None
 
-    async def complete(self, claim: Claim, finish_reason: str, call: Call) -> bool:
-        """Store the answer, `claim.text`. `finish_reason`: a FinishReason. False: the claim was lost, and nothing was
-        stored.
-        """
+    async def complete(self, claim: Claim, finish_reason: FinishReason, call: Call) -> bool:
+        """Store the answer, `claim.text`. False: the claim was lost, and nothing was stored."""
         words = {"content": claim.text, "finish_reason": finish_reason}
         return bool(await self._settle("complete_reply", (bool,), claim, call, **words))
 
-    async def fail(self, claim: Claim, error_code: str, retry_in: float | None, call: Call) -> bool:
-        """`error_code`: an ErrorCode. `retry_in`: seconds until the next attempt; None: the reply has failed.
-
-        False: the claim was lost.
-        """
+    async def fail(self, claim: Claim, error_code: ErrorCode, retry_in: float | None, call: Call) -> bool:
+        """`retry_in`: seconds until the next attempt; None: the reply has failed. False: the claim was lost."""
         words = {"error_code": error_code, "retry_in": retry_in}
         return bool(await self._settle("fail_reply", (bool,), claim, call, **words))
 

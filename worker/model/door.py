@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from worker.prompt.context import Prompt
-from worker.rows import Usage
+from worker.rows import FinishReason, Usage
 
 
 class ModelStream(Protocol):
@@ -20,8 +20,8 @@ class ModelStream(Protocol):
         ...
 
     @property
-    def finish_reason(self) -> str | None:
-        """stop or max_tokens, once the text has come to its end."""
+    def finish_reason(self) -> FinishReason | None:
+        """STOP or MAX_TOKENS, once the text has come to its end."""
         ...
 
     @property

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from worker.errors import TimedOut
 from worker.model import endings, gemini_http, usage
 from worker.prompt.context import Prompt
-from worker.rows import Message, Usage
+from worker.rows import FinishReason, Message, Usage
 from worker.text import Unrepeated, is_blank
 
 LAST_SECONDS = 2.0
@@ -121,7 +121,7 @@ class GeminiStream:
         self.usage: Usage | None = None
         self.usage_is_final = False
         self.model_version: str | None = None
-        self.finish_reason: str | None = None
+        self.finish_reason: FinishReason | None = None
         self.first_token_ms: int | None = None
         self.sign_of_life = False
         self._raw_finish: str | None = None

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
-from worker.rows import Call
+from worker.rows import Call, CallEnd, ClaimEnd
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 REGISTRY = CollectorRegistry()
@@ -137,7 +137,7 @@ BREAKER = _gauge(
 )
 
 # Shown as 0 from the start: an alert on growth would miss the first time.
-for _outcome in ("completed", "cancelled", "failed", "postponed", "given_back", "refused", "claim_lost", "dropped"):
+for _outcome in ClaimEnd:
     REPLIES.labels(_outcome)
 for _cause in ("start", "wakeup", "second_look", "more", "place", "admission", "due", "sweep", "degraded_sweep"):
     for _found in ("work", "nothing", "error", "refused"):
@@ -151,7 +151,7 @@ for _reason in ("no_token", "wrong_token", "paused", "forwarded", "other_name"):
     OPS_REFUSED.labels(_reason)
 
 
-def call_ended(call: Call, outcome: str) -> None:
+def call_ended(call: Call, outcome: CallEnd) -> None:
     """One call to a model, as the ledger has it. Without a model that was asked there was none.
 
     No figure may raise here: what is counted must not cost what is answered.

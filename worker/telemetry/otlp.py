@@ -18,13 +18,14 @@ from opentelemetry.trace import SpanKind, StatusCode, use_span
 from opentelemetry.util.types import AttributeValue
 
 from worker.claim import Claim
-from worker.rows import Call
-from worker.telemetry.traces import Span, Traces
+from worker.rows import Call, CallEnd, ClaimEnd, FinishReason
+from worker.telemetry.traces import CallSpan, ReplySpan, Traces
 
 EXPORT_SECONDS = 5.0
 CLOSE_SECONDS = 3.0
 """What has not been sent by then is given up."""
-WELL = {"stop", "max_tokens", "repeating", "cancelled", "completed"}
+WELL = {*FinishReason, ClaimEnd.COMPLETED}
+"""Outcomes of calls and claims that are no errors."""
 
 _trace_id: ContextVar[int] = ContextVar("trace id")
 
@@ -53,7 +54,7 @@ class SentTraces(Traces):
         self._tracer = self._provider.get_tracer("postbro-chat")
 
     @contextlib.contextmanager
-    def reply(self, claim: Claim) -> Iterator[Span]:
+    def reply(self, claim: Claim) -> Iterator[ReplySpan]:
         _trace_id.set(trace_id(claim))
         claimed = time.time_ns()
         asked = claimed - claim.reply.waiting_ms * 1_000_000
@@ -65,7 +66,7 @@ class SentTraces(Traces):
         root = self._tracer.start_span(
             "reply", Context(), kind=SpanKind.CONSUMER, attributes=attributes, start_time=asked
         )
-        span = Span()
+        span = ReplySpan()
         # Errors are told by their codes: recorded as they are, they would bring their words along.
         with use_span(root, end_on_exit=True, record_exception=False, set_status_on_exception=False):
             self._tracer.start_span("wait for a claim", start_time=asked).end(claimed)
@@ -78,8 +79,8 @@ class SentTraces(Traces):
                     root.set_status(StatusCode.ERROR)
 
     @contextlib.contextmanager
-    def call(self, claim: Claim, call: Call) -> Iterator[Span]:
-        span = Span()
+    def call(self, claim: Claim, call: Call) -> Iterator[CallSpan]:
+        span = CallSpan()
         with self._tracer.start_as_current_span(
             f"generate_content {call.model_requested}",
             kind=SpanKind.CLIENT,
@@ -114,7 +115,7 @@ def trace_id(claim: Claim) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "big")
 
 
-def _of_call(claim: Claim, call: Call, outcome: str) -> dict[str, AttributeValue]:
+def _of_call(claim: Claim, call: Call, outcome: CallEnd) -> dict[str, AttributeValue]:
     thoughts = call.thought_tokens or 0
     known = {
         "gen_ai.operation.name": "generate_content",
@@ -122,7 +123,9 @@ def _of_call(claim: Claim, call: Call, outcome: str) -> dict[str, AttributeValue
         "gen_ai.conversation.id": claim.reply.session_id,
         "gen_ai.request.model": call.model_requested,
         "gen_ai.response.model": call.model_version,
-        "gen_ai.response.finish_reasons": [outcome] if outcome in ("stop", "max_tokens") else None,
+        "gen_ai.response.finish_reasons": [outcome]
+        if outcome in (FinishReason.STOP, FinishReason.MAX_TOKENS)
+        else None,
         "gen_ai.usage.input_tokens": call.prompt_tokens,
         "gen_ai.usage.cache_read.input_tokens": call.cached_tokens,
         "gen_ai.usage.output_tokens": None if call.candidate_tokens is None else call.candidate_tokens + thoughts,

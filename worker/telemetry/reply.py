@@ -8,9 +8,9 @@ import structlog
 
 from worker.claim import Claim
 from worker.errors import DatabaseAway, DatabaseError, DatabaseRefused, ModelError
-from worker.rows import Call
+from worker.rows import Call, ClaimEnd, FinishReason
 from worker.telemetry import logs, metrics
-from worker.telemetry.traces import Span, Traces
+from worker.telemetry.traces import CallSpan, ReplySpan, Traces
 
 log = structlog.get_logger()
 
@@ -22,7 +22,7 @@ class ReplyTelemetry:
         self._traces = traces
 
     @contextlib.contextmanager
-    def answering(self, claim: Claim) -> Iterator[Span]:
+    def answering(self, claim: Claim) -> Iterator[ReplySpan]:
         """Around all that is done for a claim; its outcome is that of the span. An error that leaves the block is
         counted by whoever handles it: see `dropped` and `given_up`."""
         metrics.REPLY_WAIT.observe(claim.reply.waiting_ms / 1000)
@@ -31,7 +31,7 @@ class ReplyTelemetry:
         metrics.REPLIES.labels(span.outcome).inc()
 
     @contextlib.contextmanager
-    def calling(self, claim: Claim, call: Call) -> Iterator[Span]:
+    def calling(self, claim: Claim, call: Call) -> Iterator[CallSpan]:
         """Around a call to a model, within `answering`; what `call` holds at the end is told and counted."""
         with self._traces.call(claim, call) as span:
             try:
@@ -58,7 +58,7 @@ class ReplyTelemetry:
             **claim.ids,
         )
 
-    def completed(self, claim: Claim, call: Call, finish_reason: str, kept: bool) -> None:
+    def completed(self, claim: Claim, call: Call, finish_reason: FinishReason, kept: bool) -> None:
         """`kept`: the answer was stored; else the claim had been lost."""
         log.info(
             "Answered." if kept else "The claim was lost: the answer was not used.",
@@ -87,13 +87,13 @@ class ReplyTelemetry:
 
 def given_up(claim: Claim, error: DatabaseAway) -> None:
     """The answer could not be stored for longer than it is offered."""
-    metrics.REPLIES.labels("dropped").inc()
+    metrics.REPLIES.labels(ClaimEnd.DROPPED).inc()
     log.error("An answer was given up: the API is away.", action="answer_given_up", reason=str(error), **claim.ids)
 
 
 def dropped(claim: Claim, error: Exception) -> None:
     """By a defect of ours."""
-    metrics.REPLIES.labels("dropped").inc()
+    metrics.REPLIES.labels(ClaimEnd.DROPPED).inc()
     log.error(
         "A reply was dropped.",
         action="reply_dropped",

@@ -16,7 +16,7 @@ from tests.support.scripted_model import Exchange, Script, ScriptedModel
 from worker.errors import Disconnected, ModelError, ModelOverloaded, Truncated
 from worker.model.door import Provider
 from worker.prompt.context import Prompt
-from worker.rows import Usage
+from worker.rows import FinishReason, Usage
 
 BOUND = 5  # seconds; what takes as long has failed
 
@@ -25,7 +25,7 @@ class LineStream:
     """JSON, line by line: {"say"}, and at last {"end", "took", "gave"}."""
 
     usage: Usage | None = None
-    finish_reason: str | None = None
+    finish_reason: FinishReason | None = None
     model_version: str | None = None
     first_token_ms: int | None = None
     usage_is_final = sign_of_life = False
@@ -49,7 +49,7 @@ class LineStream:
                     told, self.sign_of_life, self.model_version = json.loads(line), True, asked["name"]
                     if "end" in told:
                         self.usage, self.usage_is_final = Usage(told["took"], 0, told["gave"], 0), True
-                        self.finish_reason = told["end"]
+                        self.finish_reason = FinishReason(told["end"])
                     else:
                         self.first_token_ms = self.latency_ms if self.first_token_ms is None else self.first_token_ms
                         yield told["say"]

@@ -16,7 +16,7 @@ from opentelemetry.trace import StatusCode
 from tests.support.answering import FakeBroadcaster, FakeReplies, a_lease, answerer_of, claimed, now, told
 from tests.support.fake_provider import FakeProvider, FakeStream
 from worker.errors import ContentBlocked, ModelOverloaded
-from worker.rows import Usage
+from worker.rows import FinishReason, Usage
 from worker.telemetry.otlp import SentTraces
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -79,7 +79,7 @@ async def test_an_answer_is_one_trace_from_the_question_on(traces, exporter):
 async def test_a_call_by_the_genai_conventions(traces, exporter):
     usage = Usage(prompt=10, cached=4, candidates=5, thoughts=3)
 
-    await told(FakeStream("x", finish="max_tokens", usage=usage), traces=traces)
+    await told(FakeStream("x", finish=FinishReason.MAX_TOKENS, usage=usage), traces=traces)
 
     [call] = named(exporter, "generate_content first")
     assert call.kind.name == "CLIENT"
