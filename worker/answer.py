@@ -10,7 +10,7 @@ from worker.errors import DatabaseError, DatabaseRefused, EmptyReply, InternalEr
 from worker.lease import Lease
 from worker.model import retry, spending
 from worker.model.admission import Admission, Watched
-from worker.model.choice import Route
+from worker.model.choice import ModelChoice
 from worker.model.door import ModelStream, Provider
 from worker.model.pricing import Prices
 from worker.network.jitter import jittered
@@ -58,18 +58,18 @@ class Answerer:
     async def _until_settled(self, claim: Claim, lease: Lease) -> ClaimEnd:
         """Every ClaimEnd but DROPPED, which its caller counts."""
         deadline = time.monotonic() + self._deadline_seconds
-        route = Route(self._admission, claim.reply.models)
+        choice = ModelChoice(self._admission, claim.reply.models)
         calls_made = 0
         while True:
             call = claim.call = Call(context.PROMPT_VERSION)
             try:
-                finish_reason = await self._attempt(claim, lease, call, route, deadline)
+                finish_reason = await self._attempt(claim, lease, call, choice, deadline)
             except NoModel as none:
                 return await self._give_back(claim, none.seconds)
             except ModelError as error:
                 calls_made += call.model_requested is not None
                 claim.calls_left -= error.is_counted and call.model_requested is not None
-                again = route.after(call.model_requested or "", error)
+                again = choice.after(call.model_requested or "", error)
                 pause = retry.decide(error, again, claim.calls_left, calls_made, deadline - time.monotonic())
                 outcome = await self._after_failure(claim, call, error, pause)
             else:
@@ -77,13 +77,15 @@ class Answerer:
             if outcome is not None:
                 return outcome
 
-    async def _attempt(self, claim: Claim, lease: Lease, call: Call, route: Route, deadline: float) -> FinishReason:
+    async def _attempt(
+        self, claim: Claim, lease: Lease, call: Call, choice: ModelChoice, deadline: float
+    ) -> FinishReason:
         """One call to the model. Raises NoModel where none may be asked, and ModelError where it gave no answer."""
         try:
             prompt = context.build_chat_prompt(claim.reply, self._budget)
         except Exception as error:
             raise InternalError(type(error).__name__) from error
-        model = await self._choose(claim, lease, route, deadline)
+        model = await self._choose(claim, lease, choice, deadline)
         if model is None:
             return FinishReason.CANCELLED
         call.model_requested = claim.model = model
@@ -92,14 +94,14 @@ class Answerer:
             finish_reason = span.outcome = await self._call(claim, call, prompt, deadline)
         return finish_reason
 
-    async def _choose(self, claim: Claim, lease: Lease, route: Route, deadline: float) -> str | None:
+    async def _choose(self, claim: Claim, lease: Lease, choice: ModelChoice, deadline: float) -> str | None:
         """The model to ask, after a short wait if need be; None: the user has stopped it meanwhile."""
         deadline = min(deadline, time.monotonic() + retry.LONGEST_WAIT_IN_CLAIM_SECONDS)
         while not claim.cancel_requested.is_set():
             if not lease.holds:
                 raise NoModel(0.0)  # a call that begins now may be another worker's as well
             try:
-                return route.choose()
+                return choice.choose()
             except NoModel as none:
                 seconds = jittered(none.seconds)
                 if time.monotonic() + seconds >= deadline:

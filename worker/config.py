@@ -10,8 +10,8 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worker import ops_token
+from worker.credentials import claims_of
 from worker.errors import ConfigError
-from worker.keys import claims_of
 from worker.model import price_list
 from worker.model.limits import RateLimit
 from worker.model.pricing import Prices

@@ -15,7 +15,7 @@ PostBroError
     ├── RateLimited           the model is closed; the next is asked
     ├── QuotaSpent            the model is closed; the next is asked
     ├── ModelGone             the model is closed; the next is asked
-    ├── ModelUnavailable      all models are closed
+    ├── AccessRefused         all models are closed
     ├── ContentBlocked        final
     ├── PromptTooLong         final
     └── InternalError         final
@@ -170,8 +170,8 @@ class ModelGone(ModelError):
     is_unbilled = True
 
 
-class ModelUnavailable(ModelError):
-    """The key or its account is refused, or what answers is no Gemini API (a redirect): no model can be asked."""
+class AccessRefused(ModelError):
+    """The key or its account is refused, or the address is not that of the Gemini API: no model can be asked."""
 
     error_code = ErrorCode.MODEL_UNAVAILABLE
     closes_the_model = True

@@ -25,6 +25,7 @@ from tests.support.scripted_model import ScriptedModel, chunk, refuses, says
 from worker import answer as answer_module
 from worker.config import WorkerSettings
 from worker.errors import (
+    AccessRefused,
     ContentBlocked,
     DatabaseAway,
     DatabaseRefused,
@@ -33,7 +34,6 @@ from worker.errors import (
     InternalError,
     ModelGone,
     ModelOverloaded,
-    ModelUnavailable,
     PromptTooLong,
     QuotaSpent,
     RateLimited,
@@ -215,7 +215,7 @@ async def test_a_model_that_hangs_is_followed_by_the_next_in_the_same_claim():
     assert replies.settled == [("next", "", "timed_out"), ("complete", "whole", "stop")]
 
 
-@pytest.mark.parametrize("kind", [RateLimited, QuotaSpent, ModelGone, ModelUnavailable])
+@pytest.mark.parametrize("kind", [RateLimited, QuotaSpent, ModelGone, AccessRefused])
 async def test_when_every_model_is_closed_the_question_waits_in_the_queue(kind):
     streams = [FakeStream(kind("x")), FakeStream(kind("x"))]
 
@@ -227,7 +227,7 @@ async def test_when_every_model_is_closed_the_question_waits_in_the_queue(kind):
 
 
 async def test_a_refused_key_is_not_offered_to_the_next_model():
-    provider, replies, _ = await told(FakeStream(ModelUnavailable("x")))
+    provider, replies, _ = await told(FakeStream(AccessRefused("x")))
 
     assert asked_in_order(provider) == ["first"]
     assert replies.settled[0][:2] == ("fail", "model_unavailable")
@@ -580,7 +580,7 @@ REFUSED = [
     RateLimited,
     QuotaSpent,
     ModelGone,
-    ModelUnavailable,
+    AccessRefused,
     PromptTooLong,
     unbilled(InternalError),
     unbilled(ModelOverloaded),

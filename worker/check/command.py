@@ -10,11 +10,11 @@ from pydantic import SecretStr
 
 from worker import config
 from worker.check import (
+    api_keys,
     broadcasts,
     database,
     env_file,
     installation,
-    keys,
     models,
     project,
     proxies,
@@ -71,10 +71,10 @@ async def check(settings: CheckSettings) -> list[Finding]:
 
 async def _project(settings: CheckSettings) -> list[Finding]:
     url, secret = settings.supabase_url, settings.supabase_secret_key.get_secret_value()
-    found = keys.judge(url, secret, settings.publishable)
+    found = api_keys.judge(url, secret, settings.publishable)
     answer = await project.reach(url, secret, settings.publishable)
     found += answer.findings
-    if not answer.accepted or keys.kind(secret).role != "service_role":
+    if not answer.accepted or api_keys.kind(secret).role != "service_role":
         words = "Database and Realtime were not looked at: what is above comes first."
         return [*found, Finding("skipped", "database", words)]
     return found + await _inside(settings, url, secret)

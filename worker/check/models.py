@@ -6,11 +6,11 @@ from worker.check import prices
 from worker.check.findings import Finding
 from worker.config import WorkerSettings
 from worker.errors import (
+    AccessRefused,
     EmptyReply,
     ModelError,
     ModelGone,
     ModelOverloaded,
-    ModelUnavailable,
     QuotaSpent,
     RateLimited,
     TimedOut,
@@ -55,7 +55,7 @@ def _failed(model: str, error: ModelError) -> Finding:
     match error:
         case ModelGone():
             words, remedy = f"There is no model {model}.", "Correct GEMINI_MODELS."
-        case ModelUnavailable():
+        case AccessRefused():
             words = f"The provider refuses GEMINI_API_KEY for {model} ({error})."
             remedy = "Make a key in Google AI Studio, and make sure that it is allowed for this model."
         case QuotaSpent():

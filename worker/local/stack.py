@@ -15,7 +15,7 @@ import psycopg
 from worker.local import own_name, secret_names
 from worker.local.processes import Service, StartError, http_ready, python_module
 from worker.local.settings import PORT_SETTINGS, Ports, is_free
-from worker.local.supabase import keys, migrations
+from worker.local.supabase import key_file, migrations
 from worker.local.supabase.postgres import Postgres
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class Stack:
         for folder in (self.directory, self.directory / "logs"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)  # one of an older version was for everybody
-        self._keys = keys.load_or_create(self.directory / "keys.json")
+        self._keys = key_file.load_or_create(self.directory / "keys.json")
 
         self.postgres = Postgres(
             self.directory / "postgres",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from worker.errors import ModelError, ModelGone, ModelUnavailable, QuotaSpent, RateLimited, TimedOut
+from worker.errors import AccessRefused, ModelError, ModelGone, QuotaSpent, RateLimited, TimedOut
 from worker.model.breakers import Breaker, Closure, Probe
 from worker.model.limits import Limiter, RateLimit
 from worker.telemetry import metrics
@@ -196,5 +196,5 @@ def _close(asked: _Model, error: ModelError, begun_at: float) -> None:
             asked.closure.begin(QUOTA_SECONDS, then_probe=True, begun_at=begun_at)
         case ModelGone():
             asked.closure.begin(REFUSED_SECONDS, then_probe=True, begun_at=begun_at)
-        case ModelUnavailable():
+        case AccessRefused():
             asked.key.begin(REFUSED_SECONDS, then_probe=True, begun_at=begun_at)

@@ -14,7 +14,7 @@ NO_MODEL_OF_PLAN_SECONDS = 30.0
 """Until a question is claimed again whose plan names none of the models: the plan may be mended meanwhile."""
 
 
-class Route:
+class ModelChoice:
     """The models of one claim: those that it has asked least go first, in the order of preference.
 
     `allowed` are the names that the user's plan has; None: all.

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 
 from worker.errors import (
+    AccessRefused,
     ContentBlocked,
     Disconnected,
     EmptyReply,
@@ -19,7 +20,6 @@ from worker.errors import (
     ModelError,
     ModelGone,
     ModelOverloaded,
-    ModelUnavailable,
     PromptTooLong,
     QuotaSpent,
     RateLimited,
@@ -33,29 +33,29 @@ LONGEST_WISH_SECONDS = 900.0
 
 # What a status means, of the whole answer or of an error within the stream. 400 and 429 are judged by more than that.
 BY_STATUS: dict[int, type[ModelError]] = {
-    401: ModelUnavailable,
-    402: ModelUnavailable,
-    403: ModelUnavailable,
+    401: AccessRefused,
+    402: AccessRefused,
+    403: AccessRefused,
     404: ModelGone,
-    407: ModelUnavailable,
+    407: AccessRefused,
     408: TimedOut,
     409: ModelOverloaded,
     410: ModelGone,
     413: PromptTooLong,
     425: ModelOverloaded,
-    451: ModelUnavailable,
+    451: AccessRefused,
     499: ModelOverloaded,
     504: TimedOut,
     524: TimedOut,
 }
 # … and any other, by its hundred. What answers with 3xx is no Gemini API: redirects are not followed, for the key
 # and the prompt would go with them. All of 5xx is trouble that passes, and so is what lies beyond.
-BY_HUNDRED: dict[int, type[ModelError]] = {2: Truncated, 3: ModelUnavailable, 4: InternalError}
+BY_HUNDRED: dict[int, type[ModelError]] = {2: Truncated, 3: AccessRefused, 4: InternalError}
 # What a 400 is about, by Google's message; each word must be in it.
 BAD_REQUESTS: list[tuple[tuple[str, ...], type[ModelError]]] = [
     (("token", "exceed"), PromptTooLong),
     (("payload size", "exceed"), PromptTooLong),
-    (("api key",), ModelUnavailable),
+    (("api key",), AccessRefused),
 ]
 # Google's names of its errors. Only these are logged: another word may hold anything. They say which status it is
 # where an error within the stream has no number.
@@ -158,7 +158,7 @@ def _kind(status: int) -> type[ModelError]:
 
 def _bad_request(word: str | None, message: str) -> type[ModelError]:
     if word == "FAILED_PRECONDITION":  # the project has no billing, or its country is not served
-        return ModelUnavailable
+        return AccessRefused
     message = message.lower()
     return next((kind for words, kind in BAD_REQUESTS if all(each in message for each in words)), InternalError)
 

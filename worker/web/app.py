@@ -11,7 +11,7 @@ from flask_compress import Compress
 from werkzeug.exceptions import HTTPException
 
 from worker.config import is_loopback
-from worker.keys import is_secret
+from worker.credentials import is_secret
 from worker.network.serving import serve
 from worker.web.api import LARGEST_BODY, create_api
 from worker.web.api.problems import of_framework, respond

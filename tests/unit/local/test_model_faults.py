@@ -14,12 +14,12 @@ import uvicorn
 
 from worker.config import WorkerSettings
 from worker.errors import (
+    AccessRefused,
     ContentBlocked,
     EmptyReply,
     InternalError,
     ModelGone,
     ModelOverloaded,
-    ModelUnavailable,
     PromptTooLong,
     QuotaSpent,
     RateLimited,
@@ -137,8 +137,8 @@ async def house(tmp_path):
     [
         ({"status": 400}, InternalError, None),
         ({"status": 400, "message": "The input token count (9) exceeds the maximum."}, PromptTooLong, None),
-        ({"status": 400, "message": "API key not valid."}, ModelUnavailable, None),
-        ({"status": 403}, ModelUnavailable, None),
+        ({"status": 400, "message": "API key not valid."}, AccessRefused, None),
+        ({"status": 403}, AccessRefused, None),
         ({"status": 404}, ModelGone, None),
         ({"status": 408}, TimedOut, None),
         ({"status": 413}, PromptTooLong, None),

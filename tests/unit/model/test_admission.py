@@ -8,13 +8,13 @@ from structlog.testing import capture_logs
 from tests.support.calls import call, fail
 from tests.support.clock import Clock
 from worker.errors import (
+    AccessRefused,
     ContentBlocked,
     Disconnected,
     EmptyReply,
     InternalError,
     ModelGone,
     ModelOverloaded,
-    ModelUnavailable,
     PromptTooLong,
     QuotaSpent,
     RateLimited,
@@ -145,7 +145,7 @@ def closed_for(admission, clock, model, error):
         (RateLimited("x", 7.0), [7.0, 7.0, 7.0]),
         (QuotaSpent("x"), [*QUOTA_SECONDS, *QUOTA_SECONDS]),
         (ModelGone("x"), [*REFUSED_SECONDS, REFUSED_SECONDS[-1]]),
-        (ModelUnavailable("x"), [*REFUSED_SECONDS, REFUSED_SECONDS[-1]]),
+        (AccessRefused("x"), [*REFUSED_SECONDS, REFUSED_SECONDS[-1]]),
     ],
     ids=repr,
 )
@@ -158,7 +158,7 @@ def test_what_the_provider_closes_is_closed_longer_each_time_until_a_good_answer
 
 
 def test_a_refused_key_closes_all_models_and_one_call_tries_it(admission, clock):
-    call(admission, "first", ModelUnavailable("x"))
+    call(admission, "first", AccessRefused("x"))
     assert admission.states() == {"first": "open", "second": "open"}
     assert admission.capacity(50) == 0
     assert 0 < admission.opens_in() <= REFUSED_SECONDS[0] * (1 + JITTER)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.support.gemini import PROMPT, talking
 from tests.support.scripted_model import Exchange, Script, says
 from worker.errors import (
+    AccessRefused,
     ContentBlocked,
     Disconnected,
     EmptyReply,
@@ -19,7 +20,6 @@ from worker.errors import (
     ModelError,
     ModelGone,
     ModelOverloaded,
-    ModelUnavailable,
     PromptTooLong,
     QuotaSpent,
     RateLimited,
@@ -41,11 +41,11 @@ def google(word: str, message: str = "sentinel") -> dict[str, Any]:
 # Status and body as they come over HTTP, and what they mean.
 ANSWERS: list[tuple[int, Any, type[ModelError]]] = [
     # Each status that has a row, and 429
-    (401, google("UNAUTHENTICATED"), ModelUnavailable),
-    (402, HTML, ModelUnavailable),
-    (403, google("PERMISSION_DENIED"), ModelUnavailable),
+    (401, google("UNAUTHENTICATED"), AccessRefused),
+    (402, HTML, AccessRefused),
+    (403, google("PERMISSION_DENIED"), AccessRefused),
     (404, google("NOT_FOUND"), ModelGone),
-    (407, HTML, ModelUnavailable),
+    (407, HTML, AccessRefused),
     (408, HTML, TimedOut),
     (409, google("ABORTED"), ModelOverloaded),
     (410, HTML, ModelGone),
@@ -53,15 +53,15 @@ ANSWERS: list[tuple[int, Any, type[ModelError]]] = [
     (425, HTML, ModelOverloaded),
     (429, google("RESOURCE_EXHAUSTED"), RateLimited),
     (429, google("RESOURCE_EXHAUSTED", "limit: 0"), QuotaSpent),
-    (451, HTML, ModelUnavailable),
+    (451, HTML, AccessRefused),
     (499, google("CANCELLED"), ModelOverloaded),
     (504, google("DEADLINE_EXCEEDED"), TimedOut),
     (524, HTML, TimedOut),
     # … and each hundred
     (204, b"", Truncated),
     (201, {}, Truncated),
-    (301, HTML, ModelUnavailable),
-    (307, HTML, ModelUnavailable),
+    (301, HTML, AccessRefused),
+    (307, HTML, AccessRefused),
     (405, HTML, InternalError),
     (422, {}, InternalError),
     *((status, HTML, ModelOverloaded) for status in (500, 501, 502, 503, 507, 508, 520, 521, 522)),
@@ -71,8 +71,8 @@ ANSWERS: list[tuple[int, Any, type[ModelError]]] = [
     (400, google("INVALID_ARGUMENT"), InternalError),
     (400, google("INVALID_ARGUMENT", "The input token count (2) exceeds the maximum"), PromptTooLong),
     (400, google("INVALID_ARGUMENT", "Request payload size exceeds the limit: 20971520 bytes."), PromptTooLong),
-    (400, google("INVALID_ARGUMENT", "API key not valid. Please pass a valid API key."), ModelUnavailable),
-    (400, google("FAILED_PRECONDITION", "User location is not supported."), ModelUnavailable),
+    (400, google("INVALID_ARGUMENT", "API key not valid. Please pass a valid API key."), AccessRefused),
+    (400, google("FAILED_PRECONDITION", "User location is not supported."), AccessRefused),
     # A body that cannot be read changes nothing about the status
     *((503, body, ModelOverloaded) for body in (NOT_UTF8, DEEP, b"", b"\x00", b"[", "x", 7, None)),
     *((503, body, ModelOverloaded) for body in ([], [[]], {"error": 7})),

@@ -8,13 +8,13 @@ from google.genai import types
 from tests.support.gemini import BOUND, PROMPT, heard, talking, usage
 from tests.support.scripted_model import chunk, refuses, says
 from worker.errors import (
+    AccessRefused,
     ContentBlocked,
     Disconnected,
     EmptyReply,
     InternalError,
     ModelGone,
     ModelOverloaded,
-    ModelUnavailable,
     PromptTooLong,
     QuotaSpent,
     RateLimited,
@@ -273,8 +273,8 @@ async def test_no_wish_is_waited_for_without_end():
     ("code", "kind"),
     [
         (400, InternalError),
-        (401, ModelUnavailable),
-        (403, ModelUnavailable),
+        (401, AccessRefused),
+        (403, AccessRefused),
         (404, ModelGone),
         (408, TimedOut),
         (413, PromptTooLong),

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.gemini import PROMPT, heard, talking, usage
 from tests.support.scripted_model import Exchange, Script, chunk, says
-from worker.errors import ContentBlocked, EmptyReply, ModelOverloaded, ModelUnavailable, Truncated
+from worker.errors import AccessRefused, ContentBlocked, EmptyReply, ModelOverloaded, Truncated
 from worker.model import gemini as gemini_module
 from worker.rows import Usage
 
@@ -315,7 +315,7 @@ async def test_no_redirect_is_followed(status: int) -> None:
     async with talking(says(chunk("never"))) as (elsewhere, _):
         target = {"Location": f"{elsewhere.url}/v1/models/m:streamGenerateContent?alt=sse"}
         _, _, error = await heard(lambda exchange: exchange.answer(status, b"", target))
-        assert isinstance(error, ModelUnavailable)
+        assert isinstance(error, AccessRefused)
         assert elsewhere.requests == []
 
 

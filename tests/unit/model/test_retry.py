@@ -18,7 +18,7 @@ KINDS = {
     errors.RateLimited: ("rate_limited", False, True, False, False),
     errors.QuotaSpent: ("rate_limited", False, True, False, False),
     errors.ModelGone: ("model_unavailable", False, True, False, False),
-    errors.ModelUnavailable: ("model_unavailable", False, True, False, False),
+    errors.AccessRefused: ("model_unavailable", False, True, False, False),
     errors.ContentBlocked: ("content_blocked", True, False, False, True),
     errors.PromptTooLong: ("prompt_too_long", True, False, False, True),
     errors.InternalError: ("internal", True, False, False, True),

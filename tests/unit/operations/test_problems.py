@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.calls import fail
 from worker.config import WorkerSettings
-from worker.errors import ModelUnavailable, RateLimited
+from worker.errors import AccessRefused, RateLimited
 from worker.model.admission import Admission
 from worker.operations.health import create_health_app
 from worker.operations.heartbeat import STILL_SECONDS, Heartbeat
@@ -95,8 +95,8 @@ def test_no_model_is_left():
 
 def test_a_refused_key_is_told():
     admission = Admission(["first", "second"])
-    with pytest.raises(ModelUnavailable), admission.watch("first", "q", "u"):
-        raise ModelUnavailable("401")
+    with pytest.raises(AccessRefused), admission.watch("first", "q", "u"):
+        raise AccessRefused("401")
 
     assert "GEMINI_API_KEY" in found(admission=admission)["models"]
 

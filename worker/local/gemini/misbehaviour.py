@@ -8,8 +8,8 @@ from starlette.responses import StreamingResponse
 from starlette.types import Send
 
 from . import connection, manners
+from .answer_stream import encode, events
 from .call_log import Call, CallLog
-from .events import encode, events
 from .faults import (
     AfterTheEnd,
     BlockedPrompt,

@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from . import wire
+from .answer_stream import encode, events, finished, new_id
 from .call_log import Call, CallLog
-from .events import encode, events, finished, new_id
 from .fault_endpoints import fault_routes
 from .fault_queue import FaultQueue
 from .faults import Refuse

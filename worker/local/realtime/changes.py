@@ -9,12 +9,12 @@ from collections.abc import Sequence
 import psycopg
 
 from worker.local.realtime import bindings, rows
+from worker.local.realtime.catalogue import tables_of
 from worker.local.realtime.database import Database, DatabaseAway
 from worker.local.realtime.delivery import Event, Subscriber, Subscription, events_of
 from worker.local.realtime.limits import Limits
 from worker.local.realtime.pgoutput import Change
 from worker.local.realtime.settings import Settings
-from worker.local.realtime.subscribing import tables_of
 
 logger = logging.getLogger(__name__)
 

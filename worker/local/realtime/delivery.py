@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol
 
-from worker.local.realtime import events, rows
+from worker.local.realtime import change_payload, rows
 from worker.local.realtime.authorization import Identity
 from worker.local.realtime.bindings import Binding
+from worker.local.realtime.change_payload import EvaluatedChange
 from worker.local.realtime.database import Connection
-from worker.local.realtime.events import EvaluatedChange
 from worker.local.realtime.filters import Filter
 from worker.local.realtime.pgoutput import Change
 from worker.local.realtime.rows import Table
@@ -92,7 +92,7 @@ async def _evaluate(
 def _matches(evaluated: EvaluatedChange, table: Table, interested: Iterable[Subscription]) -> Matches:
     matches: Matches = {}
     for subscription in interested:
-        refused = events.refusal(table, evaluated.change, subscription.identity.role)
+        refused = change_payload.refusal(table, evaluated.change, subscription.identity.role)
         for binding in subscription.of_table(table.oid):
             if binding.wants(evaluated.change.operation) and (refused or evaluated.fits(binding.filters)):
                 who = subscription.subscriber, binding.select
@@ -111,7 +111,7 @@ async def _allowed(
         for identity in {each.claims_json: each for each, _ in matches.values()}.values():
             if not table.has_rls or change.operation == "DELETE":
                 allowed[index].add(identity.claims_json)
-            elif events.refusal(table, change, identity.role) is None:
+            elif change_payload.refusal(table, change, identity.role) is None:
                 questions.setdefault(identity.claims_json, (identity, []))[1].append(index)
     for claims, (identity, indexes) in questions.items():
         keys = [evaluated[index].change.new or {} for index in indexes]
@@ -126,15 +126,15 @@ def _shown(table: Table, evaluated: EvaluatedChange, matches: Matches, allowed: 
     data: dict[tuple[str, Select], str] = {}
     shown: list[Event] = []
     for (subscriber, select), (identity, ids) in matches.items():
-        error = events.refusal(table, evaluated.change, identity.role)
+        error = change_payload.refusal(table, evaluated.change, identity.role)
         if error is None and identity.claims_json not in allowed:
             continue
         group = identity.role, select
         if group not in data:
             data[group] = (
-                events.refused(table, evaluated.change, error)
+                change_payload.refused(table, evaluated.change, error)
                 if error
-                else events.shown(table, evaluated, identity.role, select)
+                else change_payload.shown(table, evaluated, identity.role, select)
             )
         shown.append((subscriber, ids, data[group]))
     return shown

@@ -3,7 +3,7 @@
 import hashlib
 import threading
 
-from worker.keys import claims_of
+from worker.credentials import claims_of
 
 MOST_TOKENS = 10_000
 """That are remembered, of the newest."""

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import httpx
 
-from worker.keys import claims_of
+from worker.credentials import claims_of
 from worker.network import api_http
 from worker.web.api.problems import Problem, unauthorized
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from flask import Request
 
-from worker.keys import claims_of, is_secret
+from worker.credentials import claims_of, is_secret
 from worker.text import is_blank
 from worker.web.api.problems import Problem, unauthorized
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from worker.check.findings import Finding
-from worker.keys import claims_of
+from worker.credentials import claims_of
 
 WHERE = "Copy it from the project's settings, API keys."
 

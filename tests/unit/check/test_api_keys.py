@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from worker.check import keys
+from worker.check import api_keys
 
 URL = "https://abc.supabase.co"
 SECRET, PUBLISHABLE = "sb_secret_7f3a", "sb_publishable_7f3a"
@@ -36,7 +36,7 @@ def legacy(role: str, ref: str = "abc") -> str:
     ],
 )
 def test_each_kind_is_named(secret: str, publishable: str | None, levels: list[str], words: str) -> None:
-    found = keys.judge(URL, secret, publishable)
+    found = api_keys.judge(URL, secret, publishable)
     assert [finding.level for finding in found] == levels
     assert words in " ".join(finding.words for finding in found)
     assert "7f3a" not in " ".join(finding.line for finding in found)
