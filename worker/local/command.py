@@ -74,7 +74,7 @@ def local(ephemeral: bool, no_worker: bool, no_web: bool, no_model: bool, hosted
                 durable=not ephemeral,
             )
             with stack:
-                _announce(stack, choices.gemini_models if real_model else None)
+                _announce(stack, choices.gemini_models if real_model else None, choices.ops_token is not None)
                 supervise(stack)
     except StartError as error:
         raise click.ClickException(str(error)) from None
@@ -132,12 +132,13 @@ def _directory(ephemeral: bool) -> Iterator[Path]:
         yield Path(directory)
 
 
-def _announce(stack: Stack, gemini_models: str | None) -> None:
+def _announce(stack: Stack, gemini_models: str | None, has_ops_token: bool = False) -> None:
     # The offline model's address and key; a real key is in no environment that we make, and so is not told.
     click.echo(json.dumps({name: stack.environment.get(name) for name in ANNOUNCED}))
     environment = stack.environment
     lines = [
         ("Chat page", environment.get("WEB_URL")),
+        ("Operator's page", _ops_page(stack, has_ops_token) if "worker" in stack.services else None),
         ("API", environment["SUPABASE_URL"]),
         ("Database", environment["DATABASE_URL"]),
         ("Model", gemini_models or ("offline; set GEMINI_API_KEY for Gemini" if "model" in stack.services else None)),
@@ -147,7 +148,12 @@ def _announce(stack: Stack, gemini_models: str | None) -> None:
     log.info("Ready. Ctrl-C stops everything.")
     for name, value in lines:
         if value:
-            log.info("  %-13s %s", name, value)
+            log.info("  %-15s %s", name, value)
+
+
+def _ops_page(stack: Stack, has_token: bool) -> str:
+    url = f"http://127.0.0.1:{stack.ports.ops}/ops"
+    return f"{url} (sign in with OPS_TOKEN, from .env or the environment)" if has_token else url
 
 
 if __name__ == "__main__":

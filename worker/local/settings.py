@@ -1,4 +1,4 @@
-"""What may be set for the local stack: its ports, and a key for the real Gemini."""
+"""What may be set for the local stack: its ports, a key for the real Gemini, and a token for the operator's page."""
 
 import random
 import socket
@@ -56,6 +56,7 @@ class LocalSettings(BaseSettings):
     web_host: str = "127.0.0.1"
     health_host: str = "127.0.0.1"
     ops_host: str = "127.0.0.1"
+    ops_token: SecretStr | None = None
     gemini_api_key: SecretStr | None = None
     gemini_models: str = WorkerSettings.model_fields["gemini_models"].default
 
