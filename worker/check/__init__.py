@@ -1,1 +1,1 @@
-"""What `python -m worker check` looks at, one room for each kind of trouble."""
+"""What `python -m worker check` checks: one module for each kind of problem."""

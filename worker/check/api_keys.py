@@ -1,4 +1,4 @@
-"""The keys, by what they say of themselves: of which kind they are, and whether they are in each other's place."""
+"""The two API keys: of which kind each is, by its own text, and whether they are swapped."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -12,11 +12,11 @@ WHERE = "Copy it from the project's settings, API keys."
 @dataclass(frozen=True)
 class Kind:
     name: str
-    """How a sentence calls it."""
+    """As a noun phrase for a sentence."""
     role: str
-    """The role that the API gives to it; empty if the key does not say."""
+    """The role that the API maps it to; empty if the key does not contain it."""
     project: str = ""
-    """The ref of its project, which only the older keys hold."""
+    """The ref of its project; only legacy keys contain one."""
 
     @property
     def legacy(self) -> bool:
@@ -36,7 +36,7 @@ def kind(key: str) -> Kind:
 
 
 def judge(url: str, secret: str, publishable: str | None) -> list[Finding]:
-    """`publishable` may be None: a worker alone needs none."""
+    """`publishable` may be None: a worker does not need it."""
     of_secret = kind(secret)
     of_publishable = kind(publishable) if publishable else None
     if of_publishable and (of_secret.role, of_publishable.role) == ("anon", "service_role"):

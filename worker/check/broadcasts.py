@@ -1,4 +1,4 @@
-"""Whether what the database sends is stored, and whether Realtime reads it there. Pure: facts in, findings out."""
+"""Whether the database's broadcasts are stored, and whether Realtime reads them. Pure: facts in, findings out."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from worker.check.findings import Finding, Level
 BROADCASTS, ROW_CHANGES = "supabase_realtime_messages_publication", "supabase_realtime"
 ERASED_SECONDS = 600.0
 KEPT_DAYS = 5.0
-"""Realtime drops the day before the last three."""
+"""Realtime drops partitions that are older than three days; an older row means that it does not."""
 RECONNECT = (
     "Realtime mends this when the project's first client connects, as this check did: run it again in a minute. "
     "If it stays, restart the project."
@@ -29,7 +29,7 @@ REFUSALS = {
 
 
 def judge(facts: dict[str, Any]) -> list[Finding]:
-    """`facts`: what check_installation answers."""
+    """`facts`: the JSON that check_installation returns."""
     if "broadcast" not in facts or "broadcasts" not in facts:
         words = "The schema is of another version: whether broadcasts are stored was not looked at."
         return [Finding("skipped", "realtime", words)]

@@ -13,7 +13,7 @@ SYNCHRONISE = "Synchronise this machine's clock (NTP); if it is right, ask whoev
 
 
 class Stopwatch:
-    """What time it was here, in the middle of a call: the best guess of when the other side looked at its clock."""
+    """This machine's time in the middle of a call: the best estimate of when the other side read its clock."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -26,7 +26,7 @@ class Stopwatch:
 
 
 def ahead_by_date(header: str | None, here: float) -> float | None:
-    """Seconds that a server is ahead, by its Date header, which has whole seconds; None if it sent none."""
+    """Seconds by which a server's clock is ahead, from its Date header, which has whole seconds; None without one."""
     try:
         date = parsedate_to_datetime(header or "")
     except ValueError:
@@ -35,7 +35,7 @@ def ahead_by_date(header: str | None, here: float) -> float | None:
 
 
 def ahead_by_time(time_there: str, here: float) -> float:
-    """Seconds that the database is ahead, by its clock as ISO 8601."""
+    """Seconds by which the database's clock is ahead. `time_there`: ISO 8601."""
     return datetime.fromisoformat(time_there).astimezone(UTC).timestamp() - here
 
 

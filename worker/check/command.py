@@ -1,4 +1,4 @@
-"""`python -m worker check`: is everything set up so that a worker can work? From the keys to the model."""
+"""`python -m worker check`: whether everything that a worker needs is set up, from the keys to the model."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ PROBLEM, UNREADABLE = 1, 2
 
 
 class CheckSettings(config.WorkerSettings):
-    """What a worker needs, and the chat page's key, which may be wrong here: that is for the check to say."""
+    """A worker's settings, and the chat page's key. That is not validated here: the check reports a wrong one."""
 
     supabase_publishable_key: SecretStr | None = None
 
@@ -42,8 +42,8 @@ class CheckSettings(config.WorkerSettings):
 
 
 def command(as_json: bool) -> int:
-    """Print what was found on standard output; return the exit status."""
-    # What the modules would log while they fail is reported as findings.
+    """Print the findings on standard output; return the exit status."""
+    # Log lines are off: what the modules would log about a failure is reported as a finding.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
         found = asyncio.run(check(config.load(CheckSettings)))
@@ -59,7 +59,7 @@ def command(as_json: bool) -> int:
 
 
 async def check(settings: CheckSettings) -> list[Finding]:
-    """All that was found, in the order in which one thing needs the other."""
+    """All findings, those first that the others depend on."""
     asking_models = asyncio.create_task(models.ask(settings), name="models")
     try:
         found = [*judge_settings(settings), *env_file.judge(), *proxies.judge(settings), *await _project(settings)]

@@ -1,4 +1,4 @@
-"""Reads what the database reports about its installation, over the API and with the worker's own client."""
+"""Reads the database's report on its installation over the API, with the same client as the worker."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ NO_SUCH_FUNCTION = "PGRST202"
 class Answer:
     findings: list[Finding]
     facts: Facts | None
-    """What check_installation says; None if it could not be asked."""
+    """The JSON of check_installation; None if the call failed."""
 
 
 async def ask(url: str, secret: str) -> Answer:

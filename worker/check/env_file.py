@@ -1,4 +1,4 @@
-"""`.env`, which holds the secret keys: whether anybody but its owner gets at them."""
+"""`.env`, which holds the secret keys: whether only its owner may read it."""
 
 import stat
 from pathlib import Path
@@ -10,7 +10,7 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def judge(file: Path = FILE) -> list[Finding]:
-    """Nothing where there is no such file, or it is its owner's alone."""
+    """Empty if there is no such file, or only its owner has access."""
     try:
         mode = stat.S_IMODE(file.stat().st_mode)
     except OSError:

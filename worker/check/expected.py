@@ -1,21 +1,21 @@
-"""What the migrations leave in a database, by name. A test compares it with a fresh one, so it cannot fall behind."""
+"""The objects that the migrations create, by name. A test compares this list with a fresh database."""
 
 from dataclasses import dataclass, field
 
 Policies = dict[str, str]
 """Name → kind, operation and roles."""
 Rights = dict[str, set[str]]
-"""Role → what it may, as a grant says it: {"authenticated": {"select", "update (status)"}}."""
+"""Role → its privileges, written as in a grant: {"authenticated": {"select", "update (status)"}}."""
 
 
 @dataclass(frozen=True)
 class Relation:
     rights: Rights = field(default_factory=dict)
-    """Beside its owner's."""
+    """Those of its owner are not listed."""
     policies: Policies = field(default_factory=dict)
     triggers: tuple[str, ...] = ()
     published: bool = False
-    """Whether its row changes go out over Realtime."""
+    """Whether Realtime publishes its row changes."""
     view: bool = False
 
 
@@ -140,7 +140,7 @@ RELATIONS = {
     **{f"analytics.{name}": Relation(view=True) for name in _ANALYTICS},
 }
 
-# The table that decides who hears and who speaks on a channel. It is the project's, only the policies are ours.
+# Its policies decide who may receive and send on a channel. The table is the project's, only the policies are ours.
 CHANNELS = "realtime.messages"
 CHANNEL_POLICIES = {
     "Owners hear their chat sessions": "permissive select to authenticated",
@@ -167,12 +167,12 @@ _FOR_THE_WORKER = (
     "check_installation",
 )
 _FOR_USERS = ("retry_reply", "cancel_reply", "regenerate_reply", "chat_usage")
-# Function → the one role that may execute it. Those of public lead to those of private.
+# Function → the one role that may execute it. Functions of `public` call those of `private`.
 FUNCTIONS = {
     "public.open_chat_session": "authenticated",
-    # What the policies on the channels ask, whoever meets them.
+    # Called by the policies on channels, which apply to every role.
     "private.is_own_channel": "public",
-    # What the views for users read, and what embeds one of them.
+    # Called by the views for users; the last one embeds the drafts in a reply.
     "private.own_drafts": "authenticated",
     "private.chat_service": "authenticated",
     "public.chat_reply_drafts": "authenticated",

@@ -1,4 +1,4 @@
-"""What a check found: a level, what it is about, a sentence, and what to do."""
+"""The result of one check: level, subject, a sentence, and what to do."""
 
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -10,11 +10,11 @@ Level = Literal["ok", "warning", "problem", "skipped"]
 class Finding:
     level: Level
     subject: str
-    """One word: what it is about."""
+    """One word for the subject."""
     words: str
     """A sentence."""
     remedy: str = ""
-    """What to do about it; empty where nothing is to be done."""
+    """What to do; empty if nothing has to be done."""
 
     @property
     def line(self) -> str:

@@ -1,4 +1,4 @@
-"""What the database says of itself, compared with what the migrations leave behind. Pure: facts in, findings out."""
+"""Compares the database's report with what the migrations create. Pure: facts in, findings out."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -18,12 +18,12 @@ Facts = dict[str, Any]
 
 
 def versions(directory: Path = MIGRATIONS) -> list[str]:
-    """The migrations that come with this worker; none where it was installed without them."""
+    """Versions of the migrations beside this program; empty if it was installed without them."""
     return sorted(file.name.split("_", 1)[0] for file in directory.glob("[0-9]*_*.sql"))
 
 
 def judge(facts: Facts, files: list[str], local: bool) -> list[Finding]:
-    """`facts`: what check_installation answers. `files`: the versions that should have been applied."""
+    """`facts`: the JSON of check_installation. `files`: versions of the migrations that should be applied."""
     groups: tuple[tuple[str, str, Iterator[Finding]], ...] = (
         ("database", "The migrations are applied.", _migrations(facts, files)),
         ("database", "Tables, triggers and policies are as the migrations made them.", _relations(facts)),
@@ -100,7 +100,7 @@ def _channels(facts: Facts) -> Iterator[Finding]:
 
 
 def _workers(facts: Facts) -> Iterator[Finding]:
-    """Those that live, by version; that none does is no problem here: this is asked before the first one starts."""
+    """Live workers, by version. None is not a problem: the check may run before the first worker starts."""
     living = Counter(str(each["version"]) for each in facts["workers"])
     if not living:
         yield Finding("ok", "workers", "No worker lives at the moment.")
@@ -114,7 +114,7 @@ def _workers(facts: Facts) -> Iterator[Finding]:
 
 
 def _cron(facts: Facts) -> Iterator[Finding]:
-    """Nothing depends on it; what an operator may do by it, it is good to know."""
+    """Informs the operator only: nothing here depends on pg_cron."""
     if "pg_cron" in facts:
         there = "is" if facts["pg_cron"] else "is not"
         words = f"pg_cron {there} installed; nothing here needs it: what is to be repeated, the workers do."

@@ -1,4 +1,4 @@
-"""Each of GEMINI_MODELS, asked for a word: whether it is there, which version answers, and what that costs."""
+"""One short call to each of GEMINI_MODELS: whether it exists, which version answers, and what it costs."""
 
 import asyncio
 
@@ -41,7 +41,7 @@ async def _ask(gemini: Gemini, known: Prices, model: str) -> list[Finding]:
                 async for _ in stream:
                     pass
             except EmptyReply:
-                pass  # so few tokens may all go into its thoughts: it is there, and it answered
+                pass  # it answered: a limit of so few tokens may be used up by thinking
     except ModelError as error:
         return [_failed(model, error), prices.judge(known, model)]
     except TimeoutError:

@@ -1,4 +1,4 @@
-"""What a model costs, as far as this worker knows: what is guessed or missing is said before the first call."""
+"""Whether the price of a model is known, estimated or missing."""
 
 from worker.check.findings import Finding
 from worker.model.price_list import Price
@@ -8,7 +8,7 @@ REMEDY = "Name a file with its price in GEMINI_PRICES_FILE: worker/README.md has
 
 
 def judge(prices: Prices, model: str) -> Finding:
-    """`model`: the version that answered, or, where none did, the one that was asked."""
+    """`model`: the version that answered, or the model that was asked if there was no answer."""
     quote = prices.of(model)
     if quote is None:
         words = f"No price is known for {model}: what it costs stays empty in the ledger, and is in no sum."

@@ -1,4 +1,4 @@
-"""Whether something answers at SUPABASE_URL, whether it is a Supabase project, and whether it takes the keys."""
+"""Whether a Supabase project answers at SUPABASE_URL, and whether it accepts the keys."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from worker.network import api_http
 
 SECONDS = 10.0
 PAUSED = 540
-# Answered by the gateway and Auth: alive, a project of Supabase, and the key is known, in one request.
+# Answered by the gateway and Auth: one request shows that the project is up, is Supabase, and knows the key.
 HEALTH = "/auth/v1/health"
 
 
@@ -18,7 +18,7 @@ HEALTH = "/auth/v1/health"
 class Answer:
     findings: list[Finding]
     accepted: bool
-    """Whether the key may go on."""
+    """Whether the project accepted the keys."""
 
 
 async def reach(url: str, secret: str, publishable: str | None) -> Answer:

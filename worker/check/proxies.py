@@ -1,4 +1,4 @@
-"""Which of the worker's clients go through a proxy, as the environment says. They do not all read it alike."""
+"""Which of the worker's clients use a proxy from the environment. Each library reads other variables."""
 
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -10,7 +10,7 @@ GEMINI = "https://generativelanguage.googleapis.com"
 
 
 WEBSOCKETS = {"http": ("ws", "socks", "https", "http"), "https": ("wss", "socks", "https")}
-"""The proxies that the library looks for, by the scheme of the address."""
+"""By the scheme of the address: the kinds of proxy that websockets looks for, in this order."""
 
 
 def judge(settings: WorkerSettings) -> list[Finding]:
@@ -33,7 +33,7 @@ def judge(settings: WorkerSettings) -> list[Finding]:
 
 
 def _proxy(url: str, looked_for: tuple[str, ...]) -> str | None:
-    """Host and port of the proxy for this address, without its user and password; None: it is reached directly."""
+    """Host and port of the proxy for this address, without user and password; None: a direct connection."""
     target = urlsplit(url)
     if target.hostname is None or proxy_bypass(target.netloc.rpartition("@")[2]):
         return None

@@ -1,4 +1,4 @@
-"""Whether the project lets anybody with its publishable key use public channels, by trying to join one."""
+"""Whether the project allows public channels to everybody with its publishable key: tries to join one."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from worker.check.findings import Finding
 from worker.realtime.subscription import code_of
 
 SECONDS = 20.0
-"""A refusal takes Realtime five."""
+"""Realtime waits five seconds before it refuses a join."""
 TOPIC = "postbro-check"
 
 
@@ -18,13 +18,13 @@ async def ask(url: str, key: str, is_local: bool) -> Finding:
     try:
         async with asyncio.timeout(SECONDS):
             code = await _join(f"{url.rstrip('/')}/realtime/v1", key)
-    except Exception as error:  # whatever the client does while it connects
+    except Exception as error:  # the client raises many kinds of errors while it connects
         code = type(error).__name__
     return judge(code, is_local)
 
 
 def judge(code: str | None, is_local: bool) -> Finding:
-    """`code`: the word with which the join was refused; None if it was not."""
+    """`code`: Realtime's code for the refusal of the join; None if it was accepted."""
     if code == "PrivateOnly":
         return Finding("ok", "channels", "Only private channels are allowed.")
     if code is not None:

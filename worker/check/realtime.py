@@ -1,4 +1,4 @@
-"""Realtime, by the worker's own subscription: whether what the database and the worker send arrives."""
+"""Whether broadcasts of the database and of the worker arrive at a subscription like the worker's."""
 
 import asyncio
 import contextlib
@@ -17,14 +17,14 @@ from worker.realtime.wakeup import WakeUp
 SUBSCRIBE_SECONDS = 10.0
 HEAR_SECONDS = 5.0
 FLOW_SECONDS = 70.0
-"""A project to which nobody was connected begins to read its database within a minute, or gives up."""
+"""If no client was connected, Realtime starts to read the database within a minute, or closes the channel."""
 WITHOUT = "Without it answers come late and do not stream."
 DATABASE_SPEAKS = "What does the project's Realtime log say about broadcasts from the database?"
 WORKER_SPEAKS = "What does the project's Realtime log say about broadcasts?"
 
 
 class Ear:
-    """A worker's subscription to wake-ups, for the length of a block."""
+    """A subscription to wake-ups, like a worker's, for the length of a `with` block."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._wakeup = WakeUp(settings)
@@ -51,19 +51,19 @@ class Ear:
         return self._wakeup.refused_with
 
     def listen(self) -> None:
-        """What comes from now on counts."""
+        """Forget earlier wake-ups: only later ones count."""
         self._wakeup.take()
 
     async def hears(self) -> bool:
-        """Whether a wake-up has come since `listen`, or comes shortly."""
+        """Whether a wake-up has arrived since `listen`, or arrives within HEAR_SECONDS."""
         return await self._until(lambda: self._wakeup.heard_at is not None, HEAR_SECONDS)
 
     async def flows(self) -> bool:
-        """Whether Realtime says that it reads the database, now or within the wait."""
+        """Whether Realtime has reported that it reads the database, or does so within FLOW_SECONDS."""
         return await self._until(lambda: self._wakeup.flows, FLOW_SECONDS)
 
     async def _until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Whatever changes sets the event."""
+        """Wait for the condition. Each change of state sets the event."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not condition():
@@ -82,10 +82,10 @@ def judge(ear: Ear) -> Finding:
 
 
 async def hear_the_database(ear: Ear, ask: Callable[[], Awaitable[object]]) -> list[Finding]:
-    """A wake-up was asked for already. `ask` asks for another.
+    """The caller has already made the database send one wake-up; `ask` makes it send another.
 
-    What the database sends while Realtime has not begun to read it arrives nowhere, and that is no fault: nobody had
-    been connected for a while. So a wake-up counts as lost only when it was sent after that.
+    A cold project loses broadcasts that are sent before Realtime starts to read the database, which is not a fault.
+    So if the first one does not arrive, this waits until Realtime reads, and only a second loss is a problem.
     """
     arrived = Finding("ok", "realtime", "A wake-up from the database arrived.")
     if await ear.hears():
@@ -113,7 +113,7 @@ async def hear_the_worker(ear: Ear, url: str, secret: str) -> Finding:
 
 
 async def _speak(url: str, secret: str) -> Finding | None:
-    """One wake-up without content, sent as the worker sends its deltas. A finding if it was refused."""
+    """Send a wake-up over HTTP, as the worker sends its deltas. Returns a finding if it was refused."""
     message = {"topic": TOPIC, "event": "wake_up", "payload": {}, "private": True}
     try:
         async with httpx.AsyncClient(**api_http.options(HEAR_SECONDS)) as client, api_http.whole(HEAR_SECONDS):
@@ -126,6 +126,6 @@ async def _speak(url: str, secret: str) -> Finding | None:
         words = f"Realtime takes no broadcasts ({type(error).__name__}): answers do not stream."
         return Finding("problem", "realtime", words, "Is Realtime up?")
     if answer.is_success:
-        return None  # taken; whether it arrives is for the ear to say
+        return None  # accepted; the caller checks whether it arrives
     words = f"Realtime refuses broadcasts (status {answer.status_code}): answers do not stream."
     return Finding("problem", "realtime", words, "Is the secret key of this project?")

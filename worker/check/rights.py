@@ -1,4 +1,4 @@
-"""Who may do what with our objects, compared with what the migrations grant: for every role, whatever its name."""
+"""Compares the privileges of every role on our objects with what the migrations grant."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -13,7 +13,7 @@ _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 def judge(facts: dict[str, Any]) -> Iterator[Finding]:
-    """`facts`: what check_installation answers."""
+    """`facts`: the JSON that check_installation returns."""
     if "roles_of_users" not in facts:
         words = "The schema is of another version: who may do what was not looked at."
         yield Finding("skipped", "rights", words)
@@ -28,11 +28,11 @@ def judge(facts: dict[str, Any]) -> Iterator[Finding]:
 def _on_relations(relations: dict[str, Any], users: Collection[str]) -> Iterator[Finding]:
     for name, wanted in expected.RELATIONS.items():
         if (found := relations.get(name)) is None:
-            continue  # told with the tables
+            continue  # reported with the tables
         for role in sorted({*found["rights"], *wanted.rights}):
             may, should = set(found["rights"].get(role, ())), wanted.rights.get(role, set())
             if more := may - should:
-                # Revoked of a table, a right is gone from its columns, too.
+                # Revoking a privilege on a table also revokes it on the columns: grant the expected ones again.
                 back = {right for right in should if right.partition(" (")[0] in more}
                 yield _too_much(role, more, f"table {name}", role in users, back)
             if less := should - may:
@@ -52,7 +52,7 @@ def _on_functions(functions: dict[str, Any], users: Collection[str]) -> Iterator
 
 
 def _on_schemas(schemas: dict[str, Any]) -> Iterator[Finding]:
-    """Not a problem by itself: a schema of that name may have been the project's before it was ours."""
+    """Warnings only: the project may have had a schema of that name, with its own grants, before."""
     for name, roles in schemas.items():
         for role, rights in sorted(roles.items()):
             words = f"{_who(role)} has {_listed(rights)} on the schema {name}, and nothing of ours needs that."
@@ -88,7 +88,7 @@ def _too_little(role: str, less: Rights, of: str) -> Finding:
 
 
 def _name(of: str) -> str:
-    """ "table public.posts" as it follows a verb."""
+    """ "table public.posts" → "on public.posts"; "function f" → "f"."""
     kind, name = of.split()
     return name if kind == "function" else f"on {name}"
 
@@ -102,5 +102,5 @@ def _who(role: str) -> str:
 
 
 def _named(role: str) -> str:
-    """As SQL names it."""
+    """As an SQL identifier."""
     return role if _PLAIN_NAME.fullmatch(role) else '"{}"'.format(role.replace('"', '""'))

@@ -1,4 +1,4 @@
-"""The settings by themselves: what can be read, and makes no sense all the same."""
+"""Settings that are valid one by one, but make no sense together."""
 
 from urllib.parse import urlsplit
 

@@ -1,4 +1,4 @@
-"""Whether users' questions are taken just now, and what may be spent. Pure: facts in, findings out."""
+"""Whether questions are accepted at present, and what may be spent. Pure: facts in, findings out."""
 
 from worker.check.findings import Finding
 from worker.check.installation import Facts
@@ -9,7 +9,7 @@ SET_ONE = "Set chat_settings.spend_cap_usd_per_day or spend_cap_usd_per_month in
 
 
 def judge(facts: Facts) -> list[Finding]:
-    """`facts`: what check_installation answers; an older one has nothing about spending."""
+    """`facts`: the JSON of check_installation; an older version has no `spend`."""
     if "spend" not in facts:
         return []
     spend = Spend.from_row(facts["spend"])

@@ -1,1 +1,1 @@
-"""HTTP in both directions: clients and their proxies, servers and what a client may take of one."""
+"""HTTP for both sides: options of our clients and their proxies, and our servers with limits for each client."""

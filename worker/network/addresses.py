@@ -1,10 +1,11 @@
-"""What of an address is one client's."""
+"""Which addresses count as one client."""
 
 import ipaddress
 
 
 def network_of(address: str) -> str:
-    """The address; of IPv6 the /64, which one machine has whole. What is no address stays as it is."""
+    """The IPv4 address, or the /64 network of an IPv6 address, all of which one machine may use. Text that is not an
+    address is returned unchanged."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""How every HTTP client of ours asks the Supabase API."""
+"""Options and time limits of our HTTP clients for the Supabase API."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -7,20 +7,20 @@ from typing import Any, TypeVar
 
 Answer = TypeVar("Answer")
 STEPS = 5
-"""Of a request: a free connection, connecting, TLS, sending, reading."""
+"""Steps of a request, each with its own timeout: a free connection, connecting, TLS, sending, reading."""
 _under_way: set[asyncio.Task[Any]] = set()
 
 
 def options(seconds: float) -> dict[str, Any]:
-    """Words for httpx.Client and httpx.AsyncClient. `seconds`: for each step of a request."""
+    """Keyword arguments for httpx.Client and httpx.AsyncClient. `seconds`: the timeout of each step of a request."""
     return {
         "timeout": seconds,
         # HTTP/1.1. Over HTTP/2, which the library's own client speaks to a hosted project, all calls share one
         # connection: one GOAWAY, reset or lost packet ends or holds up all of them.
         "http2": False,
-        # The key goes to the project and nowhere else; the library's own client would follow a redirect.
+        # A redirect would send the key to another host; the library's own client follows redirects.
         "follow_redirects": False,
-        # What a gateway wants to be remembered by concerns no later call.
+        # No cookies: those that a gateway sets would go with every later call.
         "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
     }
 
@@ -28,17 +28,17 @@ def options(seconds: float) -> dict[str, Any]:
 def whole(seconds: float) -> asyncio.Timeout:
     """Around a request of a client with `options(seconds)`. Raises TimeoutError.
 
-    Each step has a limit of its own, which begins anew with every byte: what lasts longer than all of them together
-    is an answer that drips, and may be cancelled.
+    httpx restarts a step's timeout with every byte, so it never ends a response that arrives byte by byte. This
+    limit, the sum of all steps, does.
     """
     return asyncio.timeout(STEPS * seconds)
 
 
 def apart(request: Coroutine[Any, Any, Answer], name: str | None = None) -> asyncio.Task[Answer]:
-    """A task of its own for a request. Wait for it by asyncio.wait: who is cancelled meanwhile leaves it to itself.
+    """Run a request in its own task. Wait for it by asyncio.wait, so that it goes on if the caller is cancelled.
 
-    httpcore 1.0 keeps a connection for good that is cancelled while it is opened or taken: after as many of those as
-    there are connections, no request would find a free one.
+    httpcore 1.0 loses a connection of its pool if a request is cancelled while it opens or acquires one: after some
+    cancellations no request would get a connection.
     """
     task = asyncio.create_task(request, name=name)
     _under_way.add(task)

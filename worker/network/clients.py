@@ -1,7 +1,7 @@
-"""What one client may take of a server: so much memory, so many requests at a time, and never a thread for ever.
+"""Limits for each client of a server: memory, pipelined requests, connections, and time.
 
-Waitress has limits of sizes. It has none for a client that sends a byte a minute, that asks again and again without
-reading an answer (a thread waits for it, with no limit), or that opens connections until nobody else gets one.
+Waitress limits sizes only. These classes also end clients that send very slowly, that send requests without reading
+the responses (each would block a thread without a limit), or that open so many connections that others get none.
 """
 
 import contextlib
@@ -17,26 +17,27 @@ from worker.network.addresses import network_of
 from worker.network.framing import Request
 
 LARGEST_HEADER = 64 * 1024  # bytes of a request's line and headers
-LARGEST_BODY = 128 * 1024  # bytes; above what any endpoint takes, which refuses in its own words what is between
-CONNECTIONS = 500  # open at the same time; with what else is open, well below the usual 1,024 files of a process
+LARGEST_BODY = 128 * 1024  # bytes; above the limits of all endpoints, so that they can refuse with their own message
+CONNECTIONS = 500  # open at the same time; together with other files, well below the usual limit of 1,024
 BESIDE_CONNECTIONS = 200  # of each of the worker's two ports, for the same reason
-MOST_AHEAD = 8  # requests that a connection may send before their answers
-HEAD_SECONDS = 10.0  # to send a request's line and headers
-REQUEST_SECONDS = 30.0  # to send a request
-ANSWER_SECONDS = 600.0  # to read an answer
-STALL_SECONDS = 30.0  # in which nothing of it was read
+MOST_AHEAD = 8  # requests that a connection may send before it gets a response
+HEAD_SECONDS = 10.0  # in which a request's line and headers must arrive
+REQUEST_SECONDS = 30.0  # in which a whole request must arrive
+ANSWER_SECONDS = 600.0  # in which a response must be read
+STALL_SECONDS = 30.0  # longest pause while a response is read
 IDLE_SECONDS = 120  # between two requests
-LOOK_SECONDS = 2  # between two looks at all this
+LOOK_SECONDS = 2  # between two checks of these times
 
 ADJUSTMENTS: dict[str, int] = {
     "max_request_header_size": LARGEST_HEADER,
     "max_request_body_size": LARGEST_BODY,
-    "connection_limit": CONNECTIONS + 2,  # the listener and the trigger are counted, too
+    "connection_limit": CONNECTIONS + 2,  # waitress counts the listener and its trigger as well
     "channel_timeout": IDLE_SECONDS,
     "cleanup_interval": LOOK_SECONDS,
-    # The gate before the figures looks for them; nothing believes one, but that TLS ends at a proxy before the page.
+    # Kept, since the gate of the figures refuses requests with such headers. Nothing trusts their values, but for
+    # X-Forwarded-Proto, by which the cookie of /ops is marked Secure.
     "clear_untrusted_proxy_headers": False,
-    # A client that goes is no event, and logging each would let one fill the disk.
+    # A client that disconnects is normal, and a line for each would let a client fill the disk.
     "log_socket_errors": False,
 }
 
@@ -49,7 +50,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.asks_since = self.owed_since = self.creation_time
-        """When it began to send the request that is not complete, and to be owed what it has not read."""
+        """Since when a request is incomplete, and since when a part of a response is unread."""
         self.network = network_of(str(self.addr[0]))
 
     def received(self, data: bytes) -> Any:
@@ -59,7 +60,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return taken
 
     def is_late(self, now: float) -> bool:
-        """To be called now and then: between two calls it is either in time, or was late at the first."""
+        """Whether one of the time limits is over. Called every LOOK_SECONDS; it also resets the two clocks."""
         if self.request is None or self.requests:
             self.asks_since = now
         if not self.total_outbufs_len:
@@ -72,20 +73,20 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         )
 
     def hang_up(self) -> None:
-        """The loop then closes it. Closed here, its number could be another client's before the loop gets to it; and
-        told that it will close, it would wait until its client reads."""
+        """Shut the socket down; the loop then closes it. Closed here, its descriptor could be reused before the loop
+        handles it; and waitress' own `will_close` waits until the client has read everything."""
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
 
 
 class Listener(TcpWSGIServer):  # type: ignore[misc]
-    """Ends who is late, and, where there is no room left, the oldest of those that nothing is being done for, first
-    those of the address that has most of them. Behind a proxy all have one."""
+    """Closes connections that are late. Close to the limit of connections it also closes idle ones: first those of
+    the address that has the most, and of these the oldest. Behind a proxy all clients have one address."""
 
     channel_class = Channel
 
     def readable(self) -> Any:
-        # Before it is full: at the limit waitress logs a line each time, and a stranger could fill the disk.
+        # Before the limit is reached: there waitress logs a line for each connection, which could fill the disk.
         at_a_time = max(1, self.adj.connection_limit // 20)
         if len(self._map) >= self.adj.connection_limit - at_a_time:
             self._make_room(at_a_time)
@@ -98,11 +99,11 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
                 channel.hang_up()
 
     def refuse_more(self) -> None:
-        """New connections; those that are open are still served."""
+        """Accept no new connections; open ones are still served."""
         wasyncore.dispatcher.close(self)
 
     def hang_up_idle(self) -> None:
-        """On those that nothing is asked on and nothing is owed to."""
+        """Close connections without a request or an unread response."""
         for channel in list(self.active_channels.values()):
             if not channel.requests and channel.request is None and not channel.total_outbufs_len:
                 channel.hang_up()

@@ -1,7 +1,7 @@
-"""Where a request ends: one that says so in two ways is refused, and its connection closed (RFC 9112, 6.1 and 6.3).
+"""Refuses a request whose length is given in two ways, and closes its connection (RFC 9112, 6.1 and 6.3).
 
-Waitress believes one of the two and goes on. A proxy that believes the other takes what follows for somebody else's
-request: that is how requests are smuggled.
+Waitress uses one of the two and goes on. A proxy that uses the other would take the rest for another client's
+request: request smuggling.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Pauses that differ a little from one another."""
+"""Random additions to pauses."""
 
 import random
 
@@ -6,5 +6,5 @@ JITTER = 0.3
 
 
 def jittered(seconds: float) -> float:
-    """As long, or up to 30 % longer: many that wait for the same do not come back together."""
+    """The pause, lengthened by up to 30 %, so that many that wait for the same do not come back together."""
     return seconds * random.uniform(1, 1 + JITTER)  # noqa: S311 - jitter is no secret

@@ -1,8 +1,8 @@
-"""The environment's proxies, brought into one form that every HTTP client of a process reads the same.
+"""Normalises the proxy variables of the environment, so that all HTTP libraries of the process read them alike.
 
 httpx, google-genai's httpx2, websockets and requests each read HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY on
-their own. They differ in what they take (ALL_PROXY, an address without a scheme), end in errors that name no setting,
-and all of them would ask a proxy for this machine's own loopback, which no proxy can reach.
+their own. They differ in what they support (ALL_PROXY, an address without a scheme), raise errors that name no
+setting, and all of them would use a proxy for loopback addresses of this machine, which no proxy can reach.
 """
 
 import os
@@ -16,7 +16,7 @@ import httpx
 from worker.errors import ConfigError
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-# What each is for, as urllib has it, and the scheme of an address without one. The last three: for websockets alone.
+# Kind of proxy, as urllib names it → default scheme. The last three are read by websockets only.
 DEFAULT_SCHEMES = {"http": "http", "https": "http", "all": "http", "ws": "http", "wss": "http", "socks": "socks5"}
 SCHEMES = ("http", "https", "socks5", "socks5h")
 SOCKS_PORT = 1080
@@ -24,8 +24,11 @@ EXAMPLES = "It must look like http://proxy.example:3128 or socks5://proxy.exampl
 
 
 def settle() -> None:
-    """Rewrite the proxies in the environment of this process. Raises ConfigError with a line for each setting that
-    cannot be used; no line repeats its value, which may hold a password. To be called before a client is made."""
+    """Rewrite the proxy variables of this process. Call it before any client is created.
+
+    Raises ConfigError with a line for each variable that cannot be used; no line contains its value, which may hold a
+    password.
+    """
     found, exceptions = _found(), _name("no")
     problems = []
     for what, url in found.items():
@@ -35,25 +38,25 @@ def settle() -> None:
             problems.append(f"{_name(what)}: {error}. {EXAMPLES}.")
     if problems:
         raise ConfigError("Settings that cannot be used:\n  " + "\n  ".join(problems))
-    if "all" in found:  # websockets does not know it
+    if "all" in found:  # websockets does not read ALL_PROXY
         found = {"http": found["all"], "https": found["all"], **found}
     for what, url in found.items():
         _write(f"{what}_proxy", url)
     spare(LOOPBACK)
     try:
-        httpx.Client(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)).close()  # it reads the list as it is made
+        httpx.Client(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)).close()  # reads NO_PROXY
     except (ValueError, httpx.InvalidURL):
         words = "It cannot be read. It must look like localhost,.example.com,10.0.0.7"
         raise ConfigError(f"Settings that cannot be used:\n  {exceptions}: {words}.") from None
 
 
 def spare(hosts: Iterable[str]) -> None:
-    """From now on these are asked directly."""
+    """Add these hosts to NO_PROXY: from now on they are connected to directly."""
     if not _found():
-        return  # on some systems NO_PROXY alone would hide the system's own proxies
+        return  # on some systems a NO_PROXY alone would disable the system's proxy settings
     spared = [host for part in getproxies_environment().get("no", "").split(",") if (host := part.strip(" []"))]
     if "*" in spared:
-        _write("no_proxy", "*")  # urllib knows it only alone
+        _write("no_proxy", "*")  # urllib accepts it only as the whole value
     else:
         _write("no_proxy", ",".join(dict.fromkeys([*spared, *hosts])))
 
@@ -63,7 +66,7 @@ def _found() -> dict[str, str]:
 
 
 def _in_form(url: str, default_scheme: str) -> str:
-    """The URL in full. Raises ValueError with a sentence that does not repeat it."""
+    """The complete URL. Raises ValueError with a sentence that does not contain it."""
     url = url.strip()
     scheme, _, rest = url.rpartition("://")
     scheme = {"": default_scheme, "socks": "socks5"}.get(scheme.lower(), scheme.lower())
@@ -84,11 +87,11 @@ def _in_form(url: str, default_scheme: str) -> str:
 
 
 def _name(what: str) -> str:
-    """The variable that counts, as it is written: the lower case one goes first."""
+    """The variable that is in effect: the lower-case one has precedence."""
     name = f"{what}_proxy"
     return name if name in os.environ else name.upper()
 
 
 def _write(name: str, value: str) -> None:
-    """In both cases: programs differ in which one goes first."""
+    """In lower and upper case, since programs differ in which one they prefer."""
     os.environ[name] = os.environ[name.upper()] = value

@@ -1,4 +1,4 @@
-"""Waitress around an app: in the foreground for the page, in threads beside the worker for health and figures."""
+"""Runs an app on Waitress: in the main thread for the page, in a daemon thread for a worker's health and figures."""
 
 import logging
 import signal
@@ -15,13 +15,13 @@ from waitress.adjustments import Adjustments
 from worker.network.clients import ADJUSTMENTS, BESIDE_CONNECTIONS, Listener
 
 BACKLOG = 128  # connections that wait to be accepted
-STOP_CHECK = 0.2  # seconds: the longest that closing waits for the loop to look up
+STOP_CHECK = 0.2  # seconds: longest wait of the loop, and so of a close
 BESIDE_THREADS = 2
-CLOSE_SECONDS = 12.0  # after SIGTERM, in which what is under way may end; longer than the project may take
-THREADS_SECONDS = 1.0  # at the end: one that still waits for something is left behind
+CLOSE_SECONDS = 12.0  # after SIGTERM, for requests in progress; longer than a call to the project may take
+THREADS_SECONDS = 1.0  # at the end: threads that are still busy are abandoned
 
 log = structlog.get_logger()
-# It warns of each request that waits for a thread: a stranger could fill the log.
+# It logs a warning for each request that waits for a thread: a client could fill the disk.
 logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
@@ -29,7 +29,7 @@ class Server:
     """An app served from a daemon thread, until `close`."""
 
     def __init__(self, app: Flask, listener: socket.socket, threads: int = BESIDE_THREADS, **limits: int) -> None:
-        """`limits`: in the place of those of `clients.ADJUSTMENTS`."""
+        """`limits` override those of `clients.ADJUSTMENTS`."""
         self.port: int = listener.getsockname()[1]
         self._map: dict[int, object] = {}
         self._server = _create(app, listener, self._map, threads, **limits)
@@ -43,7 +43,7 @@ class Server:
         self._thread.join()
 
     def _loop(self) -> None:
-        # Not the server's own run(): only closing its sockets under its feet would end that from outside.
+        # Not the server's own run(): it ends only if its sockets are closed while it uses them.
         while not self._stopping.is_set():
             _turn(self._map)
         self._server.task_dispatcher.shutdown(timeout=THREADS_SECONDS)
@@ -51,24 +51,25 @@ class Server:
 
 
 def serve_in_thread(app: Flask, host: str, port: int) -> Server:
-    """Serve `app` beside the caller; port 0 takes a free one. Raises OSError if the port is not to be had."""
+    """Serve `app` in a daemon thread. Port 0: a free one. Raises OSError if the port cannot be bound."""
     return Server(app, listen(host, port), connection_limit=BESIDE_CONNECTIONS)
 
 
 def serve(app: Flask, host: str, port: int, threads: int, stopping: threading.Event) -> None:
-    """Serve `app` until SIGTERM or SIGINT, and then what is under way for twelve seconds; a second signal ends that.
+    """Serve `app` until SIGTERM or SIGINT, then finish requests in progress for up to twelve seconds, or until a
+    second signal.
 
-    `stopping` is set at the first: whatever in `app` waits longer has to end then. For the main thread.
-    Raises OSError if the port is not to be had.
+    `stopping` is set at the first signal: requests of `app` that wait must end then. Call it in the main thread.
+    Raises OSError if the port cannot be bound.
     """
-    # A handler sets no event: whoever holds that one's lock could be the thread that it interrupts.
+    # The handler does not set the event: it may interrupt the very thread that holds the event's lock.
     signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: signals.append(number))
     listener = listen(host, port)
     log.info("Serving the page.", action="serving", host=host, port=listener.getsockname()[1])
     sockets: dict[int, object] = {}
-    # Looking ahead, it notices a client that has gone: no thread goes on waiting for its answer.
+    # With look-ahead, waitress notices that a client has disconnected, so that no thread waits for its answer.
     server = _create(app, listener, sockets, threads, channel_request_lookahead=1)
     while not signals:
         _turn(sockets)
@@ -88,7 +89,7 @@ def _turn(sockets: dict[int, object]) -> None:
 
 
 def _create(app: Flask, listener: socket.socket, sockets: dict[int, object], threads: int, **more: int) -> Any:
-    # Not waitress' own create_server, which has no place for another class.
+    # Not waitress.create_server, which does not accept a server class.
     adjustments = Adjustments(
         sockets=[listener], threads=threads, ident=None, asyncore_use_poll=True, **{**ADJUSTMENTS, **more}
     )
@@ -98,7 +99,7 @@ def _create(app: Flask, listener: socket.socket, sockets: dict[int, object], thr
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises OSError with a sentence that names the address."""
-    # Bound here and not by waitress, which starts its threads first and leaks them when the port is taken.
+    # Bound here: waitress starts its threads before it binds, and leaks them if the port is taken.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)

@@ -1,1 +1,1 @@
-"""What an operator opens on the worker's ports: health, problems, figures, the page."""
+"""The HTTP endpoints of a worker for supervisors and operators: health, metrics, figures and their page."""

@@ -1,4 +1,4 @@
-"""The worker's port for figures: `/ops` and `/metrics`, behind one gate. Health has a port of its own."""
+"""The app on OPS_PORT: `/ops` and `/metrics`, with one access check. Health has a port of its own."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ def create_ops_app(
     token: str | None,
     built: Path = BUILT,
 ) -> Flask:
-    """`read_figures` and `problems` are those of `add_ops_page`. Without a `token`, only this machine itself is
+    """`read_figures` and `problems`: see `add_ops_page`. Without a `token`, only requests of this machine are
     answered."""
     app = Flask(__name__, static_folder=None)
     gate = Gate(token)

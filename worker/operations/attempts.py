@@ -1,4 +1,4 @@
-"""Wrong tokens, counted by address: after a few of them no token of that address is looked at for a while."""
+"""Counts wrong tokens by client address: after five, tokens from that address are refused for a minute."""
 
 import threading
 import time
@@ -8,16 +8,16 @@ from worker.network.addresses import network_of
 MOST_WRONG = 5
 PAUSE_SECONDS = 60.0
 MOST_ADDRESSES = 1000
-"""That are remembered. Whoever has more of them guesses unhindered, at a token that is too long for it."""
+"""Addresses that are remembered. A client with more of them is not slowed down, but cannot guess 256 bits either."""
 
 
 class Attempts:
-    """No thread waits for anything here: who is paused is refused at once."""
+    """A paused address is refused at once: no thread sleeps."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._wrong: dict[str, tuple[int, float]] = {}
-        """How many, and when the last one came; the longest known address first."""
+        """Network → number of wrong tokens and the monotonic time of the last one, in the order of their first."""
 
     def are_paused(self, address: str) -> bool:
         with self._lock:

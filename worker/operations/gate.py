@@ -1,4 +1,4 @@
-"""Who may see figures: without OPS_TOKEN every user of this machine, with it everybody who has it."""
+"""Access to the figures: with OPS_TOKEN for everybody who sends it, without it for this machine only."""
 
 import hashlib
 import hmac
@@ -14,7 +14,7 @@ from worker.operations.refusals import Refusals
 from worker.telemetry import metrics
 
 COOKIE = "postbro_ops"
-# What proxies, load balancers and tunnels add. nginx adds nothing unless told to, but speaks HTTP/1.0 by default.
+# Headers that proxies, load balancers and tunnels add. nginx adds none by default, but uses HTTP/1.0.
 FORWARDED = re.compile(
     r"forwarded|via|x-forwarded.*|x-original-.*|x-real-ip|(.+-)?client-?ip|x-proxyuser-ip|x-envoy-.*|x-amzn?-.*"
     r"|x-cloud-trace-context|x-arr-.*|x-request-start|cf-.*|cdn-.*|fastly-.*|fly-.*|akamai-.*|tailscale-.*|ngrok-.*",
@@ -29,7 +29,7 @@ class Refusal:
     """A label of the metric."""
     status: int
     words: str
-    """A sentence for the reader."""
+    """A sentence for the client."""
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -56,7 +56,7 @@ REFUSALS = {
 
 
 class Gate:
-    """One for all that a port hands out, so that what is guessed at one path counts at the others."""
+    """One for all paths of a port, so that wrong tokens at one path count at the others too."""
 
     def __init__(self, token: str | None) -> None:
         self._token = token
@@ -68,17 +68,17 @@ class Gate:
         return self._token is not None
 
     def refusal(self) -> Refusal | None:
-        """Why the request at hand may not see figures; None: it may."""
+        """Why the current request is refused; None: it is allowed. For use within a request of Flask."""
         if self._token is None:
             return self._refuse(_why_not_from_here())
-        # The cookie is as long as a hash: nobody guesses it, and who has it is not held up by others' guesses.
+        # Before the pause: a signed-in browser is not locked out by wrong tokens of others behind its address.
         if _same(request.cookies.get(COOKIE, ""), self.cookie()):
             return None
         scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
         return self.judge(bearer) if scheme.lower() == "bearer" else self._refuse("no_token")
 
     def judge(self, token: str) -> Refusal | None:
-        """Why this token, which the request at hand brings, opens nothing; None: it is the right one."""
+        """Why this token of the current request is refused; None: it is correct."""
         address = request.remote_addr or ""
         if self._token is None:
             return self._refuse("no_token")
@@ -90,7 +90,7 @@ class Gate:
         return self._refuse("wrong_token")
 
     def cookie(self) -> str:
-        """What a browser keeps instead of the token: good for this page, and of no use anywhere else."""
+        """The cookie's value, an HMAC of the token: only this page accepts it, and it does not reveal the token."""
         return hmac.new((self._token or "").encode(), b"ops page", hashlib.sha256).hexdigest()
 
     def _refuse(self, reason: str | None) -> Refusal | None:
@@ -105,10 +105,10 @@ def _why_not_from_here() -> str | None:
     is_forwarded = any(FORWARDED.fullmatch(name) for name in request.headers.keys())  # noqa: SIM118 (pairs otherwise)
     if is_forwarded or request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
         return "forwarded"
-    # Another site can point a name of its own at 127.0.0.1, and then read what a browser here may read.
+    # DNS rebinding: another site can point its own name at 127.0.0.1 and let a browser here read the figures.
     return None if is_loopback(urlsplit(f"//{request.host}").hostname or "") else "other_name"
 
 
 def _same(given: str, wanted: str) -> bool:
-    """In a time that does not depend on how many characters are right."""
+    """Compares in constant time."""
     return hmac.compare_digest(given.encode(), wanted.encode())

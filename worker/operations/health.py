@@ -1,6 +1,7 @@
-"""Is the process alive, and is it able to work: what a supervisor and an operator ask, on a port of its own.
+"""`/healthz` and `/readyz` on HEALTH_PORT: whether the process is alive, and whether it can work.
 
-Nothing here asks the database or waits for anything: whoever is at the other ports cannot hold it up."""
+They never call the database or wait, so that load on the other ports does not delay them.
+"""
 
 from collections.abc import Callable
 
@@ -19,10 +20,10 @@ def create_health_app(
 ) -> Flask:
     """The app of `/healthz` and `/readyz`.
 
-    `is_alive` says whether the process is worth keeping, however badly its surroundings do. `report` gives what
-    is wrong now, by name: {"realtime": "Not subscribed to wake-ups for 12 s: …"}, or nothing. `notices` gives what is
-    as somebody wants it and worth knowing, also by name: with it, the worker is as ready as without. All of them are
-    called from other threads, at every request.
+    `is_alive`: False if a supervisor should restart the process. `report`: the present problems, by name, such as
+    {"realtime": "Not subscribed to wake-ups for 12 s: …"}; empty if there are none. `notices`: conditions that an
+    operator has chosen, such as a pause, also by name; they do not change the status. All three are called in other
+    threads, at every request.
     """
     app = Flask(__name__, static_folder=None)
 

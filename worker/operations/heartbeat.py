@@ -1,15 +1,15 @@
-"""Whether the event loop still turns."""
+"""Whether the event loop still runs."""
 
 import asyncio
 import time
 
 BEAT_SECONDS = 1.0
 STILL_SECONDS = 15.0
-"""A loop that has stood still for as long will not turn again: a supervisor should start another."""
+"""An event loop that is blocked for longer is taken for hung: a supervisor should restart the process."""
 
 
 class Heartbeat:
-    """`beats` is for any thread: whether the event loop still turns."""
+    """`beats` may be called in any thread: whether the event loop has run lately."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()

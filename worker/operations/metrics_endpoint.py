@@ -1,4 +1,4 @@
-"""`/metrics` of the worker's port for figures, in Prometheus' formats. Guarded like the operator's page."""
+"""`/metrics` on OPS_PORT, in Prometheus' formats, with the same access check as the operator's page."""
 
 from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue

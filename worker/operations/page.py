@@ -1,4 +1,4 @@
-"""The operator's page: `/ops` on the worker's port for figures. Figures only; the gate says who may see them."""
+"""The operator's page, `/ops` on OPS_PORT: figures only. The gate decides who may see them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -41,8 +41,8 @@ def add_ops_page(
 ) -> None:
     """Add `/ops` to an app.
 
-    `read_figures` gives the JSON of ops_report or raises DatabaseError; `problems` is what `/readyz` says. Both are
-    called from other threads.
+    `read_figures` returns the JSON of ops_report or raises DatabaseError; `problems` returns those of `/readyz`, by
+    name. Both are called in other threads.
     """
     app.config["MAX_CONTENT_LENGTH"] = LONGEST_FORM
     ops = Blueprint("ops", __name__, url_prefix="/ops")
@@ -75,7 +75,7 @@ def add_ops_page(
             return jsonify(message="The database did not answer.", problems=problems()), 503
         return _fresh(jsonify(figures=figures, problems=problems()))
 
-    # No secret is in these: the form needs its style before anybody is let in.
+    # Without an access check: the sign-in form needs its style, and no file here is secret.
     @ops.get("/assets/<path:name>")
     def asset(name: str) -> ResponseReturnValue:
         response = send_from_directory(built / "assets", name)

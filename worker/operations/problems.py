@@ -1,4 +1,4 @@
-"""What keeps the worker from working as it should, in words: what is wrong, since when, and what to do."""
+"""The present problems of a worker, as sentences: what is wrong, since when, and what to do."""
 
 import time
 from typing import Protocol
@@ -19,7 +19,7 @@ REMEDIES = {
 
 
 class Claiming(Protocol):
-    """What is known of the API by who claims."""
+    """The runner's view of the API."""
 
     @property
     def api_answers(self) -> bool | None: ...
@@ -32,7 +32,7 @@ class Claiming(Protocol):
 def problems(
     settings: WorkerSettings, runner: Claiming, wakeup: WakeUp, admission: Admission, broadcaster: Broadcaster
 ) -> dict[str, str]:
-    """By name; nothing if all is well. For any thread."""
+    """Name → sentences; empty if there are no problems. May be called in any thread."""
     found = {}
     if runner.api_refuses is not None:
         found["database"] = (

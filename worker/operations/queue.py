@@ -1,4 +1,4 @@
-"""How long the queue is: asked every few seconds, and kept for the metrics."""
+"""Measures the queue every ten seconds, for the metrics."""
 
 import asyncio
 import math
@@ -17,7 +17,7 @@ QUEUE_CALL_SECONDS = 5.0
 
 
 async def measure_queue(replies: Replies) -> None:
-    """For ever. A scrape never waits for the database: it reads what was found here last, or NaN."""
+    """Runs until cancelled. A scrape reads the last measurement, or NaN after a failure, without a call."""
     told = False
     while True:
         pending = oldest = math.nan

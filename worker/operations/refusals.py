@@ -1,4 +1,4 @@
-"""The log lines of what is refused at the private port: a bounded number, however many are refused."""
+"""Log lines for refused requests for figures: limited, so that a flood of requests cannot fill the disk."""
 
 import threading
 import time
@@ -7,13 +7,13 @@ from collections import Counter
 import structlog
 
 LINE_SECONDS = 10.0
-"""Between two lines of one reason: else a stranger could fill the disk."""
+"""Least time between two lines with the same reason."""
 
 log = structlog.get_logger()
 
 
 class Refusals:
-    """The metric has each of them; a line says how many it stands for."""
+    """`count` in a line: the refusals since the last line with this reason. The metric counts each one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""The operator's figures, read from the database by name. Synchronous: its readers are threads of a web server."""
+"""Reads the operator's figures from the database. Synchronous: it is called in threads of the web server."""
 
 import threading
 from typing import Any
@@ -16,7 +16,7 @@ WAIT_SECONDS = 1.0
 
 
 class OpsReport:
-    """`read` is for any thread. One reads at a time, so that health always finds a thread that is free."""
+    """`read` may be called in any thread. Only one reads at a time, so that not all threads of the port wait."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._client = supabase.create_client(
@@ -31,7 +31,7 @@ class OpsReport:
         self._reading = threading.Lock()
 
     def read(self) -> dict[str, Any]:
-        """What ops_report answers, as supabase/migrations describes it. Raises DatabaseAway or DatabaseRefused."""
+        """The JSON object of ops_report, whose comment describes it. Raises DatabaseAway or DatabaseRefused."""
         if not self._reading.acquire(timeout=WAIT_SECONDS):
             raise DatabaseAway("ops_report: another reader still waits")
         try:
@@ -41,7 +41,7 @@ class OpsReport:
         finally:
             self._reading.release()
         if not isinstance(answer, dict):
-            # The client hands on as text what is not JSON: it came from a gateway, not from the API.
+            # The client returns a body that is not JSON as text: it came from a gateway, not from the API.
             raise DatabaseAway("ops_report: an answer that is not JSON")
         return answer
 

@@ -1,1 +1,1 @@
-"""HTTP: the worker's health, and the chat page."""
+"""`python -m worker web`: the chat page, the HTTP API and exports."""

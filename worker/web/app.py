@@ -1,4 +1,4 @@
-"""The chat page: a browser's own Supabase client does the work, this app only hands out files."""
+"""The web app: it serves the files of the chat page, whose browser talks to Supabase itself, and the HTTP API."""
 
 import threading
 from pathlib import Path
@@ -37,15 +37,15 @@ def create_page_app(
 ) -> Flask:
     """The app of `/` and `/api`, for the project at `supabase_url`.
 
-    `threads`, `wait_seconds` and `stopping` are those of `create_api`.
+    `threads`, `wait_seconds` and `stopping`: see `create_api`. `built`: the folder of the built page.
 
-    Raises ValueError for a URL that is not http(s), and for a key that must never reach a browser.
+    Raises ValueError for a URL that is not http(s), and for a secret key.
     """
     origin = _origin(supabase_url)
     if is_secret(publishable_key):
         raise ValueError("The page needs the publishable key; this one is secret and would reach every browser.")
     app = Flask(__name__, static_folder=None)
-    app.config["COMPRESS_STREAMS"] = False  # a stream of events must not wait for the compressor
+    app.config["COMPRESS_STREAMS"] = False  # compression would delay server-sent events
     Compress(app)
     app.url_map.strict_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
@@ -70,7 +70,7 @@ def create_page_app(
     @app.get("/assets/<path:name>")
     def asset(name: str) -> ResponseReturnValue:
         response = send_from_directory(built / "assets", name)
-        # Whole, and not as a stream, it can be compressed.
+        # Flask-Compress compresses only responses that are not streamed.
         response.direct_passthrough = False
         response.set_data(response.get_data())
         response.headers["Cache-Control"] = FOR_EVER
@@ -90,7 +90,7 @@ def create_page_app(
 
     @app.errorhandler(HTTPException)
     def refuse(error: HTTPException) -> ResponseReturnValue:
-        # Also for paths under /api that no endpoint has: programs read one shape.
+        # Also for unknown paths under /api, so that programs get all errors in one format.
         return respond(of_framework(error)) if request.path.startswith("/api/") else error
 
     @app.after_request
@@ -106,7 +106,7 @@ def create_page_app(
 
 
 def tell_of_address(supabase_url: str, host: str) -> None:
-    """Log a warning where the page is for other machines, and its project is not."""
+    """Log a warning if other machines can reach the page, but not its Supabase project."""
     project = urlsplit(supabase_url).hostname or ""
     if is_loopback(project) and not is_loopback(host):
         log.warning(
@@ -115,7 +115,7 @@ def tell_of_address(supabase_url: str, host: str) -> None:
 
 
 def _is_asked_by_own_name() -> bool:
-    """Another site can point a name of its own at 127.0.0.1, and then read what a browser here may read."""
+    """Prevents DNS rebinding: another site can point its own name at 127.0.0.1 and let a browser read it."""
     try:
         return is_loopback(urlsplit(f"//{request.host}").hostname or "")
     except ValueError:
@@ -123,7 +123,7 @@ def _is_asked_by_own_name() -> bool:
 
 
 def _origin(supabase_url: str) -> str:
-    """Scheme and host alone: a path or a semicolon in the URL must not widen the policy."""
+    """Scheme and host only: a path or a semicolon in the URL must not extend the Content-Security-Policy."""
     parts = urlsplit(supabase_url)
     if parts.scheme not in ("http", "https") or not parts.hostname or set(parts.netloc) & set(" ;,@"):
         raise ValueError("The Supabase URL must look like https://<project>.supabase.co.")

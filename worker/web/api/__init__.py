@@ -1,5 +1,5 @@
-"""The HTTP endpoints for programs without supabase-js: openapi.json describes them. They have no rights of their own:
-each passes the caller's access token on to PostgREST."""
+"""The HTTP API for programs without supabase-js; openapi.json describes it. It has no privileges of its own: each
+endpoint sends the caller's access token to PostgREST."""
 
 import json
 import threading
@@ -25,9 +25,12 @@ OPENAPI = json.loads((Path(__file__).parent / "openapi.json").read_text())
 def create_api(
     supabase_url: str, publishable_key: str, threads: int, wait_seconds: float, stopping: threading.Event
 ) -> Blueprint:
-    """`threads` is how many the server has, more than 8; `wait_seconds` the longest wait for an answer.
+    """The endpoints under `/api`.
 
-    Once `stopping` is set, nothing waits any more: what waits is answered as if its time were over.
+    `threads`: of the server, more than 8. `wait_seconds`: the longest wait of a request for its answer. After
+    `stopping` is set, no request waits: those that do are answered as if their time were over.
+
+    Endpoints raise Problem, which becomes a response of `application/problem+json`.
     """
     api = Blueprint("api", __name__, url_prefix="/api")
     project = Project(supabase_url, publishable_key, connections=threads)
@@ -37,11 +40,11 @@ def create_api(
 
     @api.before_request
     def leave_threads_to_others() -> None:
-        """To other accounts, and to the page."""
+        """So that one account, or the API as a whole, cannot occupy all threads of the server."""
         g.held = held = ExitStack()
         if request.path == f"{api.url_prefix}/openapi.json":
             return
-        if token := requests.sound_token(request):  # without one, the endpoint says so and asks nobody
+        if token := requests.sound_token(request):  # without one, the endpoint refuses it without calling the project
             if not shares_of_asking.take(account := accounts.of(token)):
                 raise too_many_of_yours()
             held.callback(shares_of_asking.give_back, account)
@@ -101,7 +104,9 @@ def create_api(
         asked, page = caller(), requests.page(request)
         rows, earlier = conversation.turns(asked, str(session_id), page)
         if not rows:
-            conversation.session(asked, str(session_id))  # an empty chat is none that is missing
+            conversation.session(
+                asked, str(session_id)
+            )  # raises Problem 404 if the chat is missing; an empty one is fine
         return jsonify(session_id=str(session_id), messages=conversation.messages(rows), earlier=earlier)
 
     @api.get("/chat/sessions/<uuid:session_id>/export")
@@ -122,7 +127,7 @@ def create_api(
         with ExitStack() as held:
             held.callback(places.give_back)
             question = _store(asked, str(session_id), message_id, text)
-            user_id = str(question["user_id"])  # who it is, the project has verified by storing it
+            user_id = str(question["user_id"])  # verified: the project has stored the row under this token
             if shares.take(user_id):
                 held.callback(shares.give_back, user_id)
             else:
@@ -132,7 +137,7 @@ def create_api(
                 response = Response(stream, mimetype="text/event-stream")
             else:
                 response = _answer(look(asked, question, seconds), seconds)
-            # Also where not one event was sent: the server closes what it was given.
+            # The server calls this even if it has not sent any event.
             response.call_on_close(held.pop_all().close)
         return response
 
@@ -152,12 +157,12 @@ def _session(caller: Caller, row: dict[str, object]) -> dict[str, object]:
 
 
 def _store(caller: Caller, session_id: str, message_id: str, text: str) -> TurnRow:
-    """Once: the same key with the same message is the same question. Raises Problem."""
+    """Store the question once: another request with the same id and text gets the stored row. Raises Problem."""
     row = {"id": message_id, "session_id": session_id, "role": "user", "content": text}
     try:
         inserted = caller.insert_once("chat_messages", row)
     except Problem as problem:
-        # Row-level security says no more of a session that is not there, or not the caller's.
+        # Row-level security does not distinguish a missing session from another user's.
         raise (not_found() if problem.status == 403 else problem) from None
     if inserted:
         return cast(TurnRow, inserted[0])

@@ -1,4 +1,4 @@
-"""Whose a request is, before the project has answered it: so that what one account asks at a time can be counted."""
+"""Maps access tokens to accounts before the project has verified them, to limit requests for each account."""
 
 import hashlib
 import threading
@@ -6,23 +6,24 @@ import threading
 from worker.credentials import claims_of
 
 MOST_TOKENS = 10_000
-"""That are remembered, of the newest."""
+"""Accepted tokens that are remembered; the oldest are dropped first."""
 
 
 class Accounts:
-    """A token that the project has accepted once is its user's. Any other is an account of its own: a token
-    that was made up may name any user, and would use up that user's share."""
+    """A token that the project has accepted counts for its user. Any other token counts as an account of its own: a
+    forged one may name any user, and must not use up that user's share."""
 
     def __init__(self) -> None:
         self._user_ids: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def of(self, token: str) -> str:
+        """The user's id, or a hash of a token that was not accepted yet."""
         digest = _digest(token)
         return self._user_ids.get(digest, digest)
 
     def accept(self, token: str) -> None:
-        """The project has answered this token, and so has verified it."""
+        """Remember a token that the project has verified."""
         digest, user_id = _digest(token), (claims_of(token) or {}).get("sub")
         if not isinstance(user_id, str):
             return

@@ -1,6 +1,6 @@
-"""Rows of the project as bodies of the HTTP API: openapi.json describes them.
+"""Reads chats from the project and makes bodies of the HTTP API from their rows; openapi.json describes them.
 
-What reads from the project raises Problem. Times are ISO 8601, as PostgREST writes them.
+Functions with a `caller` raise Problem. Times are ISO 8601, as PostgREST writes them.
 """
 
 from datetime import datetime
@@ -11,8 +11,8 @@ from worker.web.api.problems import not_found
 from worker.web.api.project import Caller, Row
 from worker.web.api.requests import Page
 
-# One row for each turn, with all that belongs to it: read in one request, it is of one moment.
-# The answers by way of the reply: from a view, PostgREST cannot tell a message's answers from what it answers.
+# One row for each turn with everything that belongs to it, in one request, so that it is consistent.
+# The answers are embedded through the reply: from a view, PostgREST cannot tell the two directions of reply_to apart.
 TURN = (
     "*,reply:chat_replies(status,error_code,version,draft:chat_reply_drafts(attempt,content),"
     "question:chat_messages!message_id(answers:chat_messages!reply_to(*)))"
@@ -40,7 +40,7 @@ class Draft(TypedDict):
 
 class Answers(TypedDict):
     answers: list[Answer]
-    """Every stored version, in no order."""
+    """All stored versions, unordered."""
 
 
 class ReplyRow(TypedDict, total=False):
@@ -94,9 +94,10 @@ def session(caller: Caller, session_id: str) -> Row:
 
 
 def summaries(caller: Caller, query: dict[str, str]) -> list[Row]:
-    """All of them, the one with the newest message first. `query`: filters of PostgREST."""
-    # By id and not by offset: a chat that gets a message meanwhile moves no other to another page. The API's own
-    # limit of rows may be any number, so only an empty page is the end.
+    """All chats with `id`, `post_analysis_id`, `status`, `message_count` and `updated_at`; the one with the newest
+    message first. `query`: filters of PostgREST."""
+    # Pages by id, not by offset: a message that arrives meanwhile would move chats to another page. The API may limit
+    # the rows to any number, so only an empty page is the last.
     rows: list[Row] = []
     last = NIL
     while page := caller.read("chat_session_summaries", select=SUMMARY, order="id", **query, id=f"gt.{last}"):
@@ -106,10 +107,10 @@ def summaries(caller: Caller, query: dict[str, str]) -> list[Row]:
 
 
 def turns(caller: Caller, session_id: str, page: Page) -> tuple[list[TurnRow], int | None]:
-    """Oldest first, without the questions that were replaced; and `before` for the page before this one, if any."""
+    """The turns of a page, oldest first, without replaced questions; and `before` for the previous page, or None."""
     query = {"session_id": f"eq.{session_id}", "role": "eq.user", "select": TURN, "order": "turn.desc"}
-    # One more than is shown: it tells whether there is a page before this one. The API's own limit of rows may be any
-    # number, so only an empty page is the end; but nothing is before the first turn.
+    # One row more than is shown, to see whether there is a previous page. The API may limit the rows to any number,
+    # so only an empty page is the last; but nothing precedes turn 1.
     wanted, before = page.limit + 1, page.before
     found: list[TurnRow] = []
     while len(found) < wanted and before != 1:
@@ -124,13 +125,13 @@ def turns(caller: Caller, session_id: str, page: Page) -> tuple[list[TurnRow], i
 
 
 def turn(caller: Caller, message_id: str) -> TurnRow | None:
-    """None: there is no such question, or the caller may not see it."""
+    """A question with its reply. None: it does not exist, or the caller may not see it."""
     rows = caller.read("chat_messages", id=f"eq.{message_id}", role="eq.user", select=TURN)
     return cast(TurnRow, rows[0]) if rows else None
 
 
 def messages(of: list[TurnRow]) -> list[UserMessage | AssistantMessage]:
-    """Each question, and after it its current answer if there is one."""
+    """Each question, followed by its current answer if it has one."""
     shown: list[UserMessage | AssistantMessage] = []
     for row in of:
         shown.append(user_message(row))
@@ -161,14 +162,14 @@ def assistant_message(row: Answer) -> AssistantMessage:
 
 
 def current_answer(row: TurnRow) -> Answer | None:
-    """The newest version that is stored."""
+    """The newest stored version."""
     question = _reply(row).get("question")
     answers = question["answers"] if question else []
     return max(answers, key=lambda answer: int(answer["version"]), default=None)
 
 
 def draft(row: TurnRow) -> Draft | None:
-    """What of the answer is saved so far, while it is written."""
+    """The text that is saved so far of an answer in progress."""
     return _reply(row).get("draft")
 
 

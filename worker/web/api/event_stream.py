@@ -11,9 +11,9 @@ from worker.web.api.problems import Problem
 
 
 def stream(looks: Iterator[TurnRow]) -> Iterator[str]:
-    """Texts of events: user_message, draft (each time it has grown), then assistant_message, status or problem.
+    """Encoded events: user_message, draft (each time it has grown), then assistant_message, status or problem.
 
-    Raises nothing of its own: a Problem becomes the last event.
+    A Problem is not raised, but becomes the last event.
     """
     last: TurnRow | None = None
     told: Draft | None = None

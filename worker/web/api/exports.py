@@ -1,4 +1,4 @@
-"""A chat as a file to keep."""
+"""The endpoint that exports a chat as a file."""
 
 from flask import Response
 
@@ -9,7 +9,7 @@ from worker.web.api.waiting import Shares
 
 
 def download(caller: Caller, session_id: str, format: str, pdfs: Shares) -> Response:
-    """With post and analysis. `pdfs`: each user's share of those that are set at the same time. Raises Problem."""
+    """A file with the chat, its post and its analysis. `pdfs`: a limit for PDFs of one user. Raises Problem."""
     if format not in export.FORMATS:
         raise Problem(400, "format_invalid", f"format must be one of: {', '.join(export.FORMATS)}.")
     transcript = export.read_transcript(lambda path, query: caller.read(path, **query), session_id)

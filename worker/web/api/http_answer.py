@@ -1,4 +1,4 @@
-"""The state of a question as the answer to the request that asked it: an HTTP status and a body."""
+"""The HTTP status and body for the present state of a question."""
 
 from typing import TypedDict
 
@@ -7,7 +7,7 @@ from worker.web.api import conversation
 from worker.web.api.conversation import AssistantMessage, TurnRow, UserMessage
 from worker.web.api.problems import Problem
 
-# The status of a failed reply: whose fault it was, and whether trying again later makes sense.
+# HTTP status by the error code of a failed reply; 502 for all others. 503 and 504: a later retry makes sense.
 STATUSES: dict[str, int] = {
     ErrorCode.TIMED_OUT: 504,
     ErrorCode.RATE_LIMITED: 503,
@@ -27,7 +27,7 @@ class Body(TypedDict, total=False):
 def of(row: TurnRow) -> tuple[int, Body]:
     """200 with both messages, or 202 with the question and its status. Raises Problem for a reply that failed.
 
-    An answer that is there stays one, even if another version of it failed or was stopped.
+    A stored answer is returned even if a newer version failed or was stopped.
     """
     question = conversation.user_message(row)
     answer = conversation.current_answer(row)

@@ -1,4 +1,4 @@
-"""Errors of the endpoints, in one shape: RFC 9457, `application/problem+json`."""
+"""Errors of the endpoints, all in the format of RFC 9457: `application/problem+json`."""
 
 from http import HTTPStatus
 from typing import Any
@@ -10,7 +10,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(Exception):
-    """`code` is for programs, `detail` a sentence for the reader; `more` are further members of the body."""
+    """An error response. `code` is for programs, `detail` for people; `more`: further members of the body."""
 
     def __init__(
         self, status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **more: Any
@@ -36,7 +36,7 @@ def of_framework(error: HTTPException) -> Problem:
     """Flask's own refusals: an unknown path, a wrong method, a body too large."""
     status = error.code or 500
     headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
-    # Not HTTPStatus's name, which is not the same in every version of Python.
+    # Not HTTPStatus.name, which differs between versions of Python.
     code = error.name.lower().replace(" ", "_")
     return Problem(status, code, error.description or HTTPStatus(status).description, headers=headers)
 
@@ -51,5 +51,5 @@ def too_many_of_yours() -> Problem:
 
 
 def not_found() -> Problem:
-    """The same answer for another user's and for a missing one: a difference would show that it exists."""
+    """The same for a missing session and for another user's: a difference would reveal that it exists."""
     return Problem(404, "not_found", "There is no such chat session.")

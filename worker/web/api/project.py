@@ -1,4 +1,4 @@
-"""The door to the project: PostgREST, asked with the caller's own token. Row-level security decides."""
+"""Calls PostgREST with the caller's own access token, so that row-level security applies."""
 
 import json
 import re
@@ -11,11 +11,11 @@ from worker.credentials import claims_of
 from worker.network import api_http
 from worker.web.api.problems import Problem, unauthorized
 
-SECONDS = 10.0  # the longest that one question to the API may take
+SECONDS = 10.0  # timeout of each step of a call to the API
 RETRY = {"Retry-After": "5"}  # seconds
 RETRY_COMMAND = {"Retry-After": "1"}
-BUSY = "busy"  # too many commands of this user are under way, and each takes a moment
-# Limits, with what of their details is passed on. They say themselves when to come again.
+BUSY = "busy"  # the user has too many commands in progress; each takes a moment
+# Code of a limit → members of its details that are passed on. Its response has a Retry-After.
 LIMITS = {
     "quota_exceeded": ("limit", "most", "used", "resets_at"),
     "project_paused": ("reason", "resets_at"),
@@ -24,14 +24,14 @@ UNIQUE_VIOLATION = "23505"
 NO_SENSE = "The Supabase API gave an answer that makes no sense here."
 STATEMENT_TIMEOUT = "57014"
 SAID_BY_GATEWAYS = (429, 503, 504)
-# PostgREST's clock is behind that of Auth, which made the token: the token is sound, a moment later.
+# PostgREST's clock is behind that of Auth, which issued the token: the token is valid a moment later.
 FROM_FUTURE = ("JWT issued at future", "JWT not yet valid")
 
 Row = dict[str, Any]
 
 
 class Project:
-    """One pool of connections for all requests. It has no rights of its own."""
+    """One connection pool for all requests, without credentials of its own."""
 
     def __init__(self, supabase_url: str, publishable_key: str, connections: int) -> None:
         self._client = httpx.Client(
@@ -46,23 +46,23 @@ class Project:
 
 
 class Caller:
-    """The project, as one caller sees it. Every method raises Problem, and nothing else.
+    """The project under one caller's token. Its methods raise Problem only.
 
-    Rows are dictionaries by column, with values as JSON has them; conversation.py names their shapes.
+    Rows are dictionaries from column to JSON value; conversation.py has their types.
     """
 
     def __init__(self, client: httpx.Client, token: str) -> None:
         self._client = client
         self._headers = {"Authorization": f"Bearer {token}"}
         self.user_id = str((claims_of(token) or {}).get("sub"))
-        """Whom the token names. True once the project has answered with a row: it has verified the token by then."""
+        """The user named in the token; unverified until a call has succeeded."""
 
     def read(self, table: str, **query: str) -> list[Row]:
         """Rows of a table or view. `query`: PostgREST's parameters, such as `id="eq.…"`."""
         return _rows(self._ask("GET", f"/{table}", params=query))
 
     def call(self, function: str, **arguments: Any) -> Row:
-        """A function that answers one row."""
+        """Call a function that returns one row; `arguments`: its parameters by name."""
         answer = self._ask("POST", f"/rpc/{function}", json=arguments)
         rows = _rows(answer if isinstance(answer, list) else [answer])
         if len(rows) != 1:
@@ -70,7 +70,7 @@ class Caller:
         return rows[0]
 
     def insert_once(self, table: str, row: Row) -> list[Row]:
-        """The inserted row; nothing, if its id is taken, or was by a row that is deleted."""
+        """The inserted row; an empty list if its id is in use, or was used by a deleted row."""
         headers = {"Prefer": "resolution=ignore-duplicates,return=representation"}
         try:
             return _rows(self._ask("POST", f"/{table}", params={"on_conflict": "id"}, json=row, headers=headers))
@@ -87,7 +87,7 @@ class Caller:
         try:
             body = response.json()
         except (ValueError, RecursionError):
-            # A page of a gateway: the few states that it can know are reported as if the API had answered them.
+            # Not JSON, so from a gateway: statuses that a gateway sends itself are treated like the API's.
             if response.status_code not in SAID_BY_GATEWAYS:
                 raise _unreachable() from None
             body = {}
@@ -97,7 +97,7 @@ class Caller:
 
 
 class _Taken(Problem):
-    """A unique value is in use, or used up. Where no id was sent, that makes no sense."""
+    """A unique value is in use or was used before. Only `insert_once` expects it; elsewhere it is a defect."""
 
     def __init__(self) -> None:
         super().__init__(502, "api_failed", NO_SENSE)
@@ -117,7 +117,7 @@ def _refuse(status: int, body: Row, headers: Mapping[str, str]) -> NoReturn:
     if status == 401:
         raise unauthorized("The access token is missing, malformed or expired.")
     if code.startswith("PT") and status in (404, 409, 429):
-        # Our own functions and triggers: their sentences are made for the reader. No other text is passed on.
+        # Raised by our own functions and triggers, with sentences for users. No other text is passed on.
         hint, sentence = str(body.get("hint") or code), str(body.get("message") or "It was refused.")
         wait = RETRY_COMMAND if hint == BUSY else RETRY
         raise Problem(status, hint, sentence, headers=wait if status == 429 else {})
@@ -144,7 +144,7 @@ def _refuse(status: int, body: Row, headers: Mapping[str, str]) -> NoReturn:
 
 
 def _beyond(code: str, body: Row, headers: Mapping[str, str]) -> Problem:
-    """Of a limit: which one, how much it is, and when it is over, as far as the database tells."""
+    """The Problem for a reached limit, with its details and Retry-After as far as the database gives them."""
     try:
         told = json.loads(str(body.get("details")))
     except (ValueError, RecursionError):
@@ -169,5 +169,5 @@ def _timed_out() -> Problem:
 
 
 def _failed() -> Problem:
-    """A defect, a gateway in between, or a project without the migrations."""
+    """For a defect, a gateway in between, or a project without the migrations."""
     return Problem(502, "api_failed", NO_SENSE)

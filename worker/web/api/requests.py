@@ -1,4 +1,4 @@
-"""What a caller sends, read and checked. Everything here raises Problem."""
+"""Reads and validates the parts of a request. All functions raise Problem, unless they say otherwise."""
 
 import re
 from dataclasses import dataclass
@@ -14,13 +14,16 @@ from worker.web.api.problems import Problem, unauthorized
 LONGEST_MESSAGE = 4000  # characters
 MOST_TURNS = 200  # of one page
 
-LONGEST_TOKEN = 8 * 1024  # characters: with more than the API's own gateways take, it would seem to be away
+LONGEST_TOKEN = (
+    8 * 1024
+)  # characters; a longer header is refused by the API's gateways, which would look like an outage
 
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE | re.ASCII)  # RFC 6750
 _JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")  # RFC 7519, signed: three parts in base64url
 
 
 def token(request: Request) -> str:
+    """The access token, well formed but not verified."""
     found = _BEARER.fullmatch(request.headers.get("Authorization", ""))
     if not found:
         raise unauthorized("Send your Supabase access token: Authorization: Bearer <token>.")
@@ -32,7 +35,7 @@ def token(request: Request) -> str:
 
 
 def sound_token(request: Request) -> str | None:
-    """None where `token` refuses it."""
+    """The same; None instead of a Problem."""
     try:
         return token(request)
     except Problem:
@@ -40,12 +43,12 @@ def sound_token(request: Request) -> str | None:
 
 
 def fields(request: Request, wanted: str) -> str:
-    """The one field, a string, of a JSON object."""
+    """The value of the only field, a string, of the JSON object in the body."""
     if request.mimetype != "application/json":
         raise Problem(415, "unsupported_media_type", "Send JSON: Content-Type: application/json.")
     try:
         body: Any = request.get_json(silent=True)
-    except RecursionError:  # brackets, thousands deep
+    except RecursionError:  # nested too deeply
         body = None
     if not isinstance(body, dict) or set(body) != {wanted} or not isinstance(body[wanted], str):
         raise Problem(400, "body_invalid", f'The body must be a JSON object like {{"{wanted}": "…"}}.')
@@ -53,6 +56,7 @@ def fields(request: Request, wanted: str) -> str:
 
 
 def message(request: Request) -> str:
+    """The text of a question: 1 to 4,000 characters, not only white space."""
     text = fields(request, "message")
     if "\x00" in text:
         raise _invalid("A message may not hold the character U+0000.")
@@ -77,13 +81,13 @@ def identifier(text: str, name: str) -> str:
 
 
 def message_id(request: Request) -> str:
-    """The caller's own, so that sending again is harmless; else one of ours."""
+    """The Idempotency-Key, so that a repeated request stores one question; a new UUID without one."""
     key = request.headers.get("Idempotency-Key")
     return str(uuid4()) if key is None else identifier(key.strip('"'), "idempotency_key")
 
 
 def parameters(request: Request, *known: str) -> dict[str, str]:
-    """What stands behind the question mark. A misspelt filter must not be taken for none."""
+    """The query parameters. Unknown ones are refused: a misspelt filter must not be ignored."""
     for name, values in request.args.lists():
         if name not in known or len(values) > 1:
             raise Problem(400, "parameter_invalid", f"Parameters are, once each: {', '.join(known) or 'none'}.")
@@ -92,6 +96,8 @@ def parameters(request: Request, *known: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Page:
+    """At most `limit` turns, those before the turn `before`; None: the newest."""
+
     limit: int
     before: int | None
 

@@ -1,4 +1,4 @@
-"""Requests that wait for an answer: how many may, and when they look."""
+"""Requests that wait for an answer: limits, and polling with growing pauses."""
 
 import threading
 import time
@@ -11,14 +11,14 @@ from worker.web.api.conversation import TurnRow
 from worker.web.api.problems import Problem
 from worker.web.api.project import Caller
 
-FIRST_PAUSE = 0.15  # seconds between two looks, at first
-LONGEST_PAUSE = 1.0  # the answer may be stored at any time; a draft is saved every 500 characters, or every 3 s
-NOT_WAITING = 8  # threads that never wait for an answer: for short requests, the page and health
-NOT_ASKING = 4  # of these, threads that never ask the project, which may hang: for the page and health
+FIRST_PAUSE = 0.15  # seconds between the first two polls
+LONGEST_PAUSE = 1.0  # seconds; a draft is saved every 500 characters or 3 s
+NOT_WAITING = 8  # threads kept free of waiting requests: for short requests, the page and health
+NOT_ASKING = 4  # of these, threads kept free of calls to the project, which may hang: for the page and health
 
 
 class Places:
-    """At most `count` requests do a thing at the same time; the others are refused with `code` and `detail`."""
+    """A limit of `count` requests at the same time; further ones are refused with `code` and `detail`."""
 
     def __init__(self, count: int, code: str, detail: str) -> None:
         self._free = threading.BoundedSemaphore(count)
@@ -38,7 +38,7 @@ class Places:
         return cls(threads - NOT_ASKING, "too_busy", "Too many requests at the same time. Try again.")
 
     def take(self) -> None:
-        """Raises Problem if all are taken. Whoever takes one gives it back."""
+        """Take one; the caller must give it back. Raises Problem if all are taken."""
         if not self._free.acquire(blocking=False):
             raise Problem(503, self._code, self._detail, headers={"Retry-After": "5"})
 
@@ -47,7 +47,7 @@ class Places:
 
 
 class Shares:
-    """At most `most` places for each user: one who asks much does not keep others from being served."""
+    """A limit of `most` requests at the same time for each account, so that one cannot take the places of others."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -65,7 +65,7 @@ class Shares:
         return cls(max(1, (threads - NOT_ASKING) // 4))
 
     def take(self, account: str) -> bool:
-        """Whether this account may have one more; who has it gives it back."""
+        """Take one if the account has one left; the caller must then give it back. Returns whether it was taken."""
         with self._lock:
             if self._held[account] >= self._most:
                 return False
@@ -82,10 +82,10 @@ class Shares:
 def looks(
     caller: Caller, question: TurnRow, seconds: float, is_gone: Callable[[], bool], stopping: threading.Event
 ) -> Iterator[TurnRow]:
-    """The turn as it is now, and again and again until its reply is over, time is up, the client has gone, or the
-    server stops.
+    """Polls the turn: yields `question`, then the current row after each pause, until its reply has ended, `seconds`
+    are over, the client has disconnected, or the server stops.
 
-    Raises Problem if it was deleted meanwhile.
+    Raises Problem if the question was deleted meanwhile.
     """
     deadline = time.monotonic() + seconds
     pause = FIRST_PAUSE
@@ -104,7 +104,7 @@ def _look(caller: Caller, row: TurnRow) -> TurnRow:
     try:
         found = conversation.turn(caller, row["id"])
     except Problem:
-        # The question is stored. An error would tell a program that it is not, and it would ask again.
+        # The question is stored. A program would take an error for a refusal and ask again.
         return row
     if found is None:
         raise Problem(404, "not_found", "The message was deleted meanwhile.")

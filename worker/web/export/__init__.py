@@ -23,17 +23,17 @@ _LONGEST_NAME = 60  # characters
 
 
 def render(format: str, transcript: Transcript) -> tuple[bytes, str]:
-    """The file and its media type.
+    """The content of the file, and its media type. `format`: one of FORMATS.
 
     Raises KeyError for a format that is not in FORMATS; for a PDF, Busy and TooLong.
     """
     write, media_type = _FORMATS[format]
-    # Programs are told what there is, and its file shows what nobody sees as escapes.
+    # JSON is for programs: its text stays unchanged, with invisible characters as escapes.
     content = write(transcript if format == "json" else all_legible(transcript))
     return content if isinstance(content, bytes) else content.encode(), media_type
 
 
 def file_name(format: str, transcript: Transcript) -> str:
-    """ASCII letters, digits and hyphens alone: nothing in a creator's name can break out of a header or a folder."""
+    """Only ASCII letters, digits and hyphens, so that a creator's name cannot inject a header or a path."""
     about = f"chat {transcript.post.platform} {transcript.post.creator or ''}".lower()
     return re.sub(r"[^a-z0-9]+", "-", about)[:_LONGEST_NAME].strip("-") + f".{format}"

@@ -1,18 +1,18 @@
-"""Where long words may be broken: the typesetter breaks none by itself."""
+"""Marks where long words may be broken, since the typesetter does not break them by itself."""
 
 import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
-# Scripts without spaces (from Thai on, and all of East Asia) it does break.
+# Not in scripts without spaces (Thai to Khmer, and East Asia), which the typesetter does break.
 _LONG_WORD = re.compile(r"[^\s\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\U0010ffff]{25,}")
-_PIECE = 12  # characters: fits a narrow cell of a table
+_PIECE = 12  # characters; fits into a narrow table cell
 _MAY_BREAK = "\u200b"
 
 
 def breakable(node: Any) -> Any:
-    """Blocks and runs (see nodes) with marks in the long words of every `text`."""
+    """The blocks and runs (see nodes) with zero-width spaces in the long words of every `text`."""
     if isinstance(node, list):
         return [breakable(part) for part in node]
     if isinstance(node, dict):

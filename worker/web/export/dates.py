@@ -1,9 +1,9 @@
-"""Dates for a reader, in UTC: the server does not know the reader's zone."""
+"""Dates as text, in UTC, since the server does not know the reader's time zone."""
 
 from datetime import UTC, datetime
 
 Moment = datetime | str
-"""A text, as the database has it, where Python knows no such time: infinity, before Christ, after the year 9999."""
+"""The database's text if Python cannot represent the time: infinity, before year 1, after year 9999."""
 
 
 def moment(value: str) -> Moment:

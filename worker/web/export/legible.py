@@ -1,4 +1,4 @@
-"""Text of strangers without what no reader sees, and a terminal or an editor would obey."""
+"""Removes characters that are invisible, but control a terminal or an editor, from untrusted text."""
 
 import dataclasses
 import re
@@ -11,8 +11,8 @@ _ENDED_BY = dict.fromkeys("\u202a\u202b\u202d\u202e", "\u202c") | dict.fromkeys(
 
 
 def legible(text: str) -> str:
-    """With line feeds as the only line ends, without control characters but tabs, and without a bidirectional control
-    where those of its line do not close each other."""
+    """The text with line feeds as the only line ends, without control characters other than tabs, and without
+    bidirectional controls in lines where they are not balanced."""
     text = _CONTROLS.sub("", _LINE_ENDS.sub("\n", text))
     if not _BIDI.search(text):
         return text
@@ -20,7 +20,7 @@ def legible(text: str) -> str:
 
 
 def all_legible(value: Any) -> Any:
-    """The same of every text in data classes, lists and objects."""
+    """The same for every string in dataclasses, lists and dicts."""
     if isinstance(value, str):
         return legible(value)
     if isinstance(value, list | tuple):

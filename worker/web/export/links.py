@@ -1,4 +1,4 @@
-"""Which links of an answer stay links, and what is told of where they lead."""
+"""Which links of an answer are kept, and the target that is shown beside them."""
 
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -6,7 +6,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 def target(href: str) -> str | None:
     """The address, if it is http(s) with a host and without a user name, or mailto; else None.
 
-    A relative one would lead into whatever page shows the answer; a user name passes for a host.
+    A relative link would point into the page that shows the answer; a user name can look like the host.
     """
     try:
         parts = urlsplit(href)
@@ -18,7 +18,7 @@ def target(href: str) -> str | None:
 
 
 def hidden_place(href: str, text: str) -> str:
-    """The host, or the mailbox, that the text of a link does not begin with; empty if it does."""
+    """The host or mailbox of a link; empty if its text begins with it."""
     parts = urlsplit(href)
     place = _mailbox(parts) if parts.scheme == "mailto" else parts.netloc
     shown = text.strip().lower().removeprefix(f"{parts.scheme}://").removeprefix("mailto:")

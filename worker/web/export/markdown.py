@@ -1,6 +1,6 @@
-"""The chat as Markdown: nothing in it is loaded, and none of what strangers wrote can pass for a heading of ours.
+"""The chat as Markdown: nothing in it loads a resource, and untrusted text cannot imitate our headings.
 
-Answers are written anew from the tree that the PDF is made of; all other text shows as it was typed.
+Answers are written anew from the same tree as the PDF; all other text is escaped, so that it shows as typed.
 """
 
 from worker.web.export import nodes
@@ -16,7 +16,7 @@ def as_markdown(transcript: Transcript) -> str:
     post = transcript.post
     parts = [
         f"# {_in_a_line(post.title)}",
-        # Above all that strangers wrote: below it, nobody could tell this line from one of theirs.
+        # Above all untrusted text: below, this line could not be distinguished from an imitation.
         f"*Exported {minute(transcript.exported_at)}*",
         _in_a_line(post.url) + (f", posted {day(post.posted_at)}" if post.posted_at else ""),
         _quoted(post.caption or ""),
@@ -47,7 +47,7 @@ def _turn(turn: Turn) -> str:
 
 
 def _quoted(text: str) -> str:
-    # Two spaces at the end of a line keep the break.
+    # Two spaces at the end of a line make a line break in Markdown.
     return "\n".join(f"> {escaped(line.strip())}  " for line in text.splitlines())
 
 

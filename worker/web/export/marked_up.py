@@ -1,4 +1,4 @@
-"""The tree of an answer (see nodes) as Markdown again: nothing is in it that the tree does not know."""
+"""Writes the tree of an answer (see nodes) as Markdown, so that it holds only what the tree can represent."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -6,7 +6,7 @@ from itertools import groupby
 
 from worker.web.export.nodes import Node
 
-_SPECIAL = re.compile(r"[\\`*_{}\[\]<>|~&!]")  # before a link of ours, ! would make an image of it
+_SPECIAL = re.compile(r"[\\`*_{}\[\]<>|~&!]")  # "!" before a link would make it an image
 _AT_START = re.compile(r"^(\s*)(?:([#+=-])|(\d+)([.)]))", re.MULTILINE)
 _BACKTICKS = re.compile(r"`+")
 _STYLE = ("bold", "italic", "strike", "href")
@@ -17,12 +17,12 @@ _ALIGNED = {"left": ":---", "center": ":---:", "right": "---:"}
 
 
 def marked_up(blocks: list[Node], below: int) -> str:
-    """Headings as deep below a heading of the level `below` as they were below none."""
+    """Markdown of the blocks, with their headings `below` levels deeper."""
     return "\n\n".join(text for text in _each(blocks, below) if text)
 
 
 def escaped(text: str) -> str:
-    """Shows as it was typed, line by line."""
+    """The text, escaped so that Markdown shows it as typed, line by line."""
     return _at_start(_SPECIAL.sub(r"\\\g<0>", text))
 
 
@@ -30,7 +30,7 @@ def _each(blocks: list[Node], below: int) -> Iterator[str]:
     other_mark = False
     for before, block in zip([None, *blocks], blocks, strict=False):
         if block["kind"] == "list":
-            # Two lists, one after the other, would be one if they had the same mark.
+            # Two lists in a row with the same marker would become one list.
             is_next = before is not None and before["kind"] == "list" and before["ordered"] == block["ordered"]
             other_mark = is_next and not other_mark
             yield _list(block, below, other_mark)
@@ -51,7 +51,7 @@ def _block(block: Node, below: int) -> str:
         case "table":
             return _table(block)
         case "rule":
-            return "___"  # no mark of a list
+            return "___"  # unlike --- and ***, never taken for a list or a heading
         case _:
             return _at_start(_inline(block["runs"]))
 
@@ -92,7 +92,7 @@ def _inline(runs: list[Node], code: Callable[[str], str] = str) -> str:
 
 
 def _styled(runs: Iterable[Node], code: Callable[[str], str]) -> str:
-    """Runs of one style. Spaces stand outside the marks, which mean nothing beside one."""
+    """Runs of one style. Spaces go outside the markers, which are not recognised next to a space."""
     runs = list(runs)
     text = "".join(
         code(_code(run["text"])) if run.get("code") else _SPECIAL.sub(r"\\\g<0>", run["text"]) for run in runs
@@ -123,7 +123,7 @@ def _fence(text: str, least: int) -> str:
 
 
 def _at_start(text: str) -> str:
-    """What would begin a block is escaped where a line begins."""
+    """Escapes what would begin a block at the start of a line."""
     return _AT_START.sub(
         lambda found: f"{found[1]}\\{found[2]}" if found[2] else f"{found[1]}{found[3]}\\{found[4]}", text
     )

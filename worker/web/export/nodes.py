@@ -1,8 +1,8 @@
-"""Markdown as a small tree of plain data, for a typesetter that never sees Markdown itself.
+"""Parses Markdown into a small tree of plain data, from which the PDF and the Markdown export are made.
 
 A block is {"kind": "paragraph" | "heading" | "list" | "quote" | "code" | "table" | "rule", …}.
 A paragraph, heading or cell holds runs: {"text", "bold"?, "italic"?, "strike"?, "code"?, "href"?} or {"break": true}.
-`rtl` says of a block that its first strong character is of a script written from right to left.
+`rtl` of a block: its first strongly directional character is of a right-to-left script.
 """
 
 import re
@@ -21,12 +21,12 @@ from worker.web.export.legible import legible
 Node = dict[str, Any]
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-_DEEPEST = 16  # levels: past its limit of 20 the parser drops text, and the typesetter has one, too
+_DEEPEST = 16  # levels; beyond 20 the parser drops text, and the typesetter has a limit as well
 _STYLES = {"strong": {"bold": True}, "em": {"italic": True}, "s": {"strike": True}}
 
 
 def markdown(text: str) -> list[Node]:
-    """The blocks of a Markdown text; one that is nested too deeply is taken as plain text."""
+    """The blocks of a Markdown text; a text that is nested too deeply is treated as plain."""
     try:
         tokens = _MARKDOWN.parse(text)
         return plain(text) if _is_deep(tokens) else _blocks(SyntaxTreeNode(tokens))
@@ -35,7 +35,7 @@ def markdown(text: str) -> list[Node]:
 
 
 def plain(text: str) -> list[Node]:
-    """The paragraphs of a text without markup, its line breaks kept. Where the direction changes, one ends."""
+    """The paragraphs of a text without markup, with its line breaks. A change of direction begins a new one."""
     parts = [part.splitlines() for part in re.split(r"\n\s*\n", text)]
     return [_paragraph(_lines(lines)) for part in parts for _, lines in groupby(part, _is_rtl) if any(part)]
 
@@ -76,7 +76,7 @@ def _paragraph(runs: list[Node]) -> Node:
 
 
 def _cell(node: SyntaxTreeNode) -> Node:
-    """`align` is left, center or right where the table says so, else empty."""
+    """`align`: left, center or right if the table sets it, else empty."""
     return {**_paragraph(_runs(node)), "align": str(node.attrs.get("style", "")).removeprefix("text-align:")}
 
 
@@ -91,7 +91,7 @@ def _inline(node: SyntaxTreeNode, style: Node) -> Iterator[Node]:
         case "softbreak":
             yield {"text": " "}
         case "image":
-            # Never fetched: what an answer names would learn who reads it, and when.
+            # Never loaded: the image's server would learn who reads the export, and when.
             yield {**style, "text": _in_a_line(f"[{node.content}]")}
         case "code_inline":
             yield {**style, "text": _in_a_line(node.content), "code": True}
@@ -120,7 +120,7 @@ def _link(node: SyntaxTreeNode, style: Node) -> Iterator[Node]:
 
 
 def _in_a_line(text: str) -> str:
-    """What stood in the answer as an entity (&#10;, &#x202E;) is a character by now."""
+    """Also removes characters that the answer held as entities (&#10;, &#x202E;), which the parser has decoded."""
     return legible(text).replace("\n", " ")
 
 

@@ -1,4 +1,4 @@
-"""The chat as PDF. All text reaches the typesetter as data: none of it is ever read as markup."""
+"""The chat as PDF. Text is passed to the typesetter as data, so none of it is interpreted as markup."""
 
 import json
 import subprocess
@@ -12,15 +12,15 @@ from worker.web.export.breaks import breakable
 from worker.web.export.dates import day, minute
 from worker.web.export.transcript import Transcript, Turn
 
-AT_ONCE = 2  # PDFs being set; each takes a core
-LONGEST = 60  # seconds
+AT_ONCE = 2  # PDFs; each uses one core
+LONGEST = 60  # seconds for one PDF
 
 _TYPESETTER = Path(__file__).with_name("typesetter.py")
 _slots = threading.BoundedSemaphore(AT_ONCE)
 
 
 class Busy(Exception):
-    """As many PDFs as may be are being set: ask again shortly."""
+    """AT_ONCE PDFs are being made: try again shortly."""
 
 
 class TooLong(Exception):
@@ -39,7 +39,7 @@ def as_pdf(transcript: Transcript) -> bytes:
 
 
 def _set(document: bytes) -> bytes:
-    # A process of its own gives its memory back, can be stopped, and knows no secret of ours.
+    # A separate process returns its memory, can be stopped, and has no secrets in its environment.
     command = [sys.executable, "-I", str(_TYPESETTER)]
     try:
         done = subprocess.run(command, input=document, capture_output=True, env={}, timeout=LONGEST, check=True)
@@ -48,7 +48,7 @@ def _set(document: bytes) -> bytes:
     except subprocess.CalledProcessError as error:
         if error.returncode < 0:  # ended by the system: out of memory
             raise TooLong from None
-        # Without what it printed, which may quote the chat.
+        # Without its output, which may contain text of the chat.
         raise RuntimeError(f"The typesetter failed with {error.returncode}.") from None
     return done.stdout
 

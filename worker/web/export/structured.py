@@ -7,7 +7,7 @@ from datetime import datetime
 
 from worker.web.export.transcript import Transcript
 
-# Valid in JSON as they are, and obeyed by a terminal or an editor that shows it. They stand in strings only.
+# Invisible characters that JSON allows in strings, but that control a terminal or an editor.
 _UNSEEN = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 

@@ -1,6 +1,6 @@
-"""The chat as plain text. Answers keep their Markdown: that is what the model wrote.
+"""The chat as plain text. Answers keep their Markdown, as the model wrote it.
 
-What strangers wrote is indented: none of it can pass for a heading of ours.
+Untrusted text is indented, so that it cannot imitate our headings.
 """
 
 from textwrap import indent

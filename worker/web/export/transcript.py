@@ -1,4 +1,4 @@
-"""What is exported: a chat read whole, with its post and the summary of its analysis."""
+"""Reads what is exported: a whole chat, its post and the fields of its analysis."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from worker.prompt.context import as_line
 from worker.rows import FinishReason, ReplyStatus
 from worker.web.export.dates import Moment, moment
 
-# Asks the API for the rows of `path` ("chat_sessions") under PostgREST's parameters.
+# Reads the rows of a table or view, such as "chat_sessions", with PostgREST's query parameters.
 Ask = Callable[[str, Mapping[str, str]], list[dict[str, Any]]]
 
-PAGE = 200  # turns in one answer of the API, whose own limit may be 1,000 rows
-# The answers by way of the reply: from a view, PostgREST cannot tell a message's answers from what it answers.
+PAGE = 200  # turns of one request to the API
+# The answers are embedded through the reply: from a view, PostgREST cannot tell the two directions of reply_to apart.
 _ANSWERS = (
     "question:chat_messages!message_id(answers:chat_messages!reply_to(content,version,finish_reason,created_at))"
 )
@@ -40,13 +40,13 @@ class Post:
 
     @property
     def figures(self) -> list[tuple[str, str]]:
-        """Name and value, both for a reader: ("engagement rate", "13.2%"), ("likes", "48,210")."""
+        """Name and value as shown to a reader: ("engagement rate", "13.2%"), ("likes", "48,210")."""
         return [(name.replace("_", " "), _figure(value)) for name, value in self.metrics.items()]
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """The named fields of the analysis; lists hold one sentence to an item."""
+    """The named fields of the analysis; each item of a list is one line."""
 
     quick_takeaways: list[str]
     viral_status: str | None
@@ -56,7 +56,7 @@ class Analysis:
 
     @property
     def sections(self) -> list[tuple[str, list[str]]]:
-        """Heading and points, without those that have none."""
+        """Heading and points of each section that has any."""
         sections = [
             ("Takeaways", self.quick_takeaways),
             ("How far it travelled", [self.viral_status or ""]),
@@ -72,8 +72,8 @@ class Analysis:
 class Turn:
     """A question, and its newest answer if it has one.
 
-    `state` is the reply's status; it is completed where another version of the answer failed or is still to come.
-    `finish_reason` is the answer's: stop, max_tokens, repeating or cancelled.
+    `state`: a ReplyStatus; COMPLETED also if a newer version of the answer failed or is in progress.
+    `finish_reason`: a FinishReason, of the answer.
     """
 
     number: int
@@ -87,7 +87,7 @@ class Turn:
 
     @property
     def note(self) -> str | None:
-        """What a reader must be told, beside question and answer."""
+        """A sentence on how the answer ended, if it did not end normally; else None."""
         if self.answer is not None:
             return _ENDS.get(self.finish_reason or FinishReason.STOP)
         if self.state == ReplyStatus.FAILED:
@@ -109,9 +109,9 @@ class Transcript:
 
 
 def read_transcript(ask: Ask, session_id: str) -> Transcript | None:
-    """The whole chat, oldest turn first; None for a chat that is not there or is somebody else's.
+    """The whole chat, oldest turn first. None: it does not exist, or the caller may not see it.
 
-    `session_id` must be a UUID. What `ask` raises passes through.
+    `session_id`: a UUID. Raises what `ask` raises.
     """
     wanted = {"id": f"eq.{session_id}", "select": "*,post_analyses(*,posts(*))"}
     sessions = ask("chat_sessions", wanted)
@@ -131,8 +131,8 @@ def read_transcript(ask: Ask, session_id: str) -> Transcript | None:
 
 
 def _rows(ask: Ask, session_id: str) -> Iterator[dict[str, Any]]:
-    # Without the questions that were replaced.
-    # By the last turn seen and not by offset: a question asked meanwhile moves no row to another page.
+    # The view leaves out replaced questions. Pages by turn, not by offset: a question that is replaced meanwhile
+    # would move rows to another page.
     last = 0
     while True:
         page = ask(
@@ -147,7 +147,7 @@ def _rows(ask: Ask, session_id: str) -> Iterator[dict[str, Any]]:
             },
         )
         yield from page
-        # An API with a smaller limit of its own gives short pages: only an empty one is the end.
+        # The API may have a smaller limit of rows, so only an empty page is the last.
         if not page:
             return
         last = page[-1]["turn"]

@@ -1,4 +1,4 @@
-"""A program: sets the JSON on standard input by chat.typ, and writes the PDF to standard output."""
+"""A program that typesets the JSON from standard input with chat.typ and writes a PDF to standard output."""
 
 import json
 import resource
@@ -9,14 +9,14 @@ import manimgx_fonts
 import manimgx_fonts_cjk
 import typst
 
-MEMORY = 2 * 1024**3  # bytes: a chat of a thousand turns takes half of it
+MEMORY = 2 * 1024**3  # bytes; a chat of a thousand turns needs half of it
 
 _HERE = Path(__file__).parent
 
 
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    # The system's fonts stay out: every server sets the same pages.
+    # Without the system's fonts, so that every server makes the same pages.
     folders = [Path(package.__path__[0]) for package in (manimgx_fonts, manimgx_fonts_cjk)]
     fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=True, font_paths=[*folders])
     inputs = {"chat": sys.stdin.buffer.read().decode(), "families": json.dumps(_order(fonts.families()))}
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def _order(families: list[str]) -> list[str]:
-    """Latin first, then whatever else has the character."""
+    """Font families in the order of preference: Latin first, then those for other scripts."""
     noto = sorted(family for family in families if family.startswith("Noto Sans ") and "CJK" not in family)
     return ["Noto Sans", *noto, "Noto Sans CJK SC", "Noto Emoji"]
 
