@@ -1,4 +1,4 @@
-"""The command `local`: the whole of Supabase and of this project on one machine, without Docker."""
+"""The command `local`: starts Supabase and this project on one machine, without Docker."""
 
 import json
 import logging
@@ -36,7 +36,7 @@ ANNOUNCED = (
 
 
 class Stopped(BaseException):
-    """A signal asked to stop. Like KeyboardInterrupt no error, so no `except Exception` may hold it up."""
+    """A signal asked to stop. A BaseException like KeyboardInterrupt, so that no `except Exception` catches it."""
 
 
 @click.command()
@@ -58,9 +58,9 @@ def local(ephemeral: bool, no_worker: bool, no_web: bool, no_model: bool, hosted
         _require_account()
         choices = settings.load()
         _tell_of_unheeded(choices)
-        # Without it Node asks the system, which knows no home of a user that has no account.
+        # Without HOME, Node looks it up in the user database and fails for a user without an account.
         os.environ.setdefault("HOME", tempfile.gettempdir())
-        # Temporary stacks are for tests and benchmarks: those never spend somebody's money.
+        # Temporary stacks are for tests and benchmarks, which must not make paid calls.
         real_model = choices.gemini_api_key is not None and not ephemeral
         with _signals(), _directory(ephemeral) as directory:
             stack = Stack(
@@ -109,7 +109,7 @@ def _tell_of_unheeded(choices: LocalSettings) -> None:
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """The first signal asks to stop; later ones must not cut the stopping short."""
+    """The first signal stops the stack; later ones are ignored, so that they do not interrupt the shutdown."""
     watched = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def stop(*_: object) -> None:
@@ -133,7 +133,7 @@ def _directory(ephemeral: bool) -> Iterator[Path]:
 
 
 def _announce(stack: Stack, gemini_models: str | None, has_ops_token: bool = False) -> None:
-    # The offline model's address and key; a real key is in no environment that we make, and so is not told.
+    # The offline model's address and key. A real key is not in this environment, so it is not printed.
     click.echo(json.dumps({name: stack.environment.get(name) for name in ANNOUNCED}))
     environment = stack.environment
     lines = [

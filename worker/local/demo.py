@@ -1,6 +1,6 @@
-"""The demo account and its analysed posts: what a newcomer finds after `make run`.
+"""The demo account and its analysed posts, for the first look after `make run`.
 
-Only ever installed into the local stack: never a migration or a seed, which would reach hosted projects.
+Installed into the local stack only: a migration or a seed would also reach hosted projects.
 """
 
 import json
@@ -46,7 +46,7 @@ class DemoPost:
 
 
 def install(api_url: str, publishable_key: str, database_url: str) -> None:
-    """Make sure that the demo account and its posts exist; what exists already is left as it is.
+    """Create the demo account and its posts if they do not exist; existing rows are left unchanged.
 
     Raises httpx.HTTPError if the API refuses the account, psycopg.Error if the database refuses the posts.
     """
@@ -65,7 +65,7 @@ def read_posts() -> list[DemoPost]:
 
 
 def _account(api_url: str, publishable_key: str) -> str:
-    """The id of the demo account, made if it is missing."""
+    """The id of the demo account, which is created if it is missing."""
     headers = {"apikey": publishable_key}
     credentials = {"email": EMAIL, "password": PASSWORD}
     with httpx.Client(base_url=f"{api_url}/auth/v1", headers=headers, timeout=TIMEOUT) as auth:
@@ -73,7 +73,7 @@ def _account(api_url: str, publishable_key: str) -> str:
         if answer.status_code == httpx.codes.BAD_REQUEST:
             answer = auth.post("/signup", json=credentials)
         answer.raise_for_status()
-    # Sign-up without a session, where e-mails have to be confirmed, answers with the user itself.
+    # Where e-mails must be confirmed, sign-up returns the user itself instead of a session.
     body = answer.json()
     return str(body.get("user", body)["id"])
 

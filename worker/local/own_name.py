@@ -1,4 +1,4 @@
-"""The stand-ins answer to names of this machine alone: another site may point its own here, and a browser follows."""
+"""Prevents DNS rebinding: the stand-ins accept only this machine's names as `Host`."""
 
 import os
 
@@ -10,5 +10,5 @@ SETTING = "LOCAL_NAMES"
 
 
 def required(app: ASGIApp) -> ASGIApp:
-    """The app, with 400 for a request or a socket whose `Host` is another."""
+    """The app, which then answers 400 to a request or WebSocket with another `Host`."""
     return TrustedHostMiddleware(app, os.environ.get(SETTING, ",".join(NAMES)).split(","), www_redirect=False)

@@ -1,4 +1,4 @@
-"""One child process: started, waited for, stopped or killed. It never outlives its parent."""
+"""A child process: start, wait until ready, stop, kill. It is killed when its parent dies."""
 
 import errno
 import http.client
@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-# Linux sends this to a child when its parent dies, however it dies. Not SIGTERM: the worker would
-# spend its grace period on an API that died at the same moment, and keep its port from the next start.
+# The signal that Linux sends to a child when its parent dies. Not SIGTERM: the worker would use its grace period
+# although the API has died as well, and its port would not be free for the next start.
 PARENT_DEATH = "KILL"
 
 START_SECONDS = 30.0
@@ -20,7 +20,7 @@ POLL_SECONDS = 0.02
 
 
 class StartError(Exception):
-    """Something of the local stack cannot start. The message is a sentence for a human."""
+    """A part of the local stack cannot start. The message is a sentence for the user."""
 
 
 REMEDIES = {
@@ -34,15 +34,15 @@ REMEDIES = {
 
 
 def refused(error: OSError) -> str:
-    """What the system refuses to a start, as a sentence with its remedy."""
+    """A sentence for an error of the operating system at a start, with a remedy if one is known."""
     what = f"{error.filename}: " if error.filename else ""
     return f"{what}{error.strerror or error}. {REMEDIES.get(error.errno or 0, '')}".strip()
 
 
 class Service:
-    """A process that is ready when `ready` says so, and that writes to its own log file.
+    """A process with its own log file. `ready`: whether it is ready; polled after a start.
 
-    It has our environment less the variables of `withheld`, and `environment` over it.
+    Its environment is ours without the variables of `withheld`, updated with `environment`.
     """
 
     stop_signal = signal.SIGTERM
@@ -61,7 +61,7 @@ class Service:
         self.name = name
         self._command = command
         self._log = log
-        self._logged_before = 0  # bytes, of earlier starts
+        self._logged_before = 0  # bytes, by earlier starts
         self._ready = ready
         self._environment = dict(environment or {})
         self._withheld = frozenset(withheld)
@@ -78,7 +78,7 @@ class Service:
 
     @property
     def died(self) -> bool:
-        """Whether it was started, was not stopped, and is gone all the same."""
+        """Whether it has ended although it was not stopped."""
         return self._process is not None and not self.running
 
     @property
@@ -86,12 +86,12 @@ class Service:
         return self._process.poll() if self._process else None
 
     def start(self) -> None:
-        """Start it and return when it answers. Raise StartError with the end of its log if it does not."""
+        """Start it and return when it is ready. Raises StartError, with the end of its log, if it does not."""
         self.launch()
         self.wait_ready()
 
     def launch(self) -> None:
-        """Start it without waiting, so that several can start side by side."""
+        """Start it without waiting, so that several can start at the same time."""
         if self.running:
             return
         inherited = {name: value for name, value in os.environ.items() if name not in self._withheld}
@@ -104,7 +104,7 @@ class Service:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # Ctrl-C in the terminal must reach the parent alone, which stops its children in order.
+                # Ctrl-C in the terminal must reach only the parent, which stops its children in order.
                 start_new_session=True,
             )
 
@@ -121,7 +121,7 @@ class Service:
             time.sleep(POLL_SECONDS)
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """Ask it to stop, wait, and kill it if it will not."""
+        """Send the stop signal, wait `seconds`, then kill it if it has not ended."""
         self.ask_to_stop()
         self.wait_stopped(seconds)
 
@@ -139,14 +139,14 @@ class Service:
         self._process = None
 
     def kill(self) -> None:
-        """SIGKILL, as a crash: nothing is said good-bye to."""
+        """SIGKILL, like a crash: connections are not closed in order."""
         if self._process:
             self._process.kill()
             self._process.wait()
         self._process = None
 
     def log_tail(self, lines: int = 15) -> str:
-        """The end of what it wrote since it was started."""
+        """The last lines that it has logged since its start."""
         if not self._log.exists():
             return "(no log)"
         text = self._log.read_bytes()[self._logged_before :].decode(errors="replace").splitlines()[-lines:]
@@ -158,7 +158,7 @@ def bound_to_parent(command: list[str], death_signal: str, *privileges: str) -> 
 
 
 def http_ready(port: int, path: str) -> Callable[[], bool]:
-    """Whether a GET on 127.0.0.1 is answered with 200."""
+    """A function that tells whether GET `path` on 127.0.0.1:`port` is answered with 200."""
 
     def ready() -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)

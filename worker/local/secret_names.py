@@ -1,4 +1,4 @@
-"""Which secrets each process of the local stack is given: those that it needs and no others."""
+"""Which secrets each process of the local stack gets in its environment: only those that it needs."""
 
 OF_SERVICE: dict[str, frozenset[str]] = {
     "postgres": frozenset(),
@@ -19,12 +19,12 @@ OF_SERVICE: dict[str, frozenset[str]] = {
     ),
     "web": frozenset({"SUPABASE_PUBLISHABLE_KEY"}),
 }
-"""The publishable key is none to a browser: it is here so that each process has what it reads and no more."""
+"""The publishable key is not secret; it is listed so that each process gets only the variables that it reads."""
 
-# Postgres' own variable: with it, and the rest of a URL, one is in.
+# PGPASSWORD is libpq's variable for a password.
 ALL = frozenset[str]().union(*OF_SERVICE.values()) | {"DATABASE_URL", "PGPASSWORD"}
 
 
 def withheld_from(service: str) -> frozenset[str]:
-    """What this service is not given, whether we know it or whoever started us has set it."""
+    """Variables to remove from the environment of this service, whether this program or the user has set them."""
     return ALL - OF_SERVICE[service]

@@ -1,4 +1,4 @@
-"""What may be set for the local stack: its ports, a key for the real Gemini, and a token for the operator's page."""
+"""Settings of the local stack: its ports, a key for the real Gemini, and a token for the operator's page."""
 
 import random
 import socket
@@ -12,8 +12,7 @@ from worker.config import WorkerSettings
 from worker.local.processes import StartError
 from worker.network import proxies
 
-# Below the range from which Linux takes the ports of outgoing connections: a service that is
-# stopped and started again must find its port free.
+# Below Linux's range for ports of outgoing connections, so that a port stays free while its service restarts.
 FREE_PORTS = range(20_000, 32_000)
 
 Port = Annotated[int, Field(gt=0, lt=65536)]
@@ -30,11 +29,11 @@ class Ports(BaseModel):
     worker: int
     ops: int
     behind: int
-    """Of the API, where a hosted project's manners are before it."""
+    """Of the API, if the hosted manners listen on the port `api` in front of it."""
 
     @classmethod
     def free(cls) -> Self:
-        """Eight ports that nobody listens on, and that no other process on this machine is given."""
+        """Eight unused ports that are reserved for this process among all stacks of this machine."""
         candidates = random.sample(FREE_PORTS, 64)
         unused = (port for port in candidates if is_free(port) and take(port))
         return cls(**{name: next(unused) for name in cls.model_fields})
@@ -83,7 +82,7 @@ class LocalSettings(BaseSettings):
         )
 
 
-# The words for a port that is taken: which setting moves it.
+# For the message about a port in use: the setting that changes it.
 PORT_SETTINGS = {
     "api": "LOCAL_API_PORT",
     "postgres": "LOCAL_POSTGRES_PORT",
@@ -97,7 +96,7 @@ PORT_SETTINGS = {
 
 
 def load() -> LocalSettings:
-    """Raise StartError or ConfigError with a sentence for each setting that cannot be used."""
+    """Raises StartError or ConfigError, with a sentence for each setting that cannot be used."""
     proxies.settle()
     try:
         return LocalSettings()
@@ -110,7 +109,7 @@ def load() -> LocalSettings:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on this port of 127.0.0.1 now."""
+    """Whether a server can listen on this port of 127.0.0.1 now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -121,9 +120,9 @@ def is_free(port: int) -> bool:
 
 
 def take(port: int) -> bool:
-    """Keep the port for this process. Two stacks that start at the same moment both find it free otherwise.
+    """Reserve the port for this process, so that two stacks that start at the same time do not choose the same.
 
-    A name in Linux's abstract namespace belongs to one process, and is gone with it, however it ends.
+    The mark is a socket in Linux's abstract namespace: it belongs to one process, and goes away with it.
     """
     mark = socket.socket(socket.AF_UNIX)
     try:
@@ -131,5 +130,5 @@ def take(port: int) -> bool:
     except OSError:
         mark.close()
         return False
-    mark.detach()  # it stays open, and nobody closes it
+    mark.detach()  # it stays open until the process ends
     return True

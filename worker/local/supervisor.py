@@ -1,4 +1,4 @@
-"""Start again what dies unexpectedly, with a growing pause between the tries."""
+"""Restarts services that end unexpectedly, with growing pauses."""
 
 import logging
 import time
@@ -12,12 +12,12 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.5
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
-# A service that ran this long is taken to be well again.
+# After running for so long, a service counts as healthy and its next pause is short again.
 WELL_AFTER_SECONDS = 60.0
 
 
 class Restart:
-    """When a service may be started again, by how it has fared so far."""
+    """Restarts one service; the pause before a restart doubles with each failure."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -59,7 +59,7 @@ class Restart:
 
 
 def supervise(stack: Stack) -> NoReturn:
-    """Look after the services for ever; ended by an exception from a signal handler."""
+    """Runs until an exception of a signal handler ends it."""
     restarts = [Restart(service) for service in stack.services.values()]
     while True:
         time.sleep(LOOK_SECONDS)

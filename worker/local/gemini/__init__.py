@@ -1,5 +1,5 @@
-"""The offline model: Gemini's wire protocol in front of answers that are looked up.
+"""The offline model: a server with Gemini's protocol, for use without a GEMINI_API_KEY.
 
-For whoever has no GEMINI_API_KEY. `answers.py` finds figures and sentences of a post and of its analysis in the
-system instruction and copies them. The other modules are the wire, and the faults that tests ask for.
+`answers.py` finds figures and sentences of a post and its analysis in the system instruction and copies them. The
+other modules implement the protocol, and the faults that tests request.
 """

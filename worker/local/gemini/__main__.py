@@ -14,7 +14,7 @@ from .fault_queue import FaultQueue
 from .server import create_app
 
 DEFAULT_PACE_MS = 30  # about the speed at which people read along
-SHUTDOWN_SECONDS = 2  # for streams under way; they are cut off after it
+SHUTDOWN_SECONDS = 2  # for streams in progress, which are closed afterwards
 
 
 @click.command()

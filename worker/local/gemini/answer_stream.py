@@ -1,4 +1,4 @@
-"""An answer as the events of a stream."""
+"""An answer as server-sent events of Gemini's stream."""
 
 import json
 import uuid
@@ -11,7 +11,7 @@ from .wire import Request
 
 
 def finished(request: Request, text: str | None = None) -> tuple[str, str]:
-    """The answer, or another text, as far as the request allows, and why it ends there."""
+    """The answer, or `text` instead, up to the request's token limit; and its finish reason."""
     text = answer(request.turns, request.system_instruction) if text is None else text
     limit = request.max_output_tokens
     if limit is not None and count_tokens(text) > limit:
@@ -20,7 +20,7 @@ def finished(request: Request, text: str | None = None) -> tuple[str, str]:
 
 
 def events(request: Request, text: str | None = None) -> list[dict[str, Any]]:
-    """The pieces one by one, each with the usage so far; the last one says why it is the last."""
+    """The events of an answer, one for each piece, with the usage so far; the last one has the finish reason."""
     text, finish_reason = finished(request, text)
     parts = pieces(text)
     response_id = new_id()
@@ -35,6 +35,7 @@ def events(request: Request, text: str | None = None) -> list[dict[str, Any]]:
 
 
 def encode(event: dict[str, Any]) -> str:
+    """As text/event-stream."""
     return f"data: {json.dumps(event, ensure_ascii=False)}\r\n\r\n"
 
 

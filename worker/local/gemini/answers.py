@@ -1,7 +1,8 @@
-"""Answers by looking up: figures and sentences of a post and its analysis, copied from the system instruction.
+"""Answers a question with figures and sentences of the post and its analysis, copied from the system instruction.
 
-A question is read clause by clause ("how many likes, and why?"); the first rule that finds something answers one.
-What no rule answers gets one sentence that says so. Only numbers and dates are rewritten, as the page has them.
+A question is split into clauses ("how many likes, and why?"). For each clause, the first rule that finds something
+gives the answer. If no rule does, the answer is one sentence that says so. Only numbers and dates are reformatted, as
+on the page.
 """
 
 import re
@@ -12,7 +13,7 @@ from .languages import ENGLISH, FREQUENT, sentence
 from .wire import Turn
 
 ANALYSIS = ("Viral status", "Quick takeaways", "Frameworks", "Key insights")
-# The tags of the prompt hold a mark of the chat; further lines of a field are indented or items of a list.
+# The tags in the prompt end in a hash; further lines of a field are indented, or are items of a list.
 _BLOCK = re.compile(r"^<((?:post|analysis)(?:-\w+)?)>\n(.*?)^</\1>$", re.M | re.S)
 _FIELD = re.compile(r"^([A-Z][A-Za-z ]+): ?(.*(?:\n(?: {4}|- ).*)*)", re.M)
 _LARGE_NUMBER = re.compile(r"(?<=: )[1-9]\d{3,15}(?=(?:\.\d+)?(?:;|$))")
@@ -37,7 +38,7 @@ _PLACES = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4, "last":
 _PLACE = re.compile(rf"(?:^|\bthe )({'|'.join(_PLACES)})(?: (?:one|point|item|tip|reason|takeaway|insight)\b|\W*$)")
 _HOW_MANY = re.compile(r"\bhow (?:many|much)\b|\bnumber of\b|\bcount\b|\btotal\b")
 _NAMING = re.compile(r"\bwhat(?:'s| is| was| are| were| about)\b|\bdid it (?:get|have)\b|^(?:and|show|give)\b")
-# What is asked for in other words than those of the data.
+# Words of questions → the words of the data.
 _NAMES = {
     r"^who\b": "creator",
     r"\b(?:perform|success)\w*": "viral",
@@ -49,7 +50,7 @@ _NAMES = {
 
 
 def _stems(text: str) -> frozenset[str]:
-    """The words of a text without their endings: "saves" and "saved" are one."""
+    """The words of a text without their endings, so that "saves" and "saved" are equal."""
     return frozenset(_ENDING.sub("", word) for word in re.findall(r"[^\W_]+", text.casefold()))
 
 
@@ -59,7 +60,7 @@ _OF_QUESTIONS = _stems(FREQUENT)
 
 @dataclass(frozen=True)
 class Fact:
-    """What may be copied. `section` is its label in the prompt; figures, frameworks and single fields have a name."""
+    """A text to copy. `section`: its label in the prompt; figures, frameworks and single fields have a name."""
 
     section: str
     text: str
@@ -77,7 +78,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Clause:
-    """In small letters. `said` is what was answered before, where the clause is a follow-up to it."""
+    """A part of the question, in lower case. `said`: the earlier answers if the clause is a follow-up, else empty."""
 
     text: str
     facts: list[Fact]
@@ -118,7 +119,7 @@ def _plain(question: str) -> str:
 
 
 def read_facts(system_instruction: str) -> list[Fact]:
-    """All that stands between the tags of posts and analyses; nothing of the persona around them."""
+    """The facts between the tags of posts and analyses, without the persona around them."""
     fields = [field for _, block in _BLOCK.findall(system_instruction) for field in _FIELD.findall(block)]
     return [fact for section, value in fields for fact in _facts(section, value)]
 
@@ -141,7 +142,7 @@ def _facts(section: str, value: str) -> list[Fact]:
 
 
 def _about(topic: frozenset[str], facts: list[Fact]) -> list[Fact]:
-    """Facts that hold half of the topic's words or more, those with the most first."""
+    """Facts with at least half of the topic's words, those with the most first."""
     hits = [fact for fact in facts if topic & fact.stems and 2 * len(topic & fact.stems) >= len(topic)]
     return sorted(hits, key=lambda fact: -len(topic & fact.stems))
 
@@ -151,7 +152,7 @@ def _listed(lead: str, facts: list[Fact], most: int = 5) -> str:
 
 
 def _item(place: int, lines: list[str], facts: list[Fact]) -> str:
-    """One of the facts that the last answer lists, and the two sentences that share most words with it."""
+    """The fact at this place in the last answer's list, and the two facts that share most words with it."""
     items = [fact for line in lines for fact in facts if fact.bullet == line]
     if not -len(items) <= place < len(items):
         return ""
@@ -206,7 +207,7 @@ def _figures(clause: Clause) -> str:
 
 
 def _anything(clause: Clause) -> str:
-    facts = [fact for fact in clause.facts if fact.section != "Metrics"]  # found by their own names only
+    facts = [fact for fact in clause.facts if fact.section != "Metrics"]  # metrics are found by their names only
     return _listed("From the data of this post:", _about(clause.topic, facts))
 
 

@@ -1,4 +1,4 @@
-"""The request log: one JSON line for each call that reached the model. For tests; off unless asked for."""
+"""The request log for tests: one JSON line for each call. Off by default."""
 
 import json
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass
 class Call:
-    """One call. The key is not part of it: it must not reach a file."""
+    """One call, without its API key, which must not be written to a file."""
 
     model: str
     method: str
@@ -17,8 +17,8 @@ class Call:
     status: int = 200
     pieces: int = 0
     finish_reason: str | None = None
-    outcome: str = "aborted"  # the client left; unless "completed", "refused", "reset" or "closed" by the model
-    fault: str | None = None  # the one that it was made to meet
+    outcome: str = "aborted"  # "aborted" by the client; or "completed", "refused", "reset" or "closed" by the model
+    fault: str | None = None  # the kind of fault that was applied
     time: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
 
 

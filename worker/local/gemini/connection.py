@@ -10,7 +10,7 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class OpenProtocol(H11Protocol):
-    """uvicorn's own, but each request knows its connection: `request.state.transport`."""
+    """uvicorn's protocol, with the connection of each request as `request.state.transport`."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -18,11 +18,11 @@ class OpenProtocol(H11Protocol):
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """RST, as a crashed peer or a firewall sends it: without linger, the kernel does not say goodbye."""
+    """Close with RST, as after a crash or by a firewall: with a linger time of 0, the kernel sends no FIN."""
     transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     transport.abort()
 
 
 def close(transport: asyncio.Transport) -> None:
-    """FIN, in the middle of whatever was being said."""
+    """Close with FIN, in the middle of a response."""
     transport.close()

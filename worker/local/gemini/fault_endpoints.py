@@ -1,4 +1,4 @@
-"""/faults: what a test asks for. Only there when the model was started with --faults."""
+"""The endpoints at /faults, where tests request faults. They exist only with the option --faults."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Which call meets which fault: each applies to those that it names, in the order in which they were asked for."""
+"""Requested faults, and which of them applies to a call: the oldest that matches its model and question."""
 
 import time
 from collections import deque
@@ -8,7 +8,7 @@ from .faults import Fault, Limit, Refuse
 
 
 class Plan:
-    """A fault that was asked for, and how often it has been met."""
+    """A requested fault, and how often it was applied."""
 
     def __init__(self, number: int, fault: Fault) -> None:
         self.number = number
@@ -29,7 +29,7 @@ class Plan:
         )
 
     def play(self) -> Fault | None:
-        """What happens to a call that meets it; None: it is within the limit."""
+        """The fault to apply to a matching call. None: a Limit that is not reached."""
         if not isinstance(self.fault, Limit):
             return self.fault
         now = time.monotonic()
@@ -46,7 +46,7 @@ class Plan:
 
 
 class FaultQueue:
-    """What was asked for, oldest first. Those that are used up stay, to be counted, until they are taken back."""
+    """Requested faults, oldest first. Used-up ones stay until they are removed, so that tests can count calls."""
 
     def __init__(self) -> None:
         self._plans: dict[int, Plan] = {}
@@ -58,7 +58,7 @@ class FaultQueue:
         return plan
 
     def take(self, model: str, question: str) -> Fault | None:
-        """The fault that this call meets, if any."""
+        """The fault to apply to this call, if any; counts it."""
         for plan in self._plans.values():
             if plan.meets(model, question) and (fault := plan.play()) is not None:
                 plan.used += 1

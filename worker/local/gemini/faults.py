@@ -1,7 +1,7 @@
-"""The faults that the offline model can be asked for.
+"""The faults that tests can request of the offline model.
 
-Each applies to calls of streamGenerateContent, in the order in which they were asked for. `after` counts
-the pieces of the answer that go out first; null is before the headers, 0 after the headers.
+They apply to calls of streamGenerateContent, in the order of the requests. `after`: how many pieces of the answer are
+sent first; 0: only the headers; null: nothing.
 """
 
 from typing import Annotated, Any, Literal
@@ -16,14 +16,14 @@ EndReason = Literal[
 
 
 class _Fault(BaseModel):
-    """What all have: which calls it meets, and how many of them."""
+    """Fields of all faults: to which calls it applies, and how often."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     times: PositiveInt | None = 1
-    """Null: until it is taken back."""
+    """How many calls; null: until it is removed."""
     question: str | None = None
-    """What the last turn must contain. A marker in it keeps tests apart that run side by side."""
+    """Text that the last turn must contain, so that tests that run at the same time do not affect each other."""
     model: str | None = None
 
 
@@ -35,22 +35,22 @@ class Refuse(_Fault):
         302, 307, 400, 401, 403, 404, 408, 409, 413, 429, 500, 502, 503, 504, 507, 508, 520, 521, 522, 523, 524, 529,
         530, 599,
     ]  # fmt: skip
-    """A redirect leads back to where it comes from."""
+    """A redirect points to the same address."""
     message: str | None = None
     retry_info: Seconds | None = None
-    """The wish in the body."""
+    """Seconds in the body's RetryInfo."""
     retry_after: NonNegativeInt | None = None
-    """The wish in the header."""
+    """Seconds in the header Retry-After."""
     quota: Literal["minute", "day", "zero"] | None = None
-    """Which limit a 429 names; zero: this model is not in the plan at all."""
+    """The limit that a 429 names; zero: the plan does not include this model."""
     html: bool = False
-    """A page as a gateway in between writes it."""
+    """An HTML page, as from a gateway."""
     not_utf8: bool = False
-    """JSON, but of another encoding."""
+    """JSON that is not UTF-8."""
 
 
 class Limit(_Fault):
-    """A limit of the provider's: so many calls in any so many seconds, and 429 for what is over it."""
+    """A rate limit: at most `calls` in any `seconds`, and 429 for others."""
 
     fault: Literal["limit"]
     calls: PositiveInt
@@ -58,12 +58,12 @@ class Limit(_Fault):
 
 
 class Stall(_Fault):
-    """Silence, and then the rest of the answer."""
+    """A pause, then the rest of the answer."""
 
     fault: Literal["stall"]
     after: NonNegativeInt | None = None
     seconds: Seconds | None = None
-    """Null: until the client leaves."""
+    """Null: until the client disconnects."""
 
 
 class Reset(_Fault):
@@ -74,14 +74,14 @@ class Reset(_Fault):
 
 
 class Close(_Fault):
-    """The connection is closed, with the answer unfinished."""
+    """The connection is closed before the answer is complete."""
 
     fault: Literal["close"]
     after: NonNegativeInt | None = None
 
 
 class Garbage(_Fault):
-    """Bytes that are no event, and a clean end."""
+    """Bytes that are not an event, then a regular end."""
 
     fault: Literal["garbage"]
     after: NonNegativeInt = 0
@@ -89,7 +89,7 @@ class Garbage(_Fault):
 
 
 class ErrorEvent(_Fault):
-    """An error inside a 200, and a clean end."""
+    """An error as an event of a stream with status 200, then a regular end."""
 
     fault: Literal["error_event"]
     after: NonNegativeInt = 0
@@ -98,42 +98,42 @@ class ErrorEvent(_Fault):
 
 
 class BlockedPrompt(_Fault):
-    """The filters refuse the question."""
+    """Filters refuse the prompt."""
 
     fault: Literal["blocked_prompt"]
     reason: Literal["SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT"] = "SAFETY"
 
 
 class Finish(_Fault):
-    """Another end than the answer's own. `after`: null is all of its text, 0 none."""
+    """Another finish reason, after `after` pieces of the answer; null: after all of them."""
 
     fault: Literal["finish"]
     after: NonNegativeInt | None = None
     reason: EndReason | None
-    """Null: a clean end that gives no reason."""
+    """Null: a regular end without a finish reason."""
 
 
 class NoCandidates(_Fault):
-    """One event without an answer in it."""
+    """One event without candidates."""
 
     fault: Literal["no_candidates"]
 
 
 class EmptyText(_Fault):
-    """It finishes, and its text is empty."""
+    """A regular finish with empty text."""
 
     fault: Literal["empty_text"]
 
 
 class Slow(_Fault):
-    """The whole answer, at another pace."""
+    """The whole answer, with another pause before each piece."""
 
     fault: Literal["slow"]
     pace_ms: NonNegativeInt
 
 
 class Say(_Fault):
-    """Another answer than its own."""
+    """Another text as the answer."""
 
     fault: Literal["say"]
     text: str = Field(min_length=1)
@@ -141,14 +141,14 @@ class Say(_Fault):
 
 
 class AfterTheEnd(_Fault):
-    """The whole answer, and then a connection that does not end as it should."""
+    """The whole answer, then an irregular end of the connection."""
 
     fault: Literal["after_the_end"]
     manner: Literal["reset", "close", "junk", "silence"]
 
 
 class Figures(_Fault):
-    """The whole answer, with these figures and this version, as they are, beside its last piece."""
+    """The whole answer; its last event has these values of usageMetadata and modelVersion, unchecked."""
 
     fault: Literal["figures"]
     usage: Any = None
@@ -156,27 +156,27 @@ class Figures(_Fault):
 
 
 class Framing(_Fault):
-    """The whole answer, in a manner of event streams that Google's own server does not have."""
+    """The whole answer, with features of event streams that Google's server does not use."""
 
     fault: Literal["framing"]
     manner: Literal["comments", "fields", "no_blank", "bom"]
 
 
 class Repeat(_Fault):
-    """The last piece is the whole answer, or each is all of it so far."""
+    """The last piece repeats the whole answer ("last"), or each piece all text so far ("cumulative")."""
 
     fault: Literal["repeat"]
     manner: Literal["last", "cumulative"]
 
 
 class TwoAnswers(_Fault):
-    """Another answer beside its own, the other one first."""
+    """Two candidates in each event; the first one has index 1, and another text."""
 
     fault: Literal["two_answers"]
 
 
 class BlockedThenStop(_Fault):
-    """A filter refuses the answer, and it finishes all the same."""
+    """The finish reason SAFETY, followed by STOP."""
 
     fault: Literal["blocked_then_stop"]
 

@@ -1,4 +1,4 @@
-"""The one sentence for what the offline model cannot answer, in the language of the question."""
+"""The sentence for questions that the offline model cannot answer, in the language of the question."""
 
 import re
 
@@ -6,7 +6,7 @@ ENGLISH = (
     "I am the offline model: I look up figures and sentences of this post and its analysis, and found none for this; "
     "to write, compare, calculate or translate takes Gemini (set `GEMINI_API_KEY`)."
 )
-# Frequent words of questions; those of the other languages are no English words too, as "comment" or "die" are.
+# Frequent words of questions. Those of other languages below leave out English words, such as "comment" or "die".
 FREQUENT = (
     "a about advice all also am an analysis and any are as at be been better but by can change could data did do "
     "does fix for from get give go good got grow had has have he her him his how i if improve in into is it its just "
@@ -34,7 +34,7 @@ _OTHERS = {
 
 
 def sentence(question: str) -> str:
-    """In the language that most words of the question belong to."""
+    """The sentence in the language to which most words of the question belong."""
     words = re.findall(r"\w+", question.casefold())
     most, found = max((sum(word in known.split() for word in words), text) for known, text in _OTHERS.items())
     return found if most > sum(word in FREQUENT.split() for word in words) else ENGLISH

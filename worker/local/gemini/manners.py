@@ -1,4 +1,4 @@
-"""A whole answer in manners that Google's server does not have, or has on odd days."""
+"""Faults that change the events or the framing of a whole answer, as Google's server rarely or never does."""
 
 import copy
 from typing import Any
@@ -9,6 +9,7 @@ Events = list[dict[str, Any]]
 
 
 def changed(events: Events, fault: Figures | Repeat | TwoAnswers | BlockedThenStop) -> Events:
+    """The events of the answer as the fault changes them."""
     match fault:
         case Figures():
             told = {"usageMetadata": fault.usage, "modelVersion": fault.model_version}
@@ -27,7 +28,7 @@ def changed(events: Events, fault: Figures | Repeat | TwoAnswers | BlockedThenSt
 
 
 def framed(piece: str, manner: str, is_first: bool) -> str:
-    """One event, as `encode` writes it, in another frame."""
+    """An encoded event with another framing. `manner`: see Framing."""
     match manner:
         case "comments":
             return f": ping\r\n\r\n{piece}"

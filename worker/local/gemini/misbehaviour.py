@@ -1,4 +1,4 @@
-"""Faults on the wire: a stream that stalls, breaks off, says nonsense, or ends as it should not."""
+"""Faults of a stream: it stalls, breaks off, contains garbage, or ends irregularly."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -35,7 +35,7 @@ from .faults import (
 from .refusals import error_body
 from .wire import Request
 
-# Before a connection is cut: a reset overtakes what the client has not read yet.
+# Pause before a connection is closed, since a reset discards what the client has not read yet.
 SETTLE_SECONDS = 0.1
 
 _GARBAGE = {
@@ -47,7 +47,7 @@ _GARBAGE = {
 
 
 class LateHeaders(StreamingResponse):
-    """Its headers go out with its first piece, even an empty one: much can go wrong before them."""
+    """Sends its headers with its first piece, even an empty one, so that faults can occur before the headers."""
 
     async def stream_response(self, send: Send) -> None:
         begun = False
@@ -60,7 +60,7 @@ class LateHeaders(StreamingResponse):
 
 
 class Misbehaviour:
-    """One call under a fault. `pace` in seconds; the log gets the call when it is over, as it went."""
+    """One call with a fault. `pace`: seconds before each piece. The call is logged when it has ended."""
 
     def __init__(
         self, fault: Fault, request: Request, call: Call, pace: float, log: CallLog, transport: asyncio.Transport
@@ -116,7 +116,7 @@ class Misbehaviour:
                 raise TypeError("A refusal is no stream.")
 
     async def _say(self, first: int, end: int | None) -> AsyncIterator[str]:
-        """These pieces of the answer; with the last of all goes its reason to end."""
+        """These pieces of the answer; the very last one has the finish reason."""
         for event in self._events[first:end]:
             await asyncio.sleep(self._pace)
             yield encode(event)
@@ -124,7 +124,7 @@ class Misbehaviour:
             self._call.finish_reason = event["candidates"][-1].get("finishReason")
 
     async def _begin(self, after: int | None) -> AsyncIterator[str]:
-        """What goes out before the fault: nothing, the headers, or `after` pieces, but never the whole."""
+        """What is sent before the fault: nothing, the headers, or `after` pieces, but never the whole answer."""
         if after is not None:
             yield ""
             async for piece in self._say(0, min(after, len(self._events) - 1)):
@@ -166,7 +166,7 @@ class Misbehaviour:
         await asyncio.sleep(SETTLE_SECONDS)
         self._call.outcome = "reset" if is_reset else "closed"
         (connection.reset if is_reset else connection.close)(self._transport)
-        await _silence(None)  # until the server has noticed, which ends this
+        await _silence(None)  # until uvicorn notices the disconnect and cancels this
 
     async def _then(self, after: int, last: str) -> AsyncIterator[str]:
         async for piece in self._begin(after):
@@ -194,7 +194,7 @@ class Misbehaviour:
         yield encode(self._bare(candidates=[{"content": content, "finishReason": "STOP", "index": 0}]))
 
     def _bare(self, **fields: Any) -> dict[str, Any]:
-        """An event with the usage as far as it was told, and none of the answer."""
+        """An event without text, with the usage of the last event that was sent."""
         last = self._events[max(self._call.pieces - 1, 0)]
         usage = dict(last["usageMetadata"])
         if not self._call.pieces:

@@ -1,4 +1,4 @@
-"""Refusals on request, in the words that Google and the gateways before it use."""
+"""Error responses that tests request, as Google and gateways in front of it write them."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ _CODES = {
 }
 _TYPES = "type.googleapis.com/google.rpc."
 _METRIC = "generativelanguage.googleapis.com/generate_content_free_tier_requests"
-# As the name of the limit and its value: zero is a limit of the day, too.
+# Name and value of the limit; "zero" is a daily limit of 0.
 _QUOTAS = {"minute": ("PerMinute", 10), "day": ("PerDay", 250), "zero": ("PerDay", 0)}
 
 
@@ -59,7 +59,7 @@ def _quota_failure(quota: str, model: str) -> dict[str, Any]:
         "quotaId": f"GenerateRequests{period}PerProjectPerModel-FreeTier",
         "quotaDimensions": {"location": "global", "model": model},
     }
-    # The real one leaves zero out, as JSON of protocol buffers does.
+    # The real server leaves out zero, as the JSON of protocol buffers does.
     if value:
         violation["quotaValue"] = str(value)
     return {"@type": f"{_TYPES}QuotaFailure", "violations": [violation]}

@@ -1,4 +1,4 @@
-"""The HTTP side: the routes of Gemini's API that the worker calls, answered from retrieval."""
+"""The HTTP server: the endpoints of Gemini's API that the worker and its check call."""
 
 import asyncio
 import json
@@ -86,11 +86,11 @@ class OfflineModel:
                 call.finish_reason = event["candidates"][0].get("finishReason")
             call.outcome = "completed"
         finally:
-            # A client that leaves cancels the response while it sleeps: the call is then still "aborted".
+            # If the client disconnects, the response is cancelled during a sleep, and the outcome stays "aborted".
             self._log.write(call)
 
     def _misbehave(self, call: Call, asked: Request, request: HttpRequest) -> Response | None:
-        """The response to a call that meets a fault."""
+        """The response if a fault applies to this call, else None."""
         fault = self._faults.take(call.model, asked.turns[-1].text) if self._faults is not None else None
         if fault is None:
             return None
@@ -124,7 +124,7 @@ async def _healthz(_: HttpRequest) -> Response:
 
 
 def create_app(pace: float, log: CallLog, faults: FaultQueue | None = None) -> Starlette:
-    """With `faults`, serve it by OpenProtocol: some faults are about the connection."""
+    """With `faults`, it must be served with OpenProtocol, since some faults need the connection."""
     model = OfflineModel(pace, log, faults)
     return Starlette(
         routes=[

@@ -1,4 +1,4 @@
-"""Token counts as an estimate, and the pieces in which an answer is streamed."""
+"""Estimates token counts, and splits an answer into the pieces of a stream."""
 
 import re
 
@@ -7,7 +7,7 @@ _WORD_WITH_SPACE = re.compile(r"\s*\S+\s*")
 
 
 def count_tokens(text: str) -> int:
-    """About as many tokens as the text has: a quarter of its characters, rounded up."""
+    """An estimate: a quarter of the characters, rounded up."""
     return -(-len(text) // CHARACTERS_PER_TOKEN)
 
 
@@ -17,7 +17,7 @@ def truncate(text: str, max_tokens: int) -> str:
 
 
 def pieces(text: str) -> list[str]:
-    """The text in pieces of one or two words by turns; joined, they are the text."""
+    """The text in pieces of alternately one and two words; joined, they are the text."""
     found = _WORD_WITH_SPACE.findall(text)
     result: list[str] = []
     while found:

@@ -1,4 +1,4 @@
-"""The shapes of Gemini's API: requests read, answers and errors written."""
+"""Gemini's JSON: reads requests, writes answers and errors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from .tokens import count_tokens
 
 MODEL_VERSION = "offline-extractive"
-"""Stored with each answer. The page puts a badge on those of a model whose name begins with "offline-"."""
+"""Stored with each answer. The page shows a badge on answers whose model begins with "offline-"."""
 INPUT_TOKEN_LIMIT = 1_048_576
 OUTPUT_TOKEN_LIMIT = 65_536
 MODELS = ("gemini-3.5-flash-lite", "gemini-3.8-flash", "gemini-2.5-flash")
@@ -15,7 +15,7 @@ METHODS = ("generateContent", "streamGenerateContent", "countTokens")
 
 
 class RequestError(Exception):
-    """A request that is refused, in Google's words: `status` is the HTTP status, `code` its name."""
+    """A refusal, with Google's messages. `status`: the HTTP status; `code`: Google's name for it."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -55,7 +55,7 @@ class Request:
 
 
 def read_request(body: object) -> Request:
-    """Raises RequestError on a body that Gemini would refuse too."""
+    """Raises RequestError for a body that Gemini would refuse as well."""
     if not isinstance(body, dict):
         raise invalid("Invalid JSON payload received. The root must be an object.")
     contents = body.get("contents")
@@ -71,7 +71,7 @@ def read_request(body: object) -> Request:
 
 
 def _field(holder: Mapping[str, Any], name: str) -> Any:
-    """Proto JSON takes a field by either name, and google-genai sends both kinds."""
+    """JSON of protocol buffers accepts both spellings of a name, and google-genai sends both."""
     snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
     return holder.get(name, holder.get(snake))
 
@@ -112,7 +112,7 @@ def _max_output_tokens(config: object) -> int | None:
 
 
 def chunk(text: str, usage: dict[str, Any], response_id: str, finish_reason: str | None) -> dict[str, Any]:
-    """One event of a stream, or the whole answer of an unary call."""
+    """One event of a stream, or the response of a unary call."""
     candidate: dict[str, Any] = {"content": {"parts": [{"text": text}], "role": "model"}, "index": 0}
     if finish_reason:
         candidate["finishReason"] = finish_reason

@@ -17,9 +17,9 @@ SHUTDOWN_SECONDS = 2
 @click.command()
 @click.option("--port", type=int, required=True, help="Port on 127.0.0.1.")
 def main(port: int) -> None:
-    """Stand in for Supabase Realtime. What it needs to know comes from the environment."""
+    """Serve the Realtime stand-in, with settings from the environment."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
-    # uvicorn logs a socket's address at INFO, with the key that stands in it.
+    # At INFO, uvicorn logs the URL of a socket, which contains the key.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     try:
@@ -38,12 +38,12 @@ def main(port: int) -> None:
             ws="websockets-sansio",
             ws_max_size=LARGEST_FRAME,
             ws_per_message_deflate=False,
-            ws_ping_interval=None,  # the protocol has heartbeats of its own
+            ws_ping_interval=None,  # the protocol has its own heartbeats
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
     )
 
-    # When it has stopped, uvicorn raises the signal again: with a handler of ours that is no death.
+    # After shutdown uvicorn raises the signal again; with this handler it does not kill the process.
     def stop(*_: object) -> None:
         server.should_exit = True
 
@@ -53,7 +53,7 @@ def main(port: int) -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """uvicorn takes a handshake that was answered with a status for one that was not answered."""
+    """Filters out uvicorn's message for a handshake that was refused with a status: it is not an error."""
     return record.msg != "ASGI callable returned without completing handshake."
 
 

@@ -1,4 +1,4 @@
-"""Whom a channel speaks for, what that lets it do, and for how long."""
+"""The identity of a channel, its permissions, and the expiry of its token."""
 
 import asyncio
 import time
@@ -17,14 +17,14 @@ from worker.local.realtime.database import DatabaseAway
 from worker.local.realtime.join import Admission
 from worker.local.realtime.services import Services
 
-# A timer counts awake time only: after a suspended laptop wakes, expiry is noticed within this.
+# Timers do not run while a machine is suspended; after it resumes, expiry is noticed within this time.
 LONGEST_TIMER = 300.0  # seconds
 
 AWAY = "Realtime was unable to connect to the project database"
 
 
 class Holder(Protocol):
-    """The channel, as its access knows it."""
+    """The part of a channel that Access uses."""
 
     is_open: bool
 
@@ -42,7 +42,7 @@ class Access:
         self._name = admission.name
         self._private = admission.request.private
         self._token = admission.request.access_token
-        self._may_write: dict[str, bool] = {}  # by extension, asked at the first broadcast or track
+        self._may_write: dict[str, bool] = {}  # by extension; queried at the first broadcast or track
         self._expiry: asyncio.TimerHandle | None = None
         self._throttle = services.settings.access_token_throttle_ms / 1000
         self._applied_at: float | None = None
@@ -60,7 +60,7 @@ class Access:
     def stop(self) -> None:
         if self._expiry:
             self._expiry.cancel()
-        # It may be the task that closes the channel.
+        # That task may itself be closing the channel.
         if self._applying and self._applying is not asyncio.current_task():
             self._applying.cancel()
 
@@ -72,19 +72,19 @@ class Access:
             try:
                 answer = await self._services.authorization.may_write(identity, self._name, extension)
             except (DatabaseAway, Unanswered):
-                return False  # not remembered: the next one asks again
+                return False  # not cached: the next call queries again
             if identity is not self.identity:
-                return False  # asked for somebody whom the channel speaks for no more
+                return False  # the identity has changed during the query
             self._may_write[extension] = answer
         return self._may_write[extension]
 
     async def ask_about_presence(self) -> None:
-        """A channel that joined without presence was not asked whether it may read it."""
+        """Query the policy for presence, if the channel joined without presence."""
         if self.policies.presence is None:
             self.policies = await self._read_policies(self.identity, with_presence=True)
 
     async def refresh(self, token: str) -> None:
-        """The first new token counts at once; of those that follow soon after, the last."""
+        """Apply a new token: at once, or after the throttle if another was just applied; then only the newest."""
         if tokens.is_opaque(token) or token in (self._token, self._pending):
             return
         waited = self._throttle if self._applied_at is None else time.monotonic() - self._applied_at
@@ -116,7 +116,7 @@ class Access:
         self._holder.access_changed()
 
     async def _refusal(self, identity: Identity) -> str | None:
-        """Why the channel cannot go on under another token; None if it can, with the policies it has now."""
+        """Why the channel must close under the new identity. None: it stays open, and its policies are updated."""
         before = self.policies
         try:
             now = await self._read_policies(identity, with_presence=before.presence is not None)
@@ -136,7 +136,7 @@ class Access:
 
     def _check_expiry(self) -> None:
         if self._pending is not None:
-            # A newer token waits: that one counts.
+            # A newer token is pending: apply it now instead of closing.
             if self._applying:
                 self._applying.cancel()
             self._applying = asyncio.create_task(self._apply_pending(0), name="token")

@@ -1,4 +1,4 @@
-"""Private channels: the policies on realtime.messages decide, asked with rows that never stay."""
+"""Permissions on private channels: the policies on realtime.messages, tested with rows that are rolled back."""
 
 import logging
 import uuid
@@ -21,7 +21,7 @@ NO_PARTITION = "Realtime was unable to find the expected messages partition"
 
 @dataclass(frozen=True)
 class Identity:
-    """Whom a channel or a request acts for, as Postgres is told."""
+    """The user of a channel or a request: claims and headers, as set in Postgres for policies."""
 
     claims: Claims
     headers: Mapping[str, str] = field(default_factory=dict)  # the handshake's x-* headers
@@ -36,25 +36,25 @@ class Identity:
 
 
 class Unanswered(Exception):
-    """The policies could not be asked. That is no denial: the next time they are asked again."""
+    """The policies could not be evaluated. It is not a denial, and is not cached."""
 
 
 class PolicyTimeout(Unanswered):
-    """A policy took longer than a statement may."""
+    """A policy exceeded the statement timeout."""
 
 
 class PolicyFailed(Unanswered):
-    """A policy raised, or there is no such role."""
+    """A policy raised an error, or the role does not exist."""
 
 
 class MissingPartition(Unanswered):
-    """realtime.messages has no partition for today, so no row can be tried in it."""
+    """realtime.messages has no partition for today, so the test row cannot be inserted."""
 
 
 @dataclass(frozen=True)
 class ReadPolicies:
     broadcast: bool = False
-    presence: bool | None = False  # None: not asked yet
+    presence: bool | None = False  # None: not queried yet
 
     @property
     def any(self) -> bool:
@@ -74,7 +74,7 @@ class Authorization:
         self._database = database
 
     async def read_policies(self, identity: Identity, topic: str, *, with_presence: bool) -> ReadPolicies:
-        """Raises DatabaseAway, PolicyTimeout or MissingPartition; a policy that raises hides everything."""
+        """Raises DatabaseAway, PolicyTimeout or MissingPartition. A policy that raises denies everything."""
         probes = {BROADCAST: uuid.uuid4()} | ({PRESENCE: uuid.uuid4()} if with_presence else {})
         try:
             async with self._database.connection() as connection, rolled_back(connection):
@@ -121,7 +121,7 @@ class Authorization:
 
 
 async def take_claims(connection: Connection, identity: Identity) -> None:
-    """For the rest of the transaction, ask as this identity: all that policies on a row change can see of it."""
+    """Until the transaction ends, act as this identity, with the settings that policies on row changes can read."""
     await connection.execute(
         "select set_config('role', %s, true), set_config('request.jwt.claims', %s, true)",
         (identity.role, identity.claims_json),
@@ -129,7 +129,7 @@ async def take_claims(connection: Connection, identity: Identity) -> None:
 
 
 async def _become(connection: Connection, identity: Identity, topic: str) -> None:
-    """The same, with what policies on realtime.messages can see besides."""
+    """The same, with the further settings that policies on realtime.messages can read."""
     await connection.execute(
         "select set_config('realtime.topic', %s, true), set_config('request.jwt.claim.sub', %s, true),"
         " set_config('request.jwt.claim.role', %s, true), set_config('request.headers', %s, true)",
@@ -144,7 +144,7 @@ async def _become(connection: Connection, identity: Identity, topic: str) -> Non
 
 
 def _is_missing_partition(error: psycopg.Error) -> bool:
-    """Postgres reports it as a violated check, of the table and of no constraint."""
+    """Postgres reports it as a check violation without the name of a constraint."""
     return isinstance(error, psycopg.errors.CheckViolation) and error.diag.constraint_name is None
 
 

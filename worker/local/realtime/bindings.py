@@ -1,4 +1,4 @@
-"""What a client asked for in `postgres_changes`: checked, and given the id that events will carry."""
+"""A client's `postgres_changes` of a join: parsed, and with the ids that events refer to."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ ANY = "*"
 
 
 class BindingError(ValueError):
-    """The message is what the client is told."""
+    """The message is sent to the client."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Binding:
     schema: str
     table: str
     filters: tuple[Filter, ...]
-    select: tuple[str, ...] | None = None  # columns, beside those of the primary key; None: all
+    select: tuple[str, ...] | None = None  # columns, in addition to the primary key; None: all
 
     def wants(self, operation: str) -> bool:
         return self.event in (ANY, operation)
@@ -38,13 +38,13 @@ class Binding:
 
 
 def binding_id(wanted: Mapping[str, Any]) -> int:
-    """The same for the same wish, on any socket; never 0, which clients take for none."""
+    """A hash: the same for equal bindings on all sockets. Never 0, which clients take for "no id"."""
     digest = hashlib.sha256(json_text.dumps(dict(sorted(wanted.items()))).encode()).digest()
     return int.from_bytes(digest[:4], "big") % (2**27 - 1) + 1
 
 
 def echo(wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """For the reply to a join: clients compare each element with what they asked for."""
+    """The bindings with their ids, for the reply to a join: clients compare them with their own."""
     return [{**binding, "id": binding_id(binding)} for binding in wanted]
 
 
@@ -72,7 +72,7 @@ def parse(wanted: Mapping[str, Any]) -> Binding:
 
 
 def _is_complete(wanted: Mapping[str, Any]) -> bool:
-    """A filter needs both names, and null is no text (2.129.8, lib/extensions/postgres_cdc_rls/subscriptions.ex)."""
+    """A filter needs both names; null is not text (2.129.8, lib/extensions/postgres_cdc_rls/subscriptions.ex)."""
     given = {name: wanted[name] for name in ("schema", "table", "filter") if name in wanted}
     names = given.keys() - {"filter"}
     return all(isinstance(value, str) for value in given.values()) and (

@@ -1,4 +1,4 @@
-"""Broadcasts from the database: each row inserted into realtime.messages, after its commit."""
+"""Broadcasts from the database: rows inserted into realtime.messages, sent after their commit."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ def is_broadcast(change: Change) -> bool:
 
 
 def send(rooms: Rooms, limits: Limits, change: Change) -> None:
-    """A row without event, topic, privacy or payload is nobody's message; nor is one over a limit."""
+    """Send an inserted row to its room. Dropped: rows without event, topic, `private` or payload, or over a limit."""
     row = change.new
     if change.operation != "INSERT" or row is None:
         return

@@ -1,4 +1,4 @@
-"""Row changes from the write-ahead log: streamed after each commit, in commit order."""
+"""Streams row changes from the write-ahead log, in commit order."""
 
 import asyncio
 import logging
@@ -16,11 +16,11 @@ from worker.local.realtime.pgoutput import Change, Decoder
 logger = logging.getLogger(__name__)
 
 PUBLICATIONS = "supabase_realtime,supabase_realtime_messages_publication"
-PATIENCE = 5.0  # seconds that a join waits for the stream to come (back)
-CONNECT_TIMEOUT = 30.0  # seconds; a new slot waits for the transactions that are open
-STATUS_INTERVAL = 5.0  # seconds between reports to Postgres, which gives up on us after 60
+PATIENCE = 5.0  # seconds that a join waits for the stream
+CONNECT_TIMEOUT = 30.0  # seconds; creating a slot waits for open transactions
+STATUS_INTERVAL = 5.0  # seconds between status reports; Postgres disconnects after 60 without one
 RETRY_PAUSES = (0.1, 0.2, 0.5, 1.0)  # seconds
-BURST = 100  # messages read before the others have a turn
+BURST = 100  # messages that are read before other tasks may run
 
 
 class Capture:
@@ -41,7 +41,8 @@ class Capture:
             raise DatabaseAway from error
 
     async def run(self, on_change: Callable[[Change], None], on_live: Callable[[], Awaitable[None]]) -> None:
-        """Stream for ever. What is committed while the connection is lost is lost too: on_live says so."""
+        """Stream until cancelled; `on_live` is called after each connect. Changes that are committed while it is not
+        connected are lost."""
         failures = 0
         while True:
             try:
@@ -71,7 +72,7 @@ class Capture:
 
 
 async def _start(connection: Connection) -> ReplicationCursor:
-    """A slot of our own, gone with the connection: nothing piles up in Postgres when we are away."""
+    """Creates a temporary slot, which is dropped with the connection, so that Postgres keeps no log for it."""
     await _ready(connection)
     cursor: ReplicationCursor = connection.cursor()
     slot = f"supabase_realtime_slot_{secrets.token_hex(6)}"
@@ -103,7 +104,7 @@ async def _follow(connection: Connection, cursor: ReplicationCursor, on_change: 
                 count += 1
                 if count % BURST == 0:
                     await asyncio.sleep(0)
-            # Postgres keeps what we have not confirmed, and at its shutdown waits for us to confirm.
+            # Postgres keeps unconfirmed log, and waits for its confirmation at a shutdown.
             cursor.send_feedback(write_lsn=cursor.wal_end, flush_lsn=cursor.wal_end)
             try:
                 async with asyncio.timeout(STATUS_INTERVAL):
@@ -115,7 +116,7 @@ async def _follow(connection: Connection, cursor: ReplicationCursor, on_change: 
 
 
 async def _ready(connection: Connection) -> None:
-    """Let an asynchronous connection finish what it was asked."""
+    """Wait until an asynchronous connection has completed its operation."""
     loop = asyncio.get_running_loop()
     while (state := connection.poll()) != POLL_OK:
         ready = asyncio.Event()

@@ -1,6 +1,5 @@
-"""The checks of a binding against the catalogue, when a channel subscribes to row changes.
-
-Those of `realtime.subscription_check_filters()` in 2.129.8 (lib/realtime/tenants/repo/migrations/).
+"""Checks a binding against the database's catalogue when a channel subscribes to row changes, with
+the checks of `realtime.subscription_check_filters()` in 2.129.8 (lib/realtime/tenants/repo/migrations/).
 """
 
 import re
@@ -19,7 +18,7 @@ MOST_VALUES = 100  # of one `in`
 
 
 async def tables_of(connection: Connection, binding: Binding, role: str) -> frozenset[int]:
-    """The published tables that the binding covers now, by oid. Raises BindingError, as the client is told it."""
+    """Oids of the published tables that the binding covers. Raises BindingError, with a message for the client."""
     try:
         tables = await rows.published_tables(connection, binding.schema, binding.table, role)
         for table in tables:
@@ -29,7 +28,7 @@ async def tables_of(connection: Connection, binding: Binding, role: str) -> froz
     except _ConditionError as error:
         raise _exception(binding, str(error)) from error
     except psycopg.OperationalError:
-        raise  # nothing that the binding could help
+        raise  # not caused by the binding
     except psycopg.Error as error:
         raise _exception(binding, _as_postgres_says_it(error)) from error
     if not tables:
@@ -45,14 +44,14 @@ def _exception(binding: Binding, message: str) -> BindingError:
 
 
 def _as_postgres_says_it(error: psycopg.Error) -> str:
-    if error.sqlstate is None:  # a NUL, which never reaches Postgres
+    if error.sqlstate is None:  # a NUL, which psycopg itself refuses
         return '22021 (character_not_in_repertoire) invalid byte sequence for encoding "UTF8": 0x00'
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
     return f"{error.sqlstate} ({name}) {error.diag.message_primary}"
 
 
 class _ConditionError(Exception):
-    """The message is SQLSTATE, its name and a sentence, as Postgres would say it."""
+    """The message: SQLSTATE, its name and a sentence, as in an error of Postgres."""
 
 
 def _raised(message: str) -> _ConditionError:
@@ -73,14 +72,14 @@ async def _check_condition(connection: Connection, table: Table, condition: Filt
         return _check_keyword(column, condition.value)
     if condition.operator in PATTERNS:
         return await _check_pattern(connection, column, condition)
-    # Whether the operator can be applied is not asked: one that cannot fails when a row changes.
+    # Not checked: whether the operator exists for the type. If not, delivery fails when a row changes.
     if condition.operator == "in" and await rows.array_length(connection, column, condition.value) > MOST_VALUES:
         raise _raised(f"too many values for `in` filter. Maximum {MOST_VALUES}")
     await rows.check_cast(connection, column, condition)
 
 
 async def _check_pattern(connection: Connection, column: Column, condition: Filter) -> None:
-    """By the catalogue: `varchar` has no operator of its own, and `bytea` has one for `like`."""
+    """By pg_operator, in which `varchar` has no operators of its own, and `bytea` has one for `like`."""
     if not await rows.has_pattern_operator(connection, column, condition.operator):
         raise _raised(f"operator {condition.operator} requires a text-compatible column type, got {column.cast}")
     if condition.operator in EXPRESSIONS:

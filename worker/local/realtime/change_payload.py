@@ -1,4 +1,4 @@
-"""The `data` of a postgres_changes event, as JSON text: one for all who have the same role."""
+"""The `data` of a postgres_changes event, as JSON text, made once for each role."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from worker.local.realtime.rows import Column, Evaluated, Table
 
 LARGEST_CHANGE = 1024 * 1024  # bytes of JSON; above it, only values up to LARGEST_VALUE are sent
 LARGEST_VALUE = 64  # bytes
-AROUND_VALUE = 50  # bytes that wal2json, the server's own source, writes around each name, type and value
+AROUND_VALUE = 50  # bytes that wal2json, which the real server uses, adds for each name, type and value
 
 NO_PRIMARY_KEY = "Error 400: Bad Request, no primary key"
 UNAUTHORIZED = "Error 401: Unauthorized"
@@ -26,13 +26,13 @@ class EvaluatedChange:
     old: Evaluated | None
 
     def fits(self, conditions: Iterable[Filter]) -> bool:
-        """A row that is gone is held against the filters as it was, any other as it is."""
+        """Whether the row satisfies the filters: after the change, or for DELETE before it."""
         row = self.old if self.change.operation == "DELETE" else self.new
         return row is not None and all(row.holds[condition] for condition in conditions)
 
 
 def refusal(table: Table, change: Change, role: str) -> str | None:
-    """Why nobody of this role can be shown the change; None if they can."""
+    """Why this role gets an error instead of the change. None: it may get the change."""
     if change.operation == "DELETE":
         return None
     if not table.primary_key:
@@ -43,6 +43,7 @@ def refusal(table: Table, change: Change, role: str) -> str | None:
 
 
 def refused(table: Table, change: Change, error: str) -> str:
+    """The event with an error instead of the row."""
     return json_text.dumps(
         {
             "schema": table.schema,
@@ -57,7 +58,7 @@ def refused(table: Table, change: Change, error: str) -> str:
 
 
 def shown(table: Table, evaluated: EvaluatedChange, role: str, select: Collection[str] | None = None) -> str:
-    """The change with the columns that the role may read, and of them only those selected and the key."""
+    """The change with the columns that the role may read; of these only the selected ones and the primary key."""
     change = evaluated.change
     new = evaluated.new.values if evaluated.new else {}
     old = evaluated.old.values if evaluated.old else {}
@@ -76,10 +77,10 @@ def shown(table: Table, evaluated: EvaluatedChange, role: str, select: Collectio
         "errors": json_text.dumps([TOO_LARGE] if too_large else None),
     }
     if change.operation != "DELETE":
-        # A TOASTed value that did not change comes with the old row, if at all.
+        # An unchanged TOASTed value is only in the old row, if anywhere.
         parts["record"] = _object(readable, {**old, **new}, too_large)
     if change.operation != "INSERT":
-        # Nobody can be asked who was allowed to see a row that is gone: its key, and no more.
+        # Row-level security cannot be checked for a deleted row, so only its key is shown.
         hide = change.operation == "DELETE" and table.has_rls
         parts["old_record"] = _object([c for c in readable if c.in_primary_key or not hide], old, too_large)
     return _joined(parts.items())

@@ -1,4 +1,4 @@
-"""Row changes: who subscribed to which, and the poll that delivers them."""
+"""Subscriptions to row changes, and the poll that delivers the changes."""
 
 import asyncio
 import logging
@@ -18,13 +18,13 @@ from worker.local.realtime.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-LARGEST_BATCH = 100  # changes that are looked up together
-IDLE_POLLS = 5  # poll intervals between two polls while nothing happens
-KEPT_WARM = 600.0  # seconds that the poller goes on without a subscriber
+LARGEST_BATCH = 100  # changes that one poll delivers
+IDLE_POLLS = 5  # poll intervals between two polls while there are no changes
+KEPT_WARM = 600.0  # seconds that the poller keeps running without a subscriber
 
 
 class NotConnected(Exception):
-    """The poller has not run until now: the next attempt finds it running."""
+    """The poller was not running and has been started: try again."""
 
 
 class Changes:
@@ -37,7 +37,7 @@ class Changes:
         self._warm_until = 0.0
 
     async def subscribe(self, subscriber: Subscriber) -> None:
-        """From now on, changes reach the subscriber. Raises BindingError, NotConnected or DatabaseAway."""
+        """Deliver changes to the subscriber from now on. Raises BindingError, NotConnected or DatabaseAway."""
         if not self._subscriptions and time.monotonic() > self._warm_until:
             self._stay_warm()
             raise NotConnected
@@ -61,14 +61,14 @@ class Changes:
             self._queue.put_nowait(change)
 
     def start_over(self) -> None:
-        """The stream was lost and is back: what is committed until everybody has subscribed anew is lost, too."""
+        """After a reconnect to Postgres, make all channels subscribe again. Changes until then are lost."""
         lost, self._subscriptions = self._subscriptions, {}
         for subscriber in lost:
             self._stay_warm()
             subscriber.subscribe_again(at_once=False)
 
     async def watch_publication(self) -> None:
-        """A wildcard means the tables that were published when it was subscribed: notice when they change."""
+        """A wildcard covers the tables that were published when it was subscribed: renew it if they have changed."""
         try:
             async with self._database.connection() as connection:
                 published = await rows.published_oids(connection)
@@ -79,11 +79,11 @@ class Changes:
                 subscription.subscriber.subscribe_again(at_once=True)
 
     async def run(self) -> None:
-        """Deliver for ever, in commit order."""
+        """Deliver until cancelled, in commit order."""
         polled_at = time.monotonic()
         while True:
             batch = [await self._queue.get()]
-            # Nobody polls while there is nothing, but what comes is seen only when somebody would have.
+            # There is no poll while idle: delay delivery to the time of the real server's next poll.
             idle = IDLE_POLLS * self._interval
             since = time.monotonic() - polled_at
             await asyncio.sleep(idle - since % idle if idle else 0)
@@ -99,9 +99,9 @@ class Changes:
         self._warm_until = time.monotonic() + KEPT_WARM
 
     async def _deliver_or_lose(self, batch: Sequence[Change]) -> int:
-        """How many events that made.
+        """Returns the number of events.
 
-        One subscriber whose policy or filter fails makes everybody lose the batch, as on the real server
+        If a policy or filter of one subscriber fails, the batch is lost for all, as on the real server
         (2.129.8, lib/extensions/postgres_cdc_rls/replication_poller.ex; issues #2093 and #2098).
         """
         try:

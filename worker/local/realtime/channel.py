@@ -1,4 +1,4 @@
-"""One channel of one socket, from its join to its close."""
+"""A channel of a socket, from its join to its close."""
 
 import logging
 import uuid
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class Wire(Protocol):
-    """The socket, as a channel knows it."""
+    """The part of a socket that a channel uses."""
 
     @property
     def version(self) -> Version: ...
@@ -71,13 +71,13 @@ class Channel:
         return self._services.limits
 
     def open(self) -> None:
-        """Begin to hear. Called right before the reply to the join, so that nothing is missed after it."""
+        """Start to receive. Called just before the reply to the join, so that nothing is missed after it."""
         self._enter_rooms()
         self.access.watch_expiry()
         self.inbox.open()
 
     def greet(self) -> None:
-        """What follows the reply to the join."""
+        """Send what follows the reply to the join: replayed messages, presence, and subscriptions."""
         for each in self._admission.replayed:
             self._replay(each.broadcast)
         if self._shows_presence:
@@ -90,7 +90,7 @@ class Channel:
             self.subscription.say_subscribed()
 
     def close(self) -> None:
-        """Stop hearing. Says nothing to the client."""
+        """Stop receiving, without a message to the client."""
         self.is_open = False
         self.inbox.close()
         self.access.stop()
@@ -101,7 +101,7 @@ class Channel:
         self._services.presence.leave(self._room, self)
 
     def shut_down(self, reason: str) -> None:
-        """The server ends the channel: no client joins again by itself after this."""
+        """Close the channel with a reason. Clients do not rejoin by themselves after this."""
         if not self.is_open:
             return
         logger.info("channel closed: %s", reason)
@@ -114,7 +114,7 @@ class Channel:
         self._push("phx_close", {}, ref=self._join_ref)
 
     def crash(self) -> None:
-        """Something of ours failed: the client joins again."""
+        """Close the channel after an internal error. Clients rejoin after this."""
         self._push("phx_error", {}, ref=self._join_ref)
         self.close()
         self._wire.forget(self)
@@ -134,7 +134,7 @@ class Channel:
             self.crash()
 
     async def _handle(self, message: Message) -> None:
-        """One event of the client's. Unknown ones are counted and ignored, without a reply."""
+        """Handle one event of the client. Unknown ones are counted and ignored, without a reply."""
         if message.event == "phx_leave":
             self._leave(message)
         elif message.event == "broadcast":
@@ -149,7 +149,7 @@ class Channel:
             self.limits.events.add()
 
     def access_changed(self) -> None:
-        """The channel speaks under a new token, perhaps for somebody else."""
+        """The channel has a new token, perhaps of another user."""
         self._enter_rooms()
         if self.bindings:
             self.subscription.start(at_once=False)
@@ -159,7 +159,7 @@ class Channel:
             self.subscription.start(at_once=at_once)
 
     def deliver(self, frame: str | bytes) -> None:
-        """A broadcast. It is heard even if it is the one too many."""
+        """Send a broadcast; also the one that exceeds the limit, after which the channel is closed."""
         self._wire.send(frame)
         self.limits.events.add()
         if self.limits.events.exceeded:
@@ -180,7 +180,7 @@ class Channel:
 
     def track(self, fields: Mapping[str, Any]) -> None:
         self._services.presence.track(self._room, self, self._presence_key, fields)
-        # The state follows the reply.
+        # Presence state is sent after the reply.
         self._has_begun_to_track = not self._shows_presence
         self._shows_presence = True
 
@@ -195,14 +195,14 @@ class Channel:
 
     async def _broadcast(self, message: Message) -> None:
         if not isinstance(message.payload, dict | UserBroadcast) or not await self.access.may_write():
-            return  # a broadcast that is denied is dropped without a word, even if an ack was asked for
+            return  # a denied broadcast is dropped without a reply, even if the client requested an ack
         self.limits.events.add()
         fits = self.limits.fits(_text(message.payload))
         if fits:
             without = None if self._request.broadcast_self else self
             self._services.rooms.broadcast(*self._room, message.payload, without)
         if self._request.broadcast_ack:
-            # The real server's error is a bare string, which realtime-py takes for no reply at all.
+            # An object, although the real server's error is a string: realtime-py does not recognise that as a reply.
             self._reply(message, *(("ok", {}) if fits else ("error", {"error": "payload_size_exceeded"})))
 
     async def _presence(self, message: Message) -> None:
@@ -235,7 +235,7 @@ class Channel:
         self._push("presence_state", self._services.presence.state(self._room))
 
     def _replay(self, broadcast: UserBroadcast) -> None:
-        """JSON goes as text, under the channel's own join_ref."""
+        """JSON payloads are sent as text frames with the channel's join_ref."""
         frame = encode_broadcast(self.version, self.topic, broadcast, self._join_ref, as_text=broadcast.is_json)
         if frame is not None:
             self._wire.send(frame)

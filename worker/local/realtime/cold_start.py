@@ -1,4 +1,4 @@
-"""A cold project: joins are answered at once, the database's broadcasts flow only some time later.
+"""A cold project: joins are answered at once, but broadcasts of the database are delivered only some time later.
 
 The real server drops its connection to a project's database when no socket has been joined for about eleven
 minutes, and when it moves the project to another node. The next join waits until it is connected again, and
@@ -15,7 +15,7 @@ from worker.local.realtime.settings import Settings
 
 
 class ColdStart:
-    """Without a delay, the project is never cold."""
+    """Whether replication runs. With a delay of 0 the project is never cold."""
 
     def __init__(self, settings: Settings) -> None:
         self._delay = settings.replication_start_ms / 1000
@@ -27,11 +27,11 @@ class ColdStart:
             self._flows.set()
 
     def delivers(self, broadcast: Change) -> bool:
-        """Whether what the database sends was committed while replication ran."""
+        """Whether this broadcast was committed while replication ran."""
         return self._flows.is_set() and broadcast.committed_at >= self._since
 
     async def wait(self) -> None:
-        """Until the database's broadcasts flow."""
+        """Wait until replication runs."""
         await self._flows.wait()
 
     def joined(self) -> None:
@@ -41,7 +41,7 @@ class ColdStart:
             self._after(self._delay, self._start)
 
     def all_left(self) -> None:
-        """No socket that has joined is left."""
+        """The last socket that had joined a channel is gone."""
         if self._delay and self._flows.is_set():
             self._after(self._kept_warm, self._go_cold)
 

@@ -1,4 +1,4 @@
-"""Connections for questions: who may, what is visible, which columns there are."""
+"""Pooled connections to Postgres, for queries on permissions, rows and the catalogue."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,12 +7,12 @@ from typing import Any
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-# Rows are of whatever shape a query asks for.
+# Rows have the shape that each query selects.
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 MOST_CONNECTIONS = 8
 PATIENCE = 5.0  # seconds to wait for a connection
-# One policy that sleeps must not stop the row changes of everybody else.
+# A slow policy must not block the row changes of all others.
 STATEMENT_TIMEOUT = "-c statement_timeout=8s"
 
 
@@ -22,7 +22,7 @@ class DatabaseAway(Exception):
 
 @asynccontextmanager
 async def rolled_back(connection: Connection) -> AsyncIterator[None]:
-    """A transaction that leaves nothing behind."""
+    """A transaction that is always rolled back."""
     async with connection.transaction(force_rollback=True):
         yield
 
@@ -36,7 +36,7 @@ class Database:
             min_size=1,
             max_size=MOST_CONNECTIONS,
             timeout=PATIENCE,
-            # The pool retries with growing pauses; giving up early means the next question tries at once.
+            # The pool retries with growing pauses; after this timeout the next query tries at once.
             reconnect_timeout=PATIENCE,
             check=AsyncConnectionPool.check_connection,
             open=False,
@@ -49,12 +49,12 @@ class Database:
         await self._pool.close()
 
     async def replace_lost_connections(self) -> None:
-        """All at once: one by one, as they are asked for, the pool pauses ever longer after each."""
+        """Check all connections at once. One by one, on use, the pool would pause longer after each lost one."""
         await self._pool.check()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Raises DatabaseAway; what Postgres answers to a statement stays a psycopg.Error."""
+        """Raises DatabaseAway; errors of a statement stay psycopg.Error."""
         try:
             async with self._pool.connection() as connection:
                 yield connection
@@ -74,7 +74,7 @@ class Database:
         return True
 
     async def make_partitions(self) -> None:
-        """Those of realtime.messages for the days around today; those that are more than three days old go."""
+        """Create those of realtime.messages for the days around today, and drop those older than three days."""
         async with self.connection() as connection:
             await connection.execute("select realtime.make_partitions()")
             await connection.execute(
@@ -82,6 +82,6 @@ class Database:
             )
 
     async def drop_partitions(self) -> None:
-        """All of them, and what is stored in them."""
+        """Drop all of them with their rows."""
         async with self.connection() as connection:
             await connection.execute("select realtime.drop_partitions(null)")

@@ -1,4 +1,4 @@
-"""Who is shown which changes of one table, and how: filters, column grants and row-level security."""
+"""Which subscribers get which changes of one table: filters, column privileges and row-level security."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from worker.local.realtime.rows import Table
 
 
 class Subscriber(Protocol):
-    """A channel, as row changes know it."""
+    """The part of a channel that row changes use."""
 
     is_open: bool
 
@@ -33,7 +33,7 @@ class Subscriber(Protocol):
 
 @dataclass(frozen=True)
 class Subscription:
-    """What a channel subscribed to and as whom, at the moment when it did: later tokens do not change it."""
+    """A channel's bindings and its identity at the time of the subscription: later tokens do not change it."""
 
     subscriber: Subscriber
     identity: Identity
@@ -48,7 +48,7 @@ class Subscription:
 
 
 Select = tuple[str, ...] | None
-Event = tuple[Subscriber, list[int], str]  # who, by which bindings, and the data as JSON
+Event = tuple[Subscriber, list[int], str]  # subscriber, ids of the bindings that match, and the data as JSON
 # Bindings that select the same columns share a frame: their ids, by subscription and selection.
 Matches = dict[tuple[Subscriber, Select], tuple[Identity, list[int]]]
 
@@ -56,12 +56,12 @@ Matches = dict[tuple[Subscriber, Select], tuple[Identity, list[int]]]
 async def events_of(
     connection: Connection, subscriptions: Iterable[Subscription], changes: Sequence[Change]
 ) -> list[list[Event]]:
-    """For each of these changes of one table, who is shown what. Raises psycopg.Error if a policy or filter fails."""
+    """The events for each of these changes of one table. Raises psycopg.Error if a policy or filter fails."""
     oid = changes[0].relation.oid
     interested = [subscription for subscription in subscriptions if subscription.covers(oid)]
     roles = sorted({subscription.identity.role for subscription in interested})
     table = await rows.table_by_oid(connection, oid, roles)
-    if table is None:  # dropped since
+    if table is None:  # dropped meanwhile
         return [[] for _ in changes]
     bindings = chain.from_iterable(subscription.of_table(oid) for subscription in interested)
     conditions = list(dict.fromkeys(chain.from_iterable(binding.filters for binding in bindings)))
@@ -103,7 +103,7 @@ def _matches(evaluated: EvaluatedChange, table: Table, interested: Iterable[Subs
 async def _allowed(
     connection: Connection, table: Table, evaluated: Sequence[EvaluatedChange], matched: Sequence[Matches]
 ) -> list[set[str]]:
-    """For each change, the claims that row-level security lets see it; asked once per claims."""
+    """For each change, the claims that may see the row under row-level security; one query for each claims."""
     allowed: list[set[str]] = [set() for _ in evaluated]
     questions: dict[str, tuple[Identity, list[int]]] = {}
     for index, matches in enumerate(matched):

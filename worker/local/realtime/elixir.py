@@ -1,4 +1,4 @@
-"""Values as Elixir writes them: parts of the real server's messages."""
+"""Values in Elixir's notation, as in the real server's messages."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from worker.local.realtime import json_text
 
 
 def inspect(value: Any) -> str:
-    """A value from JSON. Keys come in the order of their text, as in Erlang's maps of up to 32."""
+    """A value from JSON. Keys are sorted, as in Erlang's maps of up to 32 keys."""
     if isinstance(value, Mapping):
         pairs = (f"{inspect(key)} => {inspect(value[key])}" for key in sorted(value))
         return f"%{{{', '.join(pairs)}}}"

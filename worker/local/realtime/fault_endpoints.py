@@ -1,4 +1,4 @@
-"""/faults: what a test asks for. Only there with REALTIME_FAULTS."""
+"""The endpoints at /faults, where tests request faults. They exist only with REALTIME_FAULTS."""
 
 import json
 

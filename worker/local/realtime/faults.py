@@ -1,7 +1,7 @@
-"""Faults of a network and a cluster that the stand-in plays on request, for tests: only with REALTIME_FAULTS.
+"""Faults of a network and a cluster, which tests can request. Only with REALTIME_FAULTS.
 
-`POST /faults` takes one, as JSON, and answers it with an `id` and how often it was `met`; `GET /faults` lists
-them; `DELETE /faults/<id>` takes one back, `DELETE /faults` all. They hold until then.
+`POST /faults` adds one, as JSON, and returns it with its `id` and `met`, the number of times it has applied;
+`GET /faults` lists them; `DELETE /faults/<id>` removes one, `DELETE /faults` all. They apply until then.
 """
 
 import itertools
@@ -17,25 +17,25 @@ class _Fault(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     topic: str | None = None
-    """Without `realtime:`; null: whatever the topic."""
+    """Without the prefix `realtime:`; null: all topics."""
 
 
 class Swallow(_Fault):
-    """Frames get lost, and the connection seems well: a socket that is deaf, or dumb, or both.
+    """Frames are lost in one or both directions, while the connection stays open.
 
-    It meets sockets that were open when it was asked for, unless `new_sockets` too, and of them those that
-    have joined the topic, and whose key has the role. WebSocket pings are answered all the same, as by a gateway.
+    Applies to sockets that were open when it was requested, with `new_sockets` also to later ones; of these, to those
+    that have joined the topic and whose key has the role. WebSocket pings are still answered, as by a gateway.
     """
 
     fault: Literal["swallow"]
     direction: Literal["up", "down", "both"] = "both"
-    """Up: what clients send. Heartbeats that are swallowed either way stay unanswered."""
+    """Up: frames from clients. In each direction, the answers to heartbeats are missing."""
     role: Literal["anon", "authenticated", "service_role"] | None = None
     new_sockets: bool = False
 
 
 class Lose(_Fault):
-    """What the database sends on the topic is stored, and delivered to nobody."""
+    """The database's broadcasts on the topic are stored, but not delivered."""
 
     fault: Literal["lose_broadcasts"]
 
@@ -45,7 +45,7 @@ _READER: TypeAdapter[Fault] = TypeAdapter(Fault)
 
 
 class Socket(Protocol):
-    """A socket, as faults know it."""
+    """The part of a socket that faults use."""
 
     opened_at: float  # time.monotonic()
 
@@ -56,7 +56,7 @@ class Socket(Protocol):
 
 
 class Plan:
-    """A fault that was asked for, and how many frames or broadcasts it has met."""
+    """A requested fault, and the number of frames or broadcasts that it has dropped."""
 
     def __init__(self, number: int, fault: Fault) -> None:
         self.number = number
@@ -103,11 +103,11 @@ class Faults:
         self._plans.clear()
 
     def swallow(self, socket: Socket, direction: Direction) -> bool:
-        """Whether the frame that goes this way now is lost."""
+        """Whether to drop a frame in this direction; counts it."""
         return self._meet([plan for plan in self._plans.values() if plan.swallows(socket, direction)])
 
     def lose(self, name: str) -> bool:
-        """Whether this broadcast of the database's is lost."""
+        """Whether to drop this broadcast of the database; counts it."""
         return self._meet([plan for plan in self._plans.values() if plan.loses(name)])
 
     def _meet(self, plans: list[Plan]) -> bool:

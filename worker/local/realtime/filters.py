@@ -1,9 +1,9 @@
-"""Filters of row changes: `column=operator.value`, joined by commas, all of which must hold."""
+"""Filters of row changes: `column=operator.value`, separated by commas, all of which must hold."""
 
 import re
 from dataclasses import dataclass
 
-# What an operator means, on `{column}`; `{value}` is of the column's type, `{values}` an array of it.
+# Operator → SQL on `{column}`; `{value}` has the column's type, `{values}` is an array of that type.
 OPERATORS = {
     "eq": "{column} = {value}",
     "neq": "{column} <> {value}",
@@ -19,13 +19,13 @@ OPERATORS = {
     "imatch": "{column} ~* {value}",
     "isdistinct": "{column} is distinct from {value}",
 }
-KEYWORDS = {"null", "true", "false", "unknown"}  # what `is` may be followed by
-EXPRESSIONS = {"match", "imatch"}  # operators that need a regular expression
-PATTERNS = {"like", "ilike"} | EXPRESSIONS  # operators that need text
+KEYWORDS = {"null", "true", "false", "unknown"}  # allowed after `is`
+EXPRESSIONS = {"match", "imatch"}  # operators with a regular expression
+PATTERNS = {"like", "ilike"} | EXPRESSIONS  # operators on text
 
 
 class FilterError(ValueError):
-    """The message is the detail as the client is told it."""
+    """The message is the detail that is sent to the client."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Filter:
 
     @property
     def sql(self) -> str:
-        """Raises FilterError: a keyword becomes part of the statement, and may be nothing else."""
+        """Raises FilterError for an unknown keyword, since keywords become part of the statement."""
         condition = OPERATORS[self.operator]
         if self.operator == "is":
             if self.value not in KEYWORDS:
@@ -49,7 +49,7 @@ class Filter:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """A keyword is part of the statement."""
+        """Values for the placeholders of `sql`; none for `is`, whose keyword is in the statement."""
         return () if self.operator == "is" else (self.value,)
 
     def __str__(self) -> str:
@@ -85,7 +85,7 @@ def _array(value: str) -> str:
 
 
 def _split(text: str) -> list[str]:
-    """At the commas that stand outside of parentheses and double quotes."""
+    """Split at commas outside of parentheses and double quotes."""
     parts, depth, quoted, escaped = [""], 0, False, False
     for at, character in enumerate(text):
         if escaped:
@@ -107,6 +107,6 @@ QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 
 
 def _unquoted(value: str) -> str:
-    """What is no whole quoted text is taken as it stands."""
+    """Unquotes a value that is quoted as a whole; others are returned unchanged."""
     match = QUOTED.fullmatch(value)
     return re.sub(r"\\(.)", r"\1", match[1], flags=re.DOTALL) if match else value

@@ -1,4 +1,4 @@
-"""The HTTP request that opens a WebSocket: whom it speaks for, or why it is refused."""
+"""The HTTP request that opens a WebSocket: its identity, or why it is refused."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ class Refused(Exception):
 
 
 async def serve(websocket: WebSocket, services: Services) -> None:
-    """Answer the handshake, then the socket, until it is closed."""
+    """Answer the handshake, then serve the socket until it is closed."""
     version = _version(websocket.query_params.get("vsn", Version.V1.value))
     if version is None:
         return await websocket.send_denial_response(Response(status_code=403))
@@ -41,7 +41,7 @@ async def serve(websocket: WebSocket, services: Services) -> None:
 
 
 def _version(text: str) -> Version | None:
-    """Any patch of a version is that version (phoenix, lib/phoenix/socket.ex)."""
+    """The patch number is ignored (phoenix, lib/phoenix/socket.ex)."""
     match = re.fullmatch(r"([12])\.0\.\d+", text)
     return Version(f"{match[1]}.0.0") if match else None
 

@@ -1,6 +1,6 @@
-"""A channel's frames, one after another, beside those of the socket's other channels.
+"""Handles the frames of a channel one after another, independently of the socket's other channels.
 
-On the real server each channel is a process: one that waits for a policy holds up no other
+On the real server each channel is a process, so that one that waits for a policy does not delay others
 (phoenix 1.8, lib/phoenix/channel/server.ex).
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from worker.local.realtime.serializer import Message
 
-MOST_UNHANDLED = 100  # frames of one channel; above it, its socket waits
+MOST_UNHANDLED = 100  # frames of one channel; with more, its socket waits
 
 
 class Inbox:
@@ -26,17 +26,17 @@ class Inbox:
     async def put(self, message: Message) -> None:
         self._last = message.event
         await self._messages.put(message)
-        # What needs no waiting is done at once, before the socket's next frame.
+        # Lets the channel handle a frame that needs no waiting before the socket's next frame.
         await asyncio.sleep(0)
 
     async def leave(self) -> None:
-        """Until the client's leave is handled, if that is what it said last."""
+        """Wait until the client's leave is handled, if its last frame was one."""
         if self._last == "phx_leave" and self._task:
             await asyncio.wait({self._task})
 
     def close(self) -> None:
         self._closed = True
-        # It may be the task that closes the channel.
+        # That task may itself be closing the channel.
         if self._task and self._task is not asyncio.current_task():
             self._task.cancel()
 

@@ -1,4 +1,4 @@
-"""The checks before a channel exists."""
+"""The checks of a join, before the channel is created."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -21,15 +21,15 @@ from worker.local.realtime.services import Services
 
 
 class JoinRefused(Exception):
-    """The message is the reason as the client is told it."""
+    """The message is the reason that is sent to the client."""
 
 
 class TooManyJoins(JoinRefused):
-    """The socket is closed, too."""
+    """The socket is closed as well."""
 
 
 class Client(Protocol):
-    """The socket, as a join knows it."""
+    """The part of a socket that a join uses."""
 
     handshake: Identity
 
@@ -39,7 +39,7 @@ class Client(Protocol):
 
 @dataclass(frozen=True)
 class Admission:
-    """A join that may go ahead."""
+    """An accepted join."""
 
     name: str  # the topic without its prefix
     request: JoinRequest
@@ -62,7 +62,7 @@ async def admit(services: Services, client: Client, topic: str, payload: Any) ->
     _check_limits(services.limits, client)
     identity = _identity(services, client.handshake, request)
     try:
-        # A channel that is joined must hear what the database sends from then on.
+        # A joined channel must receive the database's broadcasts from then on.
         await services.capture.wait_until_live()
         await services.partitions.make_at_join()
         services.cold_start.joined()
@@ -105,7 +105,7 @@ async def _policies(services: Services, identity: Identity, name: str, request: 
         raise JoinRefused(f"QueryCanceled: {error}") from error
     except MissingPartition as error:
         raise JoinRefused(f"MissingPartition: {NO_PARTITION}") from error
-    # Who may not read broadcasts may not have them replayed, even if presence may be read.
+    # Replay requires the right to read broadcasts; presence alone is not enough.
     if not policies.any or (request.replay is not None and not policies.broadcast):
         raise JoinRefused(f"Unauthorized: You do not have permissions to read from this Channel topic: {name}")
     return policies

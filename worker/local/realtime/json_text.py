@@ -1,4 +1,4 @@
-"""JSON as it may go on the wire to other people's clients: strict, and safe to encode as UTF-8."""
+"""Strict JSON for the protocol: it can always be encoded as UTF-8."""
 
 import json
 import math
@@ -10,12 +10,12 @@ HALF_A_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def loads(text: str | bytes) -> Any:
-    """Raises ValueError for whatever the real server's parser would refuse, too deep nesting included."""
+    """Raises ValueError for everything that the real server's parser refuses, and for too deep nesting."""
     try:
-        text = text.decode() if isinstance(text, bytes) else text  # UTF-8 alone: json would guess
+        text = text.decode() if isinstance(text, bytes) else text  # UTF-8 only: json would guess the encoding
         value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
         if HALF_A_CHARACTER.search(text):
-            # Half of a pair, alone, is no text: neither Postgres nor a token could take it.
+            # A lone surrogate cannot be stored in Postgres or a token: encode() raises ValueError for it.
             json.dumps(value, ensure_ascii=False).encode()
         return value
     except RecursionError as error:
@@ -23,9 +23,9 @@ def loads(text: str | bytes) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """As short as UTF-8 is: sizes are counted in its bytes, and other people's clients have limits.
+    """Without escapes for non-ASCII characters, since sizes are limited in bytes of UTF-8.
 
-    Half of a pair could not be encoded: where there is one, all is escaped.
+    A lone surrogate cannot be encoded: if there is one, all non-ASCII characters are escaped.
     """
     text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     if text.isascii() or not SURROGATE.search(text):

@@ -1,4 +1,4 @@
-"""How much one project may do: the limits that all sockets share."""
+"""The limits of a project, which all its sockets share."""
 
 import time
 from collections import deque
@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from worker.local.realtime.settings import Settings
 
-TICKS = 12  # that an average reaches back
-SLACK = 500  # bytes above the limit of a payload, which the server leaves for what is around it
+TICKS = 12  # in the window of an average
+SLACK = 500  # bytes that the server allows in addition to the limit of a payload
 
 
 class Rate:
-    """Events per second, averaged over the last ticks and judged at the end of each: a burst passes."""
+    """Events per second, averaged over the last ticks. Updated at the end of a tick, so a short burst is allowed."""
 
     def __init__(self, limit: int, tick: float, clock: Callable[[], float] = time.monotonic) -> None:
         """`tick` in seconds."""
@@ -46,7 +46,7 @@ class Rate:
 
 
 class TooMany(Exception):
-    """The message is what a REST client is told."""
+    """The message is sent to the REST client."""
 
 
 class Limits:
@@ -63,24 +63,24 @@ class Limits:
         self._largest_payload = settings.max_payload_size_kb * 1000 + SLACK
 
     def check_one(self) -> None:
-        """Whether one more may be sent, from REST or the database. Raises TooMany."""
+        """Raises TooMany if no further message from REST or the database may be sent."""
         if self.events.exceeded:
             raise TooMany("You have exceeded your rate limit")
 
     def check_batch(self, messages: int) -> None:
-        """Whether so many messages may be sent at once, from REST. Raises TooMany."""
+        """Raises TooMany if REST may not send so many messages at once."""
         if self.events.average > self.events.limit:
             raise TooMany("You have exceeded your rate limit")
         if messages + self.events.average > self.events.limit:
             raise TooMany("Too many messages to broadcast, please reduce the batch size")
 
     def fits(self, payload: str | bytes) -> bool:
-        """`payload` is JSON text or bytes; counted in bytes (2.129.8, lib/realtime/tenants.ex)."""
+        """Whether the payload, JSON text or bytes, is within the limit (2.129.8, lib/realtime/tenants.ex)."""
         size = len(payload) if isinstance(payload, bytes) else len(payload.encode())
         return size <= self._largest_payload
 
     def has_room_for(self, user: object) -> bool:
-        """A socket is a user from its first join on."""
+        """Whether the socket may join: a socket counts as a user after its first join."""
         return user in self._users or len(self._users) < self._most_users
 
     def add_user(self, user: object) -> None:

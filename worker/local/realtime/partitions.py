@@ -1,8 +1,8 @@
-"""The partitions of realtime.messages, one for each day: made, dropped when they are old, or missing.
+"""The partitions of realtime.messages, one for each day: created, dropped when they are old, or missing for tests.
 
-The real server makes them when it connects to a project, and every four hours for those that it is connected
-to. A project that nobody has connected to for three days has none for today: `realtime.send` stores nothing
-there (2.129.8, lib/realtime/tenants/connect.ex, lib/realtime/tenants/janitor/maintenance_task.ex).
+The real server creates them when it connects to a project, and every four hours while it is connected. A project
+without clients for three days has none for today, and `realtime.send` stores nothing there (2.129.8,
+lib/realtime/tenants/connect.ex, lib/realtime/tenants/janitor/maintenance_task.ex).
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from worker.local.realtime.database import Database, DatabaseAway
 
 logger = logging.getLogger(__name__)
 
-PAUSE = 4 * 3600.0  # seconds
-RETRY = 60.0  # seconds
-FIRST_RETRY = 0.5  # seconds; nothing is served before
+PAUSE = 4 * 3600.0  # seconds between two rounds
+RETRY = 60.0  # seconds after a failure
+FIRST_RETRY = 0.5  # seconds; until the first success the server is not ready
 
 
 class Partitions:
@@ -25,10 +25,10 @@ class Partitions:
         self._database = database
         self._made = made
         self._joined = False
-        self.are_settled = False  # what is to be done at the start is done
+        self.are_settled = False  # whether the work of the start is done
 
     async def run(self) -> None:
-        """For ever."""
+        """Until cancelled."""
         while True:
             try:
                 await self._maintain()
@@ -39,7 +39,7 @@ class Partitions:
             await asyncio.sleep(pause)
 
     async def make_at_join(self) -> None:
-        """Before the first join is let in. Raises DatabaseAway."""
+        """Called before a join is accepted; the first time it may create partitions. Raises DatabaseAway."""
         if not self._joined and self._made is settings.Partitions.AT_JOIN:
             await self._database.make_partitions()
         self._joined = True

@@ -15,7 +15,7 @@ POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 @dataclass(frozen=True)
 class RelationColumn:
     name: str
-    in_identity: bool  # part of what an old row is known by
+    in_identity: bool  # part of the replica identity
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Change:
 
 
 class Decoder:
-    """Remembers the relations and the transaction that a stream has announced."""
+    """Holds the relations and the transaction that the stream has announced."""
 
     def __init__(self) -> None:
         self._relations: dict[int, Relation] = {}
         self._committed_at = POSTGRES_EPOCH
 
     def decode(self, message: bytes) -> Change | None:
-        """None for what is no change of a row."""
+        """None if the message is not a change of a row."""
         kind, reader = chr(message[0]), _Reader(message, 1)
         if kind == "B":
             _lsn, microseconds = reader.unpack("!Qq")
@@ -65,7 +65,7 @@ class Decoder:
         if marker == "N":
             new = reader.row(relation)
         if operation == "UPDATE" and old is None and new is not None:
-            # Sent only if the identity changed: otherwise it is the one in the new row.
+            # Postgres sends an old row only if its identity has changed: otherwise take it from the new row.
             identity = {column.name for column in relation.columns if column.in_identity}
             old = {name: value for name, value in new.items() if name in identity}
         return Change(operation, relation, self._committed_at, new, old)
@@ -97,7 +97,7 @@ class _Reader:
         for _ in range(count):
             (flags,) = self.unpack("!B")
             columns.append(RelationColumn(self.text(), in_identity=bool(flags & 1)))
-            self.unpack("!Ii")  # type and modifier: the catalogue is asked for them
+            self.unpack("!Ii")  # type and modifier, which are read from the catalogue instead
         return Relation(oid, schema, table, tuple(columns))
 
     def row(self, relation: Relation, *, identity_only: bool = False) -> Row:
@@ -110,7 +110,7 @@ class _Reader:
                 (length,) = self.unpack("!I")
                 value = self._data[self._at : self._at + length].decode()
                 self._at += length
-            # An old key comes as a whole row, with nulls in every other column.
+            # An old key is sent as a whole row with nulls in the other columns.
             if kind != "u" and (column.in_identity or not identity_only):
                 row[column.name] = value
         return row

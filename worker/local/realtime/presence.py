@@ -1,4 +1,4 @@
-"""Presence: who says to be where. Each room knows its own, and tells its members of every change."""
+"""Presence: the tracked states of each room. Its members receive every change."""
 
 import base64
 import itertools
@@ -15,7 +15,7 @@ State = Mapping[str, Mapping[str, list[Meta]]]  # {key: {"metas": [...]}}
 
 
 class Member(Protocol):
-    """A channel, as presence knows it."""
+    """The part of a channel that presence uses."""
 
     def show_presence(self, diff: str) -> None: ...
 
@@ -32,11 +32,11 @@ class Presence:
         self._counter = itertools.count()
 
     def enter(self, room: Room, member: Member) -> None:
-        """Hear of the changes from now on."""
+        """Receive changes from now on."""
         self._rooms.setdefault(room, _Gathering()).members[member] = None
 
     def leave(self, room: Room, member: Member) -> None:
-        """Hear no more. What the member tracked is gone, and the others are told."""
+        """Receive no more changes. The member's tracked state is removed, and the others receive that."""
         if room in self._rooms:
             self._rooms[room].members.pop(member, None)
             self.untrack(room, member)
@@ -51,7 +51,7 @@ class Presence:
         return state
 
     def track(self, room: Room, member: Member, key: str, fields: Mapping[str, Any]) -> None:
-        """Another track of the same member replaces its first."""
+        """Track a state; it replaces the former one of the same member."""
         gathering = self._rooms.setdefault(room, _Gathering())
         before = gathering.tracked.get(member)
         meta = {**fields, "phx_ref": self._ref()}
@@ -66,7 +66,7 @@ class Presence:
             _tell(gathering, joins=None, leaves=before)
 
     def _ref(self) -> str:
-        """Never the same twice."""
+        """A unique reference."""
         number = time.time_ns() // 1000 << 16 | next(self._counter) & 0xFFFF
         return base64.urlsafe_b64encode(b"\x17" + number.to_bytes(11, "big")).decode()
 

@@ -1,4 +1,4 @@
-"""`replication_ready`: a channel that asked for it is told when the database's broadcasts flow."""
+"""`replication_ready`: sends a channel that requests it a system message when replication runs."""
 
 import asyncio
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""Replay: the newest stored broadcasts of a private channel, for whoever joins late."""
+"""Replay: the newest stored broadcasts of a private channel, for a client that joins later."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ limit %(limit)s
 
 
 class ReplayRefused(Exception):
-    """The message is what the client is told, after the server's name for the reason."""
+    """The message is sent to the client, after the server's name of the reason."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Replayed:
 async def find(database: Database, topic: str, wanted: Any) -> list[Replayed]:
     """Oldest first. `wanted` is the client's `{since: unix ms, limit}`. Raises ReplayRefused or DatabaseAway.
 
-    Whatever else it is, nothing is replayed. The defaults are those of PR #2169, merged on 2026-09-04
+    If it is not an object, nothing is replayed. The defaults are those of PR #2169, merged on 2026-09-04
     (lib/realtime_web/channels/payloads/broadcast/replay.ex).
     """
     if not isinstance(wanted, Mapping):

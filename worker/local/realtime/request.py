@@ -1,4 +1,4 @@
-"""What a `phx_join` asks for (2.129.8, lib/realtime_web/channels/realtime_channel.ex and payloads/)."""
+"""The payload of a `phx_join` (2.129.8, lib/realtime_web/channels/realtime_channel.ex and payloads/)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ USUAL_WAIT = 15_000  # milliseconds
 
 @dataclass(frozen=True)
 class Replay:
-    """`wanted` as the client sent it: `{since: unix ms, limit}`, or what is none."""
+    """`wanted`: the client's value, unchecked; it should be `{since: unix ms, limit}`."""
 
     wanted: Any
 
 
 class JoinUnreadable(ValueError):
-    """The message is what the real server's own failure says of it."""
+    """The message is that of the real server's error."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class JoinRequest:
     presence: bool = False
     presence_key: str = ""
     bindings: tuple[Mapping[str, Any], ...] = ()
-    wait_ms: int | None = None  # how long the reply may be held back until row changes are subscribed
+    wait_ms: int | None = None  # longest delay of the reply until row changes are subscribed; None: no delay
     access_token: str | None = None
-    legacy: bool = False  # asked for in the topic, and answered in the way of that time
+    legacy: bool = False  # the oldest protocol: tables are named in the topic, and events have another format
 
     @classmethod
     def parse(cls, name: str, payload: Any) -> "JoinRequest":
-        """A wrong field keeps its default. Raises JoinUnreadable if the whole or a binding is no object."""
+        """Invalid fields get their defaults. Raises JoinUnreadable if the config or a binding is not an object."""
         payload = _mapping(payload)
         token = _token(payload)
         if "config" not in payload:
@@ -60,7 +60,7 @@ class JoinRequest:
 
 
 def _binding_of(name: str) -> dict[str, str]:
-    """The first clients named schema, table and filter in the topic, with colons between them."""
+    """The oldest clients name schema, table and filter in the topic, separated by colons."""
     return dict(zip(("schema", "table", "filter"), name.split(":", 2), strict=False))
 
 
@@ -88,16 +88,16 @@ def _flag(value: Any) -> bool:
 
 
 def _key(value: Any) -> str:
-    """Numbers and booleans are keys, too: as they are written."""
+    """Numbers and booleans are accepted as keys, as their JSON text."""
     if isinstance(value, str):
         return value
     return json_text.dumps(value) if isinstance(value, int | float) else ""
 
 
 def _token(payload: Mapping[str, Any]) -> str | None:
-    """None for an opaque key: such a channel speaks for whom the handshake's key spoke.
+    """The access token; None for an opaque key, in which case the channel has the identity of the handshake.
 
-    `user_token` is the older name, and counts first, unless `access_token` is opaque.
+    `user_token` is the older name and has precedence, unless `access_token` is an opaque key.
     """
     newer, older = payload.get("access_token"), payload.get("user_token")
     first = older if newer is None else newer

@@ -1,4 +1,4 @@
-"""Broadcasts over HTTP: several at once, or one whose body is the payload itself."""
+"""The HTTP endpoints for broadcasts: a batch, or one broadcast whose payload is the body."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -31,7 +31,7 @@ async def broadcast_batch(request: Request) -> Response:
 
 
 async def broadcast_one(request: Request) -> Response:
-    """A bare slash ends the topic; one that belongs to it is written `%2F`."""
+    """A slash ends the topic; a slash within the topic is written as `%2F`."""
     if request.scope["raw_path"].partition(b"/broadcast/")[2].count(b"/") != 2:
         return Response(status_code=404)
     return await _read_and_limited(request, _broadcast_one, types=True)
@@ -41,7 +41,7 @@ Answer = Callable[[Request, Any], Awaitable[Response]]
 
 
 async def _read_and_limited(request: Request, answer: Answer, *, types: bool) -> Response:
-    """Requests have a rate of their own, apart from the messages in them."""
+    """Read the body, apply the rate limit for requests (messages have their own), then call `answer`."""
     try:
         content = await rest_body.read(request, types=types)
     except Refused as refusal:
@@ -60,7 +60,7 @@ async def _read_and_limited(request: Request, answer: Answer, *, types: bool) ->
 
 
 async def _broadcast_batch(request: Request, content: Any) -> Response:
-    """`{"messages": [{topic, event, payload, private?}]}`. What may not be written is left out: still 202."""
+    """`{"messages": [{topic, event, payload, private?}]}`. What may not be written is left out, still with 202."""
     services: Services = request.app.state.services
     try:
         identity = _identity(request, services)
@@ -142,7 +142,7 @@ def _messages(content: Any, limits: Limits) -> list[dict[str, Any]]:
 
 
 def _errors(message: Any, limits: Limits) -> dict[str, list[str]]:
-    """As Ecto casts the fields: blank is null, and text of spaces alone (lib/realtime/tenants/batch_broadcast.ex)."""
+    """Errors by field, as from Ecto: blank is null or only spaces (lib/realtime/tenants/batch_broadcast.ex)."""
     if not isinstance(message, dict):
         return {"message": [INVALID]}
     kinds = {"topic": str, "event": str, "payload": dict}

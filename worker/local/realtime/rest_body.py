@@ -1,4 +1,4 @@
-"""The body of a REST request, and what makes the real server refuse one before it asks who sends it."""
+"""Reads the body of a REST request, with the checks that the real server makes before it authenticates."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from worker.local.realtime import json_text
 
 JSON_TYPE = "application/json"
 BINARY_TYPE = "application/octet-stream"
-LARGEST_BODY = 8_000_000  # bytes; that of Plug.Parsers
+LARGEST_BODY = 8_000_000  # bytes; the limit of Plug.Parsers
 
 
 class Refused(Exception):
@@ -20,10 +20,10 @@ class Refused(Exception):
 
 
 async def read(request: Request, *, types: bool) -> Any:
-    """Bytes if they are said to be bytes, else the JSON value: an empty object if it is not said to be JSON.
+    """Bytes for BINARY_TYPE, the JSON value for JSON_TYPE, else an empty object.
 
-    `types`: whether other types are refused. Raises Refused, in the order of 2.129.8: lib/realtime_web/endpoint.ex,
-    router.ex, plugs/validate_broadcast_content_type.ex.
+    `types`: whether other content types are refused. Raises Refused, in the order of 2.129.8:
+    lib/realtime_web/endpoint.ex, router.ex, plugs/validate_broadcast_content_type.ex.
     """
     said = request.headers.get("content-type", "")
     kind = said.partition(";")[0].strip().lower()

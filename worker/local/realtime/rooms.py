@@ -1,4 +1,4 @@
-"""Rooms: who hears a broadcast. A public and a private channel of one name are separate rooms."""
+"""Rooms: which channels receive a broadcast. A public and a private channel of one name are separate rooms."""
 
 import logging
 from collections import defaultdict
@@ -16,12 +16,12 @@ Broadcast = dict[str, Any] | UserBroadcast
 
 
 class Member(Protocol):
-    """A channel, as a room knows it."""
+    """The part of a channel that a room uses."""
 
     @property
     def version(self) -> Version: ...
 
-    replayed: set[str]  # ids of messages that it has heard already
+    replayed: set[str]  # ids of messages that it got by replay
 
     def deliver(self, frame: str | bytes) -> None: ...
 
@@ -42,7 +42,7 @@ class Rooms:
     def broadcast(
         self, name: str, private: bool, payload: Broadcast, without: Member | None = None, stored_id: str = ""
     ) -> None:
-        """Hand the payload to every member, encoded once per version. Who cannot take it is left out."""
+        """Send the payload to every member, encoded once per version; a version that cannot represent it gets none."""
         members = self._members.get((name, private))
         if not members:
             return

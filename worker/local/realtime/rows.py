@@ -1,4 +1,4 @@
-"""What only Postgres knows of a changed row: its values as JSON, which filters hold, who may see it."""
+"""Queries on changed rows: their values as JSON, which filters hold, and who may see them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Column:
     type_name: str  # pg_type.typname, which clients convert by
     cast: str  # the type as it is written in SQL
     in_primary_key: bool
-    readable_by: frozenset[str]  # of the roles that were asked about
+    readable_by: frozenset[str]  # of the roles in the query
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One row as Postgres sees it: JSON text by column (absent columns are absent), verdict by filter."""
+    """A row, evaluated by Postgres. `values`: column → JSON text, without absent columns; `holds`: filter → bool."""
 
     values: dict[str, str]
     holds: dict[Filter, bool]
@@ -77,7 +77,7 @@ async def table_by_oid(connection: Connection, oid: int, roles: Sequence[str]) -
 async def published_tables(connection: Connection, schema: str, table: str, role: str) -> list[Table]:
     """The published tables that a binding covers.
 
-    `*` stands for any name; all others are patterns of LIKE, without an escape (2.129.8,
+    `*` is any name; others are LIKE patterns without an escape character (2.129.8,
     lib/extensions/postgres_cdc_rls/subscriptions.ex).
     """
     patterns = {name: "%" if given == "*" else given for name, given in (("schema", schema), ("table", table))}
@@ -96,7 +96,7 @@ async def _tables(connection: Connection, query: str, parameters: dict[str, obje
 async def evaluate(
     connection: Connection, table: Table, rows: Sequence[Row], conditions: Sequence[Filter]
 ) -> list[Evaluated]:
-    """One query for all the rows. A condition that is null, or on an absent column, does not hold."""
+    """Evaluate all rows in one query. A condition that is null, or on an absent column, does not hold."""
     columns = [column for column in table.columns if any(column.name in row for row in rows)]
     usable = [(column, c) for c in conditions for column in columns if column.name == c.column]
     if not columns:
@@ -122,19 +122,19 @@ async def evaluate(
 
 
 async def check_cast(connection: Connection, column: Column, condition: Filter) -> None:
-    """Raises psycopg.DataError if the value is none of the column's type."""
+    """Raises psycopg.DataError if the value cannot be cast to the column's type."""
     what = "{values}" if condition.operator == "in" else "{value}"
     await connection.execute(sql.SQL("select " + what).format(**_value(column)), condition.parameters)
 
 
 async def array_length(connection: Connection, column: Column, value: str) -> int:
-    """Raises psycopg.DataError if the text is no array of the column's type."""
+    """Raises psycopg.DataError if the text cannot be cast to an array of the column's type."""
     query = sql.SQL("select coalesce(cardinality({values}), 0)").format(**_value(column))
     return int((await (await connection.execute(query, (value,))).fetchone() or (0,))[0])
 
 
 async def has_pattern_operator(connection: Connection, column: Column, operator: str) -> bool:
-    """For `like` and `ilike`, `~~` on the type; for `match` and `imatch`, their own between two of it."""
+    """Whether the type has `~~` (for like and ilike), or `~` or `~*` between two values of it (match, imatch)."""
     query = """
         select exists (
             select from pg_operator
@@ -146,7 +146,7 @@ async def has_pattern_operator(connection: Connection, column: Column, operator:
 
 
 async def check_expression(connection: Connection, expression: str) -> None:
-    """Raises psycopg.errors.InvalidRegularExpression."""
+    """Raises psycopg.errors.InvalidRegularExpression if it is not valid."""
     await connection.execute("select '' ~ %s::text", (expression,))
 
 
@@ -159,9 +159,9 @@ async def published_oids(connection: Connection) -> frozenset[int]:
 
 
 async def visible(connection: Connection, table: Table, rows: Sequence[Row], identity: Identity) -> list[bool]:
-    """Which rows, known by their primary keys, this identity can select from the table as it is now."""
+    """For each row, by its primary key: whether this identity can select it from the table now."""
     key = table.primary_key
-    # Row by row: a plain join may run the policy over the whole table, rows that it fails on included.
+    # A lateral join, row by row: a plain join may evaluate the policy for all rows, also those on which it fails.
     query = sql.SQL("select v.n from {}, lateral (select 1 from {} as t where {} limit 1) as seen").format(
         _values(key),
         sql.Identifier(table.schema, table.name),
@@ -190,7 +190,7 @@ def _condition(column: Column, condition: Filter) -> sql.Composed:
 
 
 def _value(column: Column) -> dict[str, sql.Composed]:
-    """A parameter as a value of the column's type, and as an array of such."""
+    """A parameter, cast to the column's type, and to an array of it."""
     value = sql.SQL("%s::text::{}").format(_type(column))
     return {"value": value, "values": value + sql.SQL("[]")}
 
@@ -198,7 +198,7 @@ def _value(column: Column) -> dict[str, sql.Composed]:
 def _json(column: Column) -> sql.Composed:
     value = _typed(column)
     if column.type_name == "bytea":
-        value = sql.SQL("encode({}, 'hex')").format(value)  # the server says it without Postgres' \\x
+        value = sql.SQL("encode({}, 'hex')").format(value)  # the server sends it without Postgres' prefix \\x
     return sql.SQL("to_jsonb({})::text").format(value)
 
 

@@ -15,7 +15,7 @@ USER_BROADCAST_PUSH = 3
 USER_BROADCAST = 4
 ENCODING_BINARY = 0
 ENCODING_JSON = 1
-LONGEST_NAME = 255  # bytes, the most that a binary frame's size can say
+LONGEST_NAME = 255  # bytes, the greatest size in a binary frame
 
 
 class Version(Enum):
@@ -29,12 +29,12 @@ class BadFrame(ValueError):
 
 @dataclass(frozen=True)
 class UserBroadcast:
-    """A broadcast whose payload is handed on byte for byte."""
+    """A broadcast whose payload is forwarded unchanged."""
 
     event: str
     payload: bytes
     is_json: bool = True
-    metadata: str = ""  # nothing, or a JSON object
+    metadata: str = ""  # empty, or a JSON object
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def decode(version: Version, frame: str | bytes) -> Message:
 
 
 def encode(version: Version, topic: str, event: str, payload: str, ref: Any = None, join_ref: Any = None) -> str:
-    """`payload` is JSON text. Version 1 has no place for join_ref, and always has a ref, if only null."""
+    """`payload` is JSON text. Version 1 has no join_ref, and always has a ref, which may be null."""
     topic, event, ref = json_text.dumps(topic), json_text.dumps(event), json_text.dumps(ref)
     if version is Version.V1:
         return f'{{"topic":{topic},"event":{event},"payload":{payload},"ref":{ref}}}'
@@ -69,7 +69,7 @@ def encode(version: Version, topic: str, event: str, payload: str, ref: Any = No
 def encode_broadcast(
     version: Version, topic: str, broadcast: UserBroadcast, join_ref: Any = None, *, as_text: bool = False
 ) -> str | bytes | None:
-    """None if this version cannot say it: 1.0.0 has no binary payloads, 2.0.0 no long names of events in them."""
+    """None if this version cannot represent it: 1.0.0 has no binary payloads, 2.0.0 limits event names in them."""
     if version is Version.V2 and not as_text:
         if len(broadcast.event.encode()) > LONGEST_NAME:
             return None
@@ -118,6 +118,6 @@ def _decode_binary(version: Version, frame: bytes) -> Message:
         json_text.loads(metadata)
     is_json = encoding != ENCODING_BINARY
     if is_json:
-        json_text.loads(rest)  # others receive these very bytes: refuse what they could not read
+        json_text.loads(rest)  # forwarded unchanged, so invalid JSON is refused here
     broadcast = UserBroadcast(event, rest, is_json=is_json)
     return Message(topic, "broadcast", broadcast, ref or None, join_ref or None)

@@ -1,4 +1,4 @@
-"""The routes, and the tasks that live as long as the server."""
+"""The routes of the server, and its background tasks."""
 
 import asyncio
 import logging
@@ -80,7 +80,7 @@ def create_app(settings: Settings) -> Starlette:
 
 
 async def _not_found(_request: Request, _error: Exception) -> Response:
-    """Where a path knows another method only, the real server knows no path."""
+    """404, not 405, for a known path with another method, like the real server."""
     return Response(status_code=404)
 
 

@@ -1,4 +1,4 @@
-"""What the parts of the stand-in share."""
+"""The objects that all sockets and requests share."""
 
 from dataclasses import dataclass
 

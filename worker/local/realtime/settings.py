@@ -1,4 +1,4 @@
-"""The stand-in's settings: read once from the environment, never changed. Defaults are the real server's."""
+"""The stand-in's settings, read once from the environment. The defaults are those of the real server."""
 
 from enum import Enum
 from typing import Annotated
@@ -11,14 +11,14 @@ Milliseconds = Annotated[int, Field(ge=0)]
 
 
 class SettingsError(Exception):
-    """The environment does not say what is needed; the message names everything that is wrong."""
+    """Settings are missing or invalid; the message lists all of them."""
 
 
 class Partitions(Enum):
-    """When those of realtime.messages are made. Any but the first begins with dropping those there are."""
+    """When those of realtime.messages are created. With all but AT_START, existing ones are dropped at the start."""
 
     AT_START = "at_start"
-    AT_JOIN = "at_join"  # as in a project that nobody has connected to for three days
+    AT_JOIN = "at_join"  # as in a project without clients for three days
     NEVER = "never"
 
 
@@ -40,21 +40,23 @@ class Settings(BaseSettings):
     subscribe_pause_ms: Milliseconds = 1_000  # unit of the pauses before row changes are subscribed (again)
     poll_interval_ms: Milliseconds = 100  # of row changes; five of them while there are none
     publication_check_ms: Milliseconds = 60_000  # how soon a change of the publication is noticed
-    no_channel_timeout_ms: Count = 600_000  # a socket that has left all its channels is dropped
-    max_unread_mb: Count = 50  # of one socket; a peer that reads so slowly is dropped
-    idle_timeout_ms: Milliseconds = 60_000  # without a frame, a socket is closed
+    no_channel_timeout_ms: Count = 600_000  # after which a socket without channels is closed
+    max_unread_mb: Count = 50  # of one socket; with more unread data it is closed
+    idle_timeout_ms: Milliseconds = 60_000  # after which a socket without frames is closed
 
-    replication_start_ms: Milliseconds = 0  # from the first join until the database's broadcasts flow; 0: always
-    replication_ready_timeout_ms: Count = 60_000  # how long a channel that wants to be told of it waits
-    cold_after_ms: Milliseconds = 660_000  # without a socket that has joined, until that begins anew
+    replication_start_ms: Milliseconds = 0  # from the first join until replication runs; 0: it always runs
+    replication_ready_timeout_ms: Count = 60_000  # after which a channel that waits for it is closed
+    cold_after_ms: Milliseconds = 660_000  # without a joined socket, after which the project is cold again
     partitions: Partitions = Partitions.AT_START
-    faults: bool = False  # whether faults can be asked for, at /faults
+    faults: bool = False  # whether tests can request faults at /faults
 
     private_only: bool = False  # refuse public channels
     max_concurrent_users: Count = 200  # sockets that have joined a channel
     max_channels_per_client: Count = 100  # of one socket
     max_joins_per_second: Count = 100
-    max_events_per_second: Count = 100  # broadcasts sent and received; and, apart from them, row changes
+    max_events_per_second: Count = (
+        100  # of broadcasts sent and received; row changes have the same limit, counted separately
+    )
     max_payload_size_kb: Count = 3_000  # of one broadcast or presence
     max_presence_events_per_second: Count = 1_000
     client_presence_max_calls: Count = 5  # of one channel in each window
@@ -63,7 +65,7 @@ class Settings(BaseSettings):
 
 
 def load() -> Settings:
-    """Raises SettingsError with a word for each setting that cannot be used."""
+    """Raises SettingsError, with a message for each setting that cannot be used."""
     try:
         return Settings()
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""One WebSocket: its frames one after another, and its channels."""
+"""A WebSocket: handles its frames one after another, and holds its channels."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ from worker.local.realtime.subscription import SubscribeTimeout
 
 logger = logging.getLogger(__name__)
 
-MOST_UNHANDLED = 100  # frames of one peer; above it, nothing more is read from that peer
+MOST_UNHANDLED = 100  # frames of one peer; with more, reading from that peer pauses
 
 
 class Socket:
@@ -32,14 +32,14 @@ class Socket:
         self.opened_at = time.monotonic()
         self._channels: dict[str, Channel] = {}
         self._had_channels = False
-        # A peer that reads slowly, or not at all, must never hold up the others: it is dropped.
+        # Unbounded, so that a slow peer does not delay others; one with too much unread data is disconnected.
         self._outbox: asyncio.Queue[str | bytes | int] = asyncio.Queue()
         self._unread = 0  # characters or bytes
         self._reads_too_slowly = asyncio.Event()
         self._inbox: asyncio.Queue[str | bytes] = asyncio.Queue(MOST_UNHANDLED)
 
     async def run(self) -> None:
-        """Until the peer is gone, or has been idle for too long, or without a channel, or reads too slowly."""
+        """Until the peer disconnects, is idle or without a channel for too long, or reads too slowly."""
         ends = [asyncio.create_task(each) for each in (self._read(), self._look_for_channels(), self._fall_behind())]
         tasks = [*ends, asyncio.create_task(self._write()), asyncio.create_task(self._handle_all())]
         try:
@@ -67,7 +67,7 @@ class Socket:
         return TOPIC_PREFIX + name in self._channels
 
     def close(self, code: int) -> None:
-        """After what is being sent already."""
+        """Close after all queued frames are sent."""
         self._outbox.put_nowait(code)
 
     def send(self, frame: str | bytes) -> None:
@@ -98,17 +98,17 @@ class Socket:
                 else:
                     await self._websocket.send_text(frame)
         except (WebSocketDisconnect, RuntimeError):
-            pass  # the peer is gone: the reader hears of it
+            pass  # the peer has disconnected, which ends _read
 
     async def _read(self) -> None:
-        """Apart from the handling: a peer that leaves while its join is held back is noticed at once."""
+        """Separate from the handling, so that a disconnect during a delayed join is noticed at once."""
         while True:
             try:
                 async with asyncio.timeout(self._services.settings.idle_timeout_ms / 1000):
                     received = await self._websocket.receive()
             except TimeoutError:
                 if self._services.faults.swallow(self, "down"):
-                    continue  # the close, too
+                    continue  # the close frame is lost as well
                 return await self._websocket.close(1000)
             if received["type"] == "websocket.disconnect":
                 return
@@ -118,7 +118,7 @@ class Socket:
             await self._inbox.put(received["bytes"] if text is None else text)
 
     async def _look_for_channels(self) -> None:
-        """A socket that had channels and has none is dropped, without a word."""
+        """Ends a socket that had channels and has none any more, without a close frame."""
         while True:
             await asyncio.sleep(self._services.settings.no_channel_timeout_ms / 1000)
             if self._had_channels and not self._channels:
@@ -129,7 +129,7 @@ class Socket:
         await self._reads_too_slowly.wait()
 
     async def _handle_all(self) -> None:
-        """One frame at a time: while a join runs, whatever else came in waits behind it. Channels do not wait."""
+        """One frame at a time: frames wait while a join runs. Channels handle their own frames independently."""
         while True:
             try:
                 message = decode(self.version, await self._inbox.get())
@@ -156,8 +156,8 @@ class Socket:
         if (former := self._channels.get(message.topic)) is not None:
             await former.inbox.leave()
             self.forget(former)
-            # The real server sends a phx_close with the old join_ref after the new reply. realtime-py takes
-            # it for the channel that it has just joined, so it is kept back.
+            # The real server also sends a phx_close with the old join_ref after the new reply. It is left out, since
+            # realtime-py would close the new channel.
             former.close()
         try:
             admission = await admit(self._services, self, message.topic, message.payload)
@@ -176,7 +176,7 @@ class Socket:
         channel.greet()
 
     async def _wait_for_changes(self, channel: Channel, wait_ms: int | None) -> None:
-        """The reply is held back until row changes are subscribed, if the client wants that."""
+        """Delay the reply until row changes are subscribed, if the client requests that."""
         if not channel.bindings or wait_ms is None:
             return
         try:
@@ -190,7 +190,7 @@ class Socket:
             ) from error
 
     async def _refuse(self, message: Message, refusal: JoinRefused) -> None:
-        # The reason's name alone: what follows it may hold what the client wrote.
+        # Only the reason's name: the rest may contain text of the client.
         logger.info("join refused: %s", str(refusal).partition(":")[0])
         await asyncio.sleep(self._services.settings.channel_error_backoff_ms / 1000)
         self.reply(message, "error", {"reason": str(refusal)}, message.join_ref)

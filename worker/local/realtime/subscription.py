@@ -1,4 +1,4 @@
-"""One channel's subscription to row changes: tried until it stands, and told to the client."""
+"""A channel's subscription to row changes: repeated until it succeeds, with system messages to the client."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ AWAY = "Realtime was unable to connect to the project database"
 
 
 class SubscribeTimeout(Exception):
-    """The client wanted to wait for the subscription, and no longer than this."""
+    """The subscription did not succeed within the time that the client waits."""
 
 
 class Told(Subscriber, Protocol):
@@ -26,7 +26,7 @@ class Told(Subscriber, Protocol):
 
 
 class ChannelSubscription:
-    """`pause` is the unit of all pauses, in seconds: the real server's is one second."""
+    """All pauses are multiples of `settings.subscribe_pause_ms`; the real server's unit is one second."""
 
     def __init__(self, channel: Told, changes: Changes, settings: Settings) -> None:
         self._channel = channel
@@ -47,7 +47,7 @@ class ChannelSubscription:
                 await asyncio.sleep(min(remaining, self._pause * random.uniform(0.1, 1.0)))  # noqa: S311
 
     def start(self, *, at_once: bool) -> None:
-        """Subscribe, in place of what was subscribed or being subscribed until now."""
+        """Subscribe in the background, in place of an earlier subscription or attempt."""
         self.stop()
         delay = 0.0 if at_once else self._between(1, 3)
         self._task = asyncio.create_task(self._run(delay), name="subscribe")
@@ -69,7 +69,7 @@ class ChannelSubscription:
             except DatabaseAway:
                 self._channel.push_system("error", AWAY, "postgres_changes")
                 delay = self._between(5, 10)
-            except BindingError as error:  # no other attempt would do better
+            except BindingError as error:  # a repetition would fail as well
                 self._changes.unsubscribe(self._channel)
                 return self._channel.push_system("error", str(error), "postgres_changes")
             except Exception:

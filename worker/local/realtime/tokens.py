@@ -1,4 +1,4 @@
-"""Access tokens and API keys: who a socket or a channel speaks for."""
+"""Verifies access tokens and API keys, and returns their claims."""
 
 import hmac
 import time
@@ -13,27 +13,28 @@ from worker.local.realtime.settings import Settings
 Claims = Mapping[str, Any]
 
 OPAQUE_PREFIX = "sb_"
-LATEST = 10**15  # seconds since 1970; no clock will say so
+LATEST = 10**15  # seconds since 1970; greater numbers are refused
 CHECK_KEYS = ", check your JWT secret or JWKS configuration"
 
 
 class TokenError(Exception):
-    """A token that is not accepted. `code` is the server's name for the reason."""
+    """A token that is not accepted. `code`: the server's name of the reason; `on_channel`: the message to a joined
+    channel."""
 
     def __init__(self, code: str, message: str, on_channel: str | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
-        self.on_channel = on_channel or message  # how a channel that is already joined is told
+        self.on_channel = on_channel or message
 
     @property
     def reason(self) -> str:
-        """How a join is told."""
+        """The reason in the reply to a join."""
         return f"{self.code}: {self.message}"
 
 
 class TokenUnreadable(TokenError):
-    """The real server has no word for it."""
+    """The real server fails with an unspecific error."""
 
     def __init__(self) -> None:
         super().__init__("UnknownErrorOnChannel", "Unknown Error on Channel")
@@ -53,9 +54,9 @@ def is_opaque(token: str) -> bool:
 
 
 def verify(token: str, secret: str) -> Claims:
-    """The claims of a token signed with the project's secret; always with a `role` and a number `exp`.
+    """The claims of a token signed with the project's secret; always with `role` and a number `exp`.
 
-    There are no other keys here: a project of its own may sign with those that its JWKS names.
+    The local stack has no other signing keys, unlike a project with a JWKS. Raises TokenError.
     """
     token = "".join(unquote(token).split())
     try:
@@ -85,7 +86,7 @@ def check_expiry(claims: Claims) -> None:
 
 
 def seconds_left(claims: Claims) -> float | None:
-    """None for the claims of an opaque key, which does not expire."""
+    """Seconds until the token expires; None for the claims of an opaque key, which does not expire."""
     return round(claims["exp"]) - time.time() if "exp" in claims else None
 
 
@@ -96,13 +97,13 @@ def _is_number(value: Any) -> bool:
 def _key_id(token: str) -> str:
     try:
         kid = jwt.get_unverified_header(token).get("kid")
-    except jwt.PyJWTError:  # one that is no text
+    except jwt.PyJWTError:  # its kid is not text
         return ""
     return f' for key ID (kid) "{kid}"' if kid else ""
 
 
 def verify_api_key(key: str, settings: Settings) -> Claims:
-    """The claims behind a handshake's or a request's key, which may be opaque or a token."""
+    """The claims of a key, which may be opaque or a token. Raises TokenError."""
     if not is_opaque(key):
         return verify(key, settings.jwt_secret)
     for known, role in ((settings.publishable_key, "anon"), (settings.secret_key, "service_role")):
@@ -111,7 +112,7 @@ def verify_api_key(key: str, settings: Settings) -> Claims:
     raise TokenError("MalformedJWT", "The token provided is not a valid JWT")
 
 
-# Expiry and the other registered claims are judged here, with the server's own words.
+# Expiry is checked above, with the server's messages; other registered claims are not checked.
 _SIGNATURE_ONLY: Any = {
     "verify_signature": True,
     "verify_exp": False,

@@ -1,4 +1,4 @@
-"""A channel's own presence: who it says to be there, and how often it may say so."""
+"""A channel's `presence` events: track and untrack, with their limits."""
 
 import time
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from worker.local.realtime.settings import Settings
 
 
 class Refused(Exception):
-    """The client is told the reason, or nothing but that it was refused."""
+    """The client gets an error with this reason, or without one."""
 
     @property
     def response(self) -> dict[str, str]:
@@ -25,11 +25,11 @@ class Misused(Exception):
 
 
 class Crashed(Exception):
-    """The real server's channel raises on this, and ends: the client joins again."""
+    """The real server's channel crashes on this input; the client rejoins."""
 
 
 class CallLimit:
-    """So many calls in each window of one channel."""
+    """A limit of calls in each time window of a channel."""
 
     def __init__(self, settings: Settings) -> None:
         self._most = settings.client_presence_max_calls
@@ -55,7 +55,7 @@ def check_rate(limits: Limits) -> None:
 
 
 class Tracked(Protocol):
-    """The channel, as its presence knows it."""
+    """The part of a channel that Tracking uses."""
 
     access: Access
 
@@ -68,7 +68,7 @@ class Tracked(Protocol):
 
 
 class Tracking:
-    """What one channel may say of its presence."""
+    """Handles the `presence` events of one channel."""
 
     def __init__(self, channel: Tracked, settings: Settings) -> None:
         self._channel = channel
@@ -76,7 +76,7 @@ class Tracking:
         self._last: Any = None
 
     async def handle(self, payload: Any) -> None:
-        """A `presence` event. Raises Refused, Misused or Crashed."""
+        """Handle one event. Raises Refused, Misused or Crashed."""
         event = payload.get("event") if isinstance(payload, dict) else None
         if event is None:
             return

@@ -1,1 +1,1 @@
-"""What stands in for Supabase's Postgres, API, Auth and CLI on this machine."""
+"""Supabase's Postgres, API and Auth on this machine, and the Supabase CLI."""

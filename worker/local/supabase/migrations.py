@@ -1,4 +1,4 @@
-"""The project's migrations, applied by the Supabase CLI: what it accepts here, a hosted project accepts."""
+"""Applies the migrations with the Supabase CLI, as on a hosted project."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from worker.local.supabase import supabase_cli
 
 
 def apply(database_url: str, workdir: Path) -> bool:
-    """Apply what is missing from `workdir`/supabase/migrations; return whether there was anything.
+    """Apply missing migrations of `workdir`/supabase/migrations; return whether there were any.
 
-    Raise StartError with the CLI's own words if a migration fails.
+    Raises StartError with the CLI's message if a migration fails.
     """
     try:
         if _applied(database_url) == _versions(workdir / "supabase" / "migrations"):

@@ -1,4 +1,4 @@
-"""The embedded Postgres 17: its data directory, its process, and what a Supabase project has in it."""
+"""The embedded Postgres 17: its data directory, its process, and the schemas and roles of a Supabase project."""
 
 import contextlib
 import hashlib
@@ -26,9 +26,9 @@ LEFTOVER_SECONDS = 10.0
 
 
 class Postgres(Service):
-    """`durable=False` trades safety in a power cut for speed: for data that is thrown away.
+    """`durable=False`: faster, but a power cut may destroy the data, so for temporary data only.
 
-    The passwords of its roles are made of `secret`.
+    The passwords of its roles are derived from `secret`.
     """
 
     # Fast shutdown: open transactions are rolled back instead of waited for.
@@ -45,7 +45,7 @@ class Postgres(Service):
         )
 
     def url(self, role: str) -> str:
-        """A connection string for one role, with its password."""
+        """The connection string of a role, with its password."""
         password = passwords.password_of(role, self._secret)
         return f"postgresql://{role}:{password}@127.0.0.1:{self._port}/postgres"
 
@@ -66,14 +66,14 @@ class Postgres(Service):
             raise StartError(f"Postgres could not be set up: {error}\n{self.log_tail()}") from None
 
     def kill(self) -> None:
-        """A power cut: the server and all its backends at once."""
+        """SIGKILL to the server and all its backends, like a power cut."""
         children = _children(self.pid) if self.pid else []
         for child in children:
             _signal_if_there(child, signal.SIGKILL)
         super().kill()
 
     def _create_cluster(self) -> None:
-        # Made aside and renamed: what a killed initdb leaves behind is never taken for a database.
+        # Created under another name and renamed, so that the result of a killed initdb is never used.
         fresh = self._directory.with_name("postgres.new")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700, parents=True)
@@ -99,10 +99,10 @@ class Postgres(Service):
         fresh.rename(self._directory)
 
     def _clear_leftover(self) -> None:
-        """Wait for a server that is still stopping; drop a lock file whose process is gone.
+        """Wait for a server that is still stopping; delete a lock file whose process has ended.
 
-        Postgres itself only looks whether some process has the number in the file, and after
-        a restart of the machine or its container that may be anybody.
+        Postgres only checks whether any process has the id in the file, which after a restart of the machine or
+        container may be another program.
         """
         lock = self._directory / "postmaster.pid"
         deadline = time.monotonic() + LEFTOVER_SECONDS
@@ -118,7 +118,7 @@ class Postgres(Service):
         return [str(self._binaries / "postgres"), "-D", str(self._directory), *self._options()]
 
     def _alone(self, options: list[str]) -> list[str]:
-        """The command line of Postgres without a server, which reads statements from its standard input."""
+        """The command line of Postgres in single-user mode, which reads statements from standard input."""
         command = [str(self._binaries / "postgres"), "--single", "-D", str(self._directory), *self._options()]
         return bound_to_parent([*command, *options], "KILL", *_privileges(self._directory))
 
@@ -129,14 +129,14 @@ class Postgres(Service):
             "unix_socket_directories": "",
             "max_connections": "200",
             "wal_level": "logical",
-            # Off, the write-ahead log reaches Realtime only at the next flush, up to 0.2 s later.
+            # With "off", the write-ahead log reaches Realtime only with the next flush, up to 0.2 s later.
             "synchronous_commit": "on",
             "fsync": "on" if self._durable else "off",
             "full_page_writes": "on" if self._durable else "off",
             "shared_preload_libraries": "pg_stat_statements",
             "timezone": "UTC",
             "log_timezone": "UTC",
-            # A failing statement can hold a message's text, and text never goes to a log.
+            # A failing statement can contain the text of a message, which must not be logged.
             "log_min_error_statement": "panic",
             "log_error_verbosity": "terse",
         }
@@ -153,7 +153,7 @@ class Postgres(Service):
         return True
 
     def _bootstrap(self) -> None:
-        """Make it a Supabase project, once: all of it in one transaction, or nothing."""
+        """Create the schemas and roles of a Supabase project, once and in one transaction."""
         script = "\n".join((SQL / name).read_text() for name in BOOTSTRAP if (SQL / name).exists())
         version = hashlib.sha256(script.encode()).hexdigest()[:16]
         with psycopg.connect(self.url(SUPERUSER)) as connection:
@@ -174,10 +174,10 @@ class Postgres(Service):
 
 
 def _privileges(directory: Path) -> tuple[str, ...]:
-    """Postgres refuses to run as root: then it runs as the owner of its data.
+    """Postgres does not run as root: if we are root, it runs as the owner of its data directory.
 
-    It keeps the one capability that lets it reach a directory inside root's private home, and files that only root
-    may read: with a umask of 077 all that is installed is such.
+    It keeps one capability, dac_override, to read directories and files that only root may read: a folder inside
+    root's home, and everything that was installed with a umask of 077.
     """
     if os.geteuid() != 0:
         return ()
@@ -186,7 +186,7 @@ def _privileges(directory: Path) -> tuple[str, ...]:
         f"--reuid={owner.st_uid}",
         f"--regid={owner.st_gid}",
         "--clear-groups",
-        "--securebits=+no_setuid_fixup",  # else access(2), by which it looks for its own files, does not count it
+        "--securebits=+no_setuid_fixup",  # without it, access(2) ignores the capability
         "--inh-caps=+dac_override",
         "--ambient-caps=+dac_override",
     )

@@ -1,7 +1,7 @@
-"""Released migrations never change. `python -m worker.local.supabase.released` lists what is released from now on.
+"""Released migrations never change. `python -m worker.local.supabase.released` adds new ones to the list.
 
-A database runs each migration once: one that is edited after its release makes two kinds of databases. The list,
-supabase/released.sha256, has the format of sha256sum, with paths from the project's folder.
+A database runs each migration once, so editing a released one would make two kinds of databases. The list,
+supabase/released.sha256, has the format of sha256sum, with paths relative to the repository.
 """
 
 import hashlib
@@ -25,11 +25,11 @@ Entries = list[tuple[str, str]]
 
 
 class BrokenList(Exception):
-    """The list cannot be read. The message is a sentence for a human."""
+    """The list cannot be read. The message is a sentence for the user."""
 
 
 def problems(root: Path) -> list[str]:
-    """A sentence for each way in which the project in `root` breaks the rule."""
+    """A sentence for each violation of the rule in the repository `root`."""
     try:
         listed = read_list(root)
     except BrokenList as error:
@@ -38,13 +38,13 @@ def problems(root: Path) -> list[str]:
 
 
 def state(root: Path) -> str:
-    """One sentence for what is released."""
+    """One sentence on how many migrations are released. Raises BrokenList."""
     count = len(read_list(root))
     return f"Released migrations: {count}. They never change." if count else NOTHING
 
 
 def changes(root: Path, listed: Entries) -> list[str]:
-    """What happened to the listed files, and new files that come before them; a sentence for each."""
+    """A sentence for each listed file that was changed or deleted, and for each new file that sorts before them."""
     present = _present(root)
     found = []
     for digest, path in listed:
@@ -64,7 +64,7 @@ def changes(root: Path, listed: Entries) -> list[str]:
 
 
 def release(root: Path) -> int:
-    """Add what is not listed yet to the list, and return how many files these are."""
+    """Add all new migrations to the list; return their number. Raises BrokenList."""
     present = _present(root)
     new = _new(present, read_list(root))
     with (root / LIST).open("a") as file:
@@ -85,7 +85,7 @@ def read_list(root: Path) -> Entries:
 
 
 def _forgotten(root: Path, listed: Entries) -> list[str]:
-    """Releases that the list does not have, or no longer has."""
+    """A sentence for each release whose migrations are not all in the list."""
     found = []
     for tag, released in _tagged(root).items():
         missing = sorted(path for path, digest in released.items() if (digest, path) not in listed)
@@ -99,7 +99,7 @@ def _forgotten(root: Path, listed: Entries) -> list[str]:
 
 
 def _present(root: Path) -> dict[str, str]:
-    """Path and hash of each migration."""
+    """Path → hash of each migration."""
     files = sorted((root / MIGRATIONS).glob("*.sql"))
     return {f"{MIGRATIONS}/{file.name}": hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
@@ -113,7 +113,7 @@ def _version(path: str) -> str:
 
 
 def _tagged(root: Path) -> dict[str, dict[str, str]]:
-    """Path and hash of the migrations of each tagged version; nothing where there is no repository, or no git."""
+    """Tag → path → hash of its migrations; empty without a git repository or without git."""
     if not (root / ".git").exists() or not shutil.which("git"):
         return {}
     tags = [tag for tag in _git(root, "tag", "--list").decode().splitlines() if TAG.fullmatch(tag)]
@@ -131,13 +131,13 @@ def _migrations_of(root: Path, tag: str) -> dict[str, str]:
 
 
 def _git(root: Path, *arguments: str) -> bytes:
-    # Whoever runs this may be another user than the one who owns the folder, as in a container.
+    # The folder may belong to another user, as in a container, and git would refuse to read it.
     command = ["git", "-c", "safe.directory=*", *arguments]
     return subprocess.run(command, cwd=root, check=True, capture_output=True).stdout
 
 
 def main(root: Path) -> int:
-    """Exit status 2, and nothing listed, where a listed file has changed."""
+    """Returns the exit status: 2, with the list unchanged, if a listed file has changed."""
     try:
         told = changes(root, read_list(root))
     except BrokenList as error:

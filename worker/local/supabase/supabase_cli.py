@@ -1,4 +1,4 @@
-"""The Supabase CLI, run without a question, without Docker and without a word to its makers."""
+"""Runs the Supabase CLI without prompts, Docker or telemetry."""
 
 import os
 import subprocess
@@ -13,9 +13,9 @@ CLI = ROOT / "node_modules/@supabase/cli-linux-x64/bin/supabase"
 
 
 def run(*arguments: str, database_url: str) -> str:
-    """What it prints on standard output, working on this database. Raises StartError with its words if it fails."""
+    """Run it on this database and return its standard output. Raises StartError with its output if it fails."""
     password = urlsplit(database_url).password or ""
-    # Everybody on this machine may read a command line.
+    # All users of a machine can read command lines, so the password goes into the environment.
     address = database_url.replace(f":{password}@", "@")
     inherited = {name: value for name, value in os.environ.items() if name not in secret_names.ALL}
     result = subprocess.run(
@@ -25,7 +25,7 @@ def run(*arguments: str, database_url: str) -> str:
             "PGPASSWORD": password,
             "DO_NOT_TRACK": "1",
             "SUPABASE_TELEMETRY_DISABLED": "1",
-            # The embedded server has no TLS, and the CLI warns when it tries for it in vain.
+            # The embedded server has no TLS, and the CLI would print a warning when TLS fails.
             "PGSSLMODE": "disable",
         },
         stdin=subprocess.DEVNULL,

@@ -1,1 +1,1 @@
-"""A hosted project's manners, before the local API; worker/local/supabase/hosted/README.md says which."""
+"""A proxy in front of the local API that imitates a hosted project; README.md beside it lists in what."""

@@ -1,4 +1,4 @@
-"""`python -m worker.local.supabase.hosted`: a hosted project's manners before a local API, until it is stopped."""
+"""`python -m worker.local.supabase.hosted`: a proxy that imitates a hosted project, in front of a local API."""
 
 import asyncio
 import signal
@@ -9,7 +9,7 @@ import click
 from worker.local.supabase.hosted.proxy import Proxy
 from worker.local.supabase.hosted.weather import Weather
 
-IDLE_SECONDS = 5.0  # shorter than any client keeps a connection: who does not bear it is found out
+IDLE_SECONDS = 5.0  # shorter than clients keep connections open, to find clients that cannot handle it
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""What a hosted project answers on a bad day, in the words of PostgREST, of Auth and of the gateways before them."""
+"""Error responses of a hosted project, as PostgREST, Auth and the gateways in front of them write them."""
 
 import json
 
@@ -6,8 +6,8 @@ from worker.local.supabase.hosted.messages import Answer
 
 JSON = ("content-type", "application/json; charset=utf-8")
 HTML = ("content-type", "text/html; charset=UTF-8")
-# PostgREST and Auth let any page read their answers. A gateway's page has no such word: a browser calls it a failed
-# connection.
+# CORS: PostgREST and Auth let pages of any origin read their responses. A gateway's page does not have this header,
+# so a browser reports a network error instead.
 ANYBODY = ("access-control-allow-origin", "*")
 
 
@@ -22,7 +22,7 @@ def of_auth(status: int, code: str, message: str, *headers: tuple[str, str]) -> 
 
 
 def of_gateway(status: int, words: str, *headers: tuple[str, str]) -> Answer:
-    """A page: the gateway knows nothing of JSON."""
+    """An HTML page, as gateways send."""
     title = f"{status} {words}"
     page = f"<html><head><title>{title}</title></head><body><center><h1>{title}</h1></center></body></html>"
     return Answer(status, (HTML, ("server", "cloudflare"), *headers), page.encode())
@@ -32,7 +32,7 @@ INVALID_TOKEN = ("www-authenticate", 'Bearer error="invalid_token"')
 CLOCK = of_postgrest(401, "PGRST303", "JWT issued at future", INVALID_TOKEN)
 BUSY = of_gateway(429, "Too Many Requests", ("retry-after", "1"))
 
-# All of these pass by themselves.
+# All of these are temporary.
 POSTGREST = [
     of_postgrest(503, "PGRST000", "Database connection error. Retrying the connection."),
     of_postgrest(503, "PGRST001", "Database client error. Retrying the connection."),
@@ -61,7 +61,7 @@ GATEWAY = [
 
 
 def for_path(path: str) -> list[Answer]:
-    """Those that may come from there, instead of an answer."""
+    """The errors that can come in place of a response from this path."""
     if path.startswith("/rest/v1/"):
         return POSTGREST + GATEWAY
     return AUTH + GATEWAY if path.startswith("/auth/v1/") else GATEWAY

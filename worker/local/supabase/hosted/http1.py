@@ -1,4 +1,4 @@
-"""HTTP/1.1 as a gateway serves it, on one connection."""
+"""HTTP/1.1 on one connection of the proxy."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ MOST_OF_A_HEAD = 64 * 1024
 
 
 async def read(reader: asyncio.StreamReader, idle_seconds: float | None) -> tuple[Request, bytes] | None:
-    """The next request, and the bytes of its head; None: the connection is over, or was idle for so long."""
+    """The next request, and the bytes of its head. None: the connection has ended, or was idle for `idle_seconds`."""
     try:
         async with asyncio.timeout(idle_seconds):
             raw = await reader.readuntil(b"\r\n\r\n")
@@ -42,7 +42,7 @@ def as_bytes(answer: Answer, *, is_last: bool = False) -> bytes:
 
 
 async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, head: bytes) -> None:
-    """A socket passes as it is, in both directions, until either side ends it."""
+    """Forward a WebSocket's bytes in both directions, until either side closes it."""
     up, down = await asyncio.open_connection("127.0.0.1", port)
     try:
         down.write(head)

@@ -1,4 +1,4 @@
-"""HTTP/2 as a gateway serves it, on one connection: many requests at a time, and ways to end one or all of them."""
+"""HTTP/2 on one connection of the proxy: concurrent requests, RST_STREAM and GOAWAY."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -22,11 +22,11 @@ from worker.local.supabase.hosted.manners import Cut
 from worker.local.supabase.hosted.messages import Answer, Request
 
 Answered = tuple[Answer | Cut, bool]
-"""And whether the connection ends with it."""
+"""The flag: whether the connection is closed afterwards."""
 
 
 class Connection:
-    """`answer` is asked for each request, several at a time."""
+    """`answer` is called for each request, also concurrently."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Connection:
         self._is_over = False
 
     async def serve(self, idle_seconds: float | None) -> None:
-        """Until either side ends it; also after so many seconds in which nothing is asked and nothing under way."""
+        """Until either side closes it, or it was idle for `idle_seconds`."""
         self._wire.initiate_connection()
         self._flush()
         try:
@@ -112,7 +112,7 @@ class Connection:
                 case Cut.CONNECTION:
                     self._writer.transport.abort()
         except (ProtocolError, OSError):
-            return  # the client has given it up
+            return  # the client has cancelled it
 
     async def _send(self, stream: int, answer: Answer) -> None:
         headers = [(":status", str(answer.status)), ("content-length", str(len(answer.body))), *answer.headers]
@@ -132,7 +132,7 @@ class Connection:
         await self._writer.drain()
 
     def _say_goodbye(self, last_stream: int) -> None:
-        """By hand: h2 lets nothing be sent after its own, but the streams up to the last one named may end."""
+        """Send GOAWAY without h2, which sends nothing after its own, although streams up to `last_stream` may end."""
         self._writer.write(GoAwayFrame(0, last_stream_id=last_stream, error_code=ErrorCodes.NO_ERROR).serialize())
 
     def _flush(self) -> None:

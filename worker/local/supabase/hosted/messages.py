@@ -1,9 +1,9 @@
-"""What goes through a gateway, in either version of HTTP: a request, and its answer."""
+"""A request and a response, independent of the version of HTTP."""
 
 from dataclasses import dataclass, replace
 from typing import Self
 
-# Of one hop, or of a form in which the body is not handed on.
+# Hop-by-hop headers, and headers about an encoding of the body, which is forwarded decoded.
 OF_THE_CONNECTION = {
     "connection", "content-encoding", "content-length", "keep-alive", "proxy-connection", "transfer-encoding",
     "upgrade",
@@ -14,7 +14,7 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Request:
-    """`target`: the path with what stands behind the question mark. Names of headers are in small letters."""
+    """`target`: path and query. Header names are in lower case."""
 
     method: str
     target: str

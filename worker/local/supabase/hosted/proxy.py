@@ -1,4 +1,4 @@
-"""The gateway itself, before the API: it treats each request as its manners say. Sockets pass as they are."""
+"""The proxy in front of the API. `Manners` decide about each request; WebSockets are forwarded unchanged."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ PROTOCOLS = ["h2", "http/1.1"]
 
 
 class Proxy:
-    """Before 127.0.0.1:`port`. `idle_seconds`: after which a connection is cut that nobody uses."""
+    """In front of 127.0.0.1:`port`. Connections that are idle for `idle_seconds` are closed."""
 
     def __init__(self, port: int, manners: Manners, idle_seconds: float | None = None) -> None:
         self._port = port
@@ -27,7 +27,7 @@ class Proxy:
         self.port = 0
 
     async def start(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
-        """At 127.0.0.1. With `tls`, HTTP/2 is offered as well."""
+        """Listen on 127.0.0.1. With `tls`, HTTP/2 is offered as well."""
         self._api = httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{self._port}",
             timeout=UPSTREAM_SECONDS,
@@ -47,7 +47,7 @@ class Proxy:
         await self._api.aclose()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # Not in the server's own task: when that is cancelled, asyncio complains.
+        # In a task of ours: asyncio logs an error if the server's own task is cancelled.
         task = asyncio.create_task(self._converse(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -96,7 +96,7 @@ class Proxy:
                 headers=[*headers, ("accept-encoding", "identity")],
             )
         except httpx.HTTPError:
-            return Cut.CONNECTION  # as the API itself, when it is gone
+            return Cut.CONNECTION  # like the API itself when it is down
         told = tuple((key.lower(), value) for key, value in response.headers.multi_items())
         told = tuple((key, value) for key, value in told if key not in OF_THE_CONNECTION)
         return self._manners.change_answer(request, Answer(response.status_code, told, response.content))

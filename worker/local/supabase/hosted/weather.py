@@ -1,4 +1,4 @@
-"""A hosted project's manners: its limits at all times, and bursts of trouble with calm between them, by a seed."""
+"""Imitates a hosted project: always its limit of rows, and bursts of faults with calm between them, by a seed."""
 
 import random
 import time
@@ -17,9 +17,9 @@ SLOW_SECONDS = (0.3, 4.0)
 
 
 class Weather(Manners):
-    """`max_rows`: the most that one read answers; `tell` is called with the kind of each burst when it begins.
+    """`max_rows`: limit of rows for each read. `tell` is called with the kind of each burst when it begins.
 
-    `hit`: how many requests were hurt, by the kind of trouble.
+    `hit`: kind of fault → number of requests that it has met.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Weather(Manners):
         self._changes_at = clock() + self._chance.uniform(*CALM_SECONDS)
 
     def change(self, request: Request) -> Request:
-        """PostgREST's own limit of rows stands behind each read's."""
+        """Apply max-rows, PostgREST's limit of rows, to each read."""
         path, _, query = request.target.partition("?")
         if request.method not in ("GET", "HEAD") or not path.startswith("/rest/v1/"):
             return request
@@ -67,7 +67,7 @@ class Weather(Manners):
         return self._kinds[kind](request)
 
     def _now(self) -> str | None:
-        """The trouble of the moment; None while it is calm. Every kind comes before one comes again."""
+        """The kind of the present burst; None in calm. Every kind comes once before any comes again."""
         if self._clock() >= self._changes_at:
             if self._burst is None:
                 self._deck = self._deck or self._chance.sample(list(self._kinds), len(self._kinds))
@@ -83,7 +83,7 @@ class Weather(Manners):
         return Verdict(delay=self._chance.uniform(*SLOW_SECONDS))
 
     def _late(self, _: Request) -> Verdict:
-        """It is done, and nobody learns it."""
+        """The request is executed, but its response is lost."""
         return Verdict(instead=self._chance.choice(list(Cut)), delay=self._chance.uniform(0, 0.5))
 
     def _cut(self, _: Request) -> Verdict:
@@ -95,11 +95,11 @@ class Weather(Manners):
         )
 
     def _by_clock(self, request: Request) -> Verdict:
-        """PostgREST's clock is behind that of Auth, or of the gateway, which mints the token behind a secret key."""
+        """PostgREST's clock is behind that of Auth, or of the gateway, which issues the token for a secret key."""
         is_of_postgrest = request.path.startswith("/rest/v1/")
         return Verdict(is_made=False, instead=answers.CLOCK) if is_of_postgrest else Verdict()
 
 
 def _is_of_the_project(request: Request) -> bool:
-    """Not the local stack's own word on its health; and a browser's question whether it may ask is no request."""
+    """Whether it is a call to the project: not a health check of the local stack, and not a CORS preflight."""
     return request.method != "OPTIONS" and request.path.startswith(("/rest/v1/", "/auth/v1/", "/realtime/v1/api/"))
