@@ -68,7 +68,7 @@ def make_ops_token() -> None:
 
 
 def add_local() -> None:
-    """The local stack is for people who have its packages; a deployed worker has no use for it."""
+    """Add the command `local` if its packages are installed; they are not part of a deployed worker."""
     try:
         from worker.local.command import local
     except ModuleNotFoundError:

@@ -1,4 +1,4 @@
-"""The story of one reply, from the claim to its end."""
+"""Answers one reply, from the claim to its end."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ from worker.text import Cleaner, is_blank, utf16_length
 class Answerer:
     """Answers claims, many at a time. Cancelling an `answer` gives up the claim without settling it.
 
-    `deadline_seconds` is for all the calls of one claim together.
+    `deadline_seconds`: for all calls of one claim together.
     """
 
     def __init__(
@@ -51,7 +51,8 @@ class Answerer:
         self._deadline_seconds = deadline_seconds
 
     async def answer(self, claim: Claim, lease: Lease) -> None:
-        """Stream an answer and settle the reply, whatever comes."""
+        """Stream an answer and settle the reply. Raises DatabaseAway if it could not be settled for too long, and
+        DatabaseRefused if the database refuses that."""
         with self._telemetry.answering(claim) as span, self._broadcaster.answering(claim.message_id):
             span.outcome = await self._until_settled(claim, lease)
 
@@ -95,11 +96,11 @@ class Answerer:
         return finish_reason
 
     async def _choose(self, claim: Claim, lease: Lease, choice: ModelChoice, deadline: float) -> str | None:
-        """The model to ask, after a short wait if need be; None: the user has stopped it meanwhile."""
+        """The model to ask, after a short wait if needed. None: the user has stopped the reply. Raises NoModel."""
         deadline = min(deadline, time.monotonic() + retry.LONGEST_WAIT_IN_CLAIM_SECONDS)
         while not claim.cancel_requested.is_set():
             if not lease.holds:
-                raise NoModel(0.0)  # a call that begins now may be another worker's as well
+                raise NoModel(0.0)  # another worker may have taken over the reply and call a model as well
             try:
                 return choice.choose()
             except NoModel as none:
@@ -110,18 +111,18 @@ class Answerer:
         return None
 
     async def _wait(self, claim: Claim, seconds: float) -> None:
-        """Or until the user stops it."""
+        """Wait for `seconds`, or until the user stops the reply."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await claim.cancel_requested.wait()
 
     async def _give_back(self, claim: Claim, seconds: float) -> ClaimEnd:
-        """No model may be asked: the place is free for others, and the question loses nothing."""
+        """No model may be asked: give the claim back to the queue, without counting a call."""
         self._telemetry.given_back(claim, seconds)
         try:
             await self._replies.give_back(claim, jittered(max(seconds, 0.5)))
         except DatabaseError as error:
-            # It is not held any more, so the next beat gives it back.
+            # The next beat does not name this claim, so the database gives it back.
             self._telemetry.not_given_back(claim, error)
         return ClaimEnd.GIVEN_BACK
 
@@ -157,12 +158,12 @@ class Answerer:
                     self._budget.learn(session_id, prompt.estimated_tokens, call.prompt_tokens or 0)
 
     async def _read(self, stream: ModelStream, claim: Claim, watched: Watched) -> FinishReason:
-        """Shows the text as it comes; answers the finish reason."""
+        """Broadcast the text as it arrives; return the finish reason. Raises ModelError."""
         cleaner, repetition = Cleaner(), Repetition()
         async for piece in stream:
             self._show(claim, watched, cleaner.clean(piece))
             if repetition.is_in(claim.text):
-                # Leaving the stream ends the call: what it would say again is neither shown nor paid.
+                # Leaving the stream ends the call, so that further repetitions are neither shown nor paid.
                 if is_blank(claim.text):
                     raise EmptyReply(FinishReason.REPEATING)
                 return FinishReason.REPEATING
@@ -188,9 +189,9 @@ class Answerer:
         return ClaimEnd.CANCELLED if finish_reason == FinishReason.CANCELLED else ClaimEnd.COMPLETED
 
     async def _offer(self, claim: Claim, call: Call, finish_reason: FinishReason) -> bool | None:
-        """Whether the answer was stored; None: it was refused, and the reply has failed.
+        """Whether the answer was stored. None: the database refused it, and the reply has failed.
 
-        What the database refuses for a figure or a word of the provider's is offered once more without them.
+        If it is refused for its content, it is offered once more without the provider's figures and names.
         """
         for offered in (call, call.bare()):
             try:
@@ -206,7 +207,7 @@ class Answerer:
     async def _after_failure(
         self, claim: Claim, call: Call, error: ModelError, pause: retry.Pause | None
     ) -> ClaimEnd | None:
-        """How the claim ended, or None: there is another attempt to make within it."""
+        """How the claim ended; None: another attempt follows within it."""
         self._telemetry.attempt_failed(claim, call, error, pause.seconds if pause else None)
         if pause is None or pause.in_queue:
             kept = await self._fail(claim, error.error_code, pause.seconds if pause else None, call)

@@ -1,4 +1,4 @@
-"""The answers under way: begun, given up, drained. Each end is logged and counted."""
+"""The answers in progress: started, cancelled, drained. Each end is logged and counted."""
 
 import asyncio
 import contextlib
@@ -18,11 +18,11 @@ from worker.telemetry import metrics, reply
 log = structlog.get_logger()
 
 CLOSE_SECONDS = 1.0
-"""How long a worker that stops waits until the calls that it gave up are in the ledger."""
+"""How long a stopping worker waits until its cancelled calls are in the ledger."""
 
 
 class Answering:
-    """`when_free` is called at each end: a place is free, and the session may have a next question."""
+    """`when_free` is called after each answer: there is capacity again, and the session may have another question."""
 
     def __init__(
         self, replies: Replies, answerer: Answerer, lease_seconds: float, when_free: Callable[[], None]
@@ -33,9 +33,9 @@ class Answering:
         self._when_free = when_free
         self._held: dict[asyncio.Task[None], Claim] = {}
         self._lost: set[Claim] = set()
-        """Given up, and not at its end yet."""
+        """Claims that were lost and whose tasks have not ended yet."""
         self._cut_off: list[Claim] = []
-        """By the end of the worker."""
+        """Claims whose answers were cancelled by the shutdown."""
         self._closing: set[asyncio.Task[None]] = set()
 
     def claims(self) -> list[Claim]:
@@ -49,18 +49,18 @@ class Answering:
         task.add_done_callback(self._settled)
 
     async def _answer(self, claim: Claim, lease: Lease) -> None:
-        """An answer that ends by a defect of ours fails its reply, which would be claimed for ever otherwise."""
+        """If the answer ends by a defect, the reply fails; otherwise it would be claimed again and again."""
         try:
             await self._answerer.answer(claim, lease)
         except DatabaseAway as error:
-            # The API was away for longer than an answer is offered. The next beat that arrives does not name this
-            # claim, so the reply goes back to the queue, where it is claimed again or has become too old.
+            # The API was away for longer than an answer is offered. The next beat does not name this claim, so the
+            # reply returns to the queue, where it is claimed again or ends by its age.
             reply.given_up(claim, error)
         except Exception as error:
             reply.dropped(claim, error)
             call = claim.call or Call(context.PROMPT_VERSION, claim.model)
             if isinstance(error, DatabaseRefused):
-                call = call.bare()  # one of its figures may be what was refused
+                call = call.bare()  # one of its figures may be the reason of the refusal
             with contextlib.suppress(DatabaseError, TimeoutError):
                 async with asyncio.timeout(self._lease_seconds):
                     await self._replies.fail(claim, ErrorCode.INTERNAL, None, call)
@@ -80,14 +80,14 @@ class Answering:
             closing.add_done_callback(self._closing.discard)
 
     async def _tell_spent(self, claim: Claim, call: Call) -> None:
-        """A call that was given up has used tokens, too. If it was lost before a beat had named its model, the ledger
-        has no row of it. If the claim holds all the same, its question is asked again."""
+        """Store a cancelled call in the ledger, since it has used tokens: otherwise it would be missing if no beat
+        had named its model. If the claim still holds, its question is asked again."""
         with contextlib.suppress(DatabaseError, TimeoutError):
             async with asyncio.timeout(self._lease_seconds):
                 await self._replies.fail(claim, ErrorCode.INTERNAL, 0.0, call)
 
     def give_up(self, lost: list[Claim]) -> None:
-        """This worker no longer holds these claims: the work on them ends."""
+        """Cancel the work on claims that this worker no longer holds."""
         for task, claim in self._held.items():
             if any(claim is each for each in lost):
                 reply.claim_lost(claim)
@@ -95,7 +95,7 @@ class Answering:
                 task.cancel()
 
     async def drain(self, grace_seconds: float) -> None:
-        """What is under way may finish within so many seconds; the rest is cut off."""
+        """Let answers in progress finish within so many seconds, then cancel the rest."""
         log.info("Stopping.", action="drain", under_way=len(self._held))
         if self._held and grace_seconds:
             await asyncio.wait(self._held, timeout=grace_seconds)
@@ -106,8 +106,8 @@ class Answering:
         await asyncio.gather(*unfinished, return_exceptions=True)
 
     async def close_calls(self) -> None:
-        """What the calls that were cut off have spent, for the ledger. To be called when their claims are released:
-        of a claim that holds, a call that is closed counts as one that failed."""
+        """Store the cancelled calls in the ledger. Call it after their claims are released: while a claim holds, this
+        would count as a failed call."""
         for claim in self._cut_off:
             self._close_call(claim)
         if self._closing:

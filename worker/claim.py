@@ -1,4 +1,4 @@
-"""A reply that this worker holds, and how far its answer is."""
+"""A reply that this worker holds, and the progress of its answer."""
 
 import asyncio
 import time
@@ -16,20 +16,20 @@ class Claim:
     attempt: int
     calls_left: int
     text: str = field(default="", repr=False)
-    """What has been streamed in this attempt."""
+    """The text that was streamed in this attempt."""
     length: int = 0
-    """Of the text, in UTF-16 code units."""
+    """Length of `text` in UTF-16 code units."""
     model: str | None = None
-    """The model that is asked in this attempt."""
+    """The model of this attempt's call; None before the call."""
     is_in_ledger: bool = False
-    """A beat has named it."""
+    """A beat has named its model, so the ledger has a row of the call."""
     call: Call | None = None
-    """The call of this attempt, as far as it is known."""
+    """The call of this attempt, with the figures known so far."""
     saved: int = 0
-    """Up to where the text is saved as a draft, in characters."""
+    """How much of `text` is saved as a draft, in characters."""
     saved_at: float = field(default_factory=time.monotonic)
     settling: bool = False
-    """A call is under way that ends this attempt: it may have ended in the database already."""
+    """A function that ends this attempt was called: the attempt may already have ended in the database."""
     cancel_requested: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -38,11 +38,11 @@ class Claim:
 
     @property
     def ids(self) -> dict[str, object]:
-        """What a log line or a span says of it."""
+        """Its ids for log lines."""
         return {"message_id": self.message_id, "session_id": self.reply.session_id, "attempt": self.attempt}
 
     def begin(self, attempt: int) -> None:
-        """Another attempt begins with an empty text: the text of the attempt before is never continued."""
+        """Begin another attempt, with an empty text: the text of the last attempt is never continued."""
         self.attempt = attempt
         self.settling = False
         self.text, self.length, self.saved, self.call = "", 0, 0, None

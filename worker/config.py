@@ -1,4 +1,4 @@
-"""Settings, from the environment and `.env`: frozen, every problem reported at once, no secret printed."""
+"""Settings, from the environment and `.env`: frozen; all problems are reported at once, and no secret is printed."""
 
 import ipaddress
 from pathlib import Path
@@ -37,7 +37,7 @@ def is_loopback(host: str) -> bool:
 
 
 class WorkerSettings(BaseSettings):
-    """What `python -m worker run` needs. Names in the environment are these, in capitals."""
+    """The settings of `python -m worker run`. Names of the variables are these in upper case."""
 
     model_config = _CONFIG
 
@@ -76,7 +76,7 @@ class WorkerSettings(BaseSettings):
         15.0, gt=0, validate_default=True, description="Longest wait for the first word of the model, in seconds."
     )
     model_idle_seconds: float = Field(20.0, gt=0, description="Longest silence of the model, in seconds.")
-    # More than one process can stream anyway. It keeps a beat, which names all that is held, at 2 ms of database.
+    # 400 is more than one process can stream. It keeps a beat, which lists all claims, at 2 ms in the database.
     worker_concurrency: int = Field(50, gt=0, le=400, description="Replies answered at the same time, 400 at most.")
     lease_seconds: float = Field(15.0, ge=3, description="How long a claim holds unless renewed, in seconds.")
     sweep_seconds: float = Field(15.0, gt=0, description="Longest wait between two claims, in seconds.")
@@ -153,7 +153,7 @@ class WorkerSettings(BaseSettings):
 
 
 class WebSettings(BaseSettings):
-    """What `python -m worker web` needs. It has no secret."""
+    """The settings of `python -m worker web`. None of them is secret."""
 
     model_config = _CONFIG
 
@@ -169,13 +169,13 @@ class WebSettings(BaseSettings):
     @field_validator("supabase_publishable_key")
     @classmethod
     def _is_for_browsers(cls, key: str) -> str:
-        """Or the older kind of the same, as `worker run` takes the older kind of the secret one."""
+        """A publishable key, or a legacy key of the role anon."""
         if not key.startswith("sb_publishable_") and (claims_of(key) or {}).get("role") != "anon":
             raise ValueError("It must begin with sb_publishable_, or be a legacy key of the role anon")
         return key
 
 
-# What pydantic would say of a pattern is the pattern.
+# Messages for patterns, since pydantic's message contains only the pattern.
 _PATTERNS = {
     _ADDRESS: "It must begin with http:// or https://",
     _SOMETHING: "It names nothing",
@@ -189,7 +189,7 @@ def _sentence(problem: ErrorDetails) -> str:
 
 
 def load(kind: type[SettingsType]) -> SettingsType:
-    """Read the settings, or raise ConfigError with one line for each problem."""
+    """Read the settings. Raises ConfigError, with one line for each problem."""
     proxies.settle()
     try:
         settings = kind()
@@ -205,7 +205,7 @@ def load(kind: type[SettingsType]) -> SettingsType:
 
 
 def _host(value: object) -> str:
-    """Of a setting that is an address; empty for all others."""
+    """The host of a setting that is a URL; empty for all others."""
     try:
         return urlsplit(value).hostname or "" if isinstance(value, str) else ""
     except ValueError:

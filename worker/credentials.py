@@ -1,4 +1,4 @@
-"""What a key or an access token says of itself. Nothing here is verified: it is for refusing, never for trusting."""
+"""Reads API keys and access tokens without verifying them: use it to refuse a wrong one, never to trust one."""
 
 import base64
 import json
@@ -6,12 +6,12 @@ from typing import Any
 
 
 def is_secret(key: str) -> bool:
-    """Whether this key passes row-level security: a secret key, or one of the older kind with that role."""
+    """Whether this key bypasses row-level security: a secret key, or a legacy key of the role service_role."""
     return key.startswith("sb_secret_") or (claims_of(key) or {}).get("role") == "service_role"
 
 
 def claims_of(token: str) -> dict[str, Any] | None:
-    """What a JWT claims; None for whatever is no JWT."""
+    """The claims of a JWT, unverified; None if the text is not a JWT."""
     parts = token.split(".")
     if len(parts) != 3:
         return None

@@ -1,10 +1,10 @@
-"""What can go wrong, as one tree.
+"""The tree of our exceptions.
 
 PostBroError
 ├── ConfigError               settings that cannot be used
 ├── DatabaseError
 │   ├── DatabaseAway          the API did not answer: try again
-│   └── DatabaseRefused       the API said no: trying again changes nothing
+│   └── DatabaseRefused       the API refused the call: trying again changes nothing
 ├── NoModel                   no model may be asked just now: no call was made
 └── ModelError                a call to the model gave no answer; carries an error_code
     ├── ModelOverloaded       the next model is asked
@@ -27,7 +27,7 @@ from worker.rows import ErrorCode
 
 
 class PostBroError(Exception):
-    """The root."""
+    """The base class."""
 
 
 class ConfigError(PostBroError):
@@ -35,8 +35,8 @@ class ConfigError(PostBroError):
 
 
 class DatabaseError(PostBroError):
-    """A function of the database gave no result. `code` is the SQLSTATE or PostgREST's code, if the answer had one;
-    no text of the database."""
+    """A function of the database gave no result. `code`: the SQLSTATE or PostgREST's code; empty without one. The
+    message contains no text of the database."""
 
     def __init__(self, reason: str, code: str = "") -> None:
         super().__init__(reason)
@@ -44,8 +44,7 @@ class DatabaseError(PostBroError):
 
 
 class DatabaseAway(DatabaseError):
-    """The API cannot be reached, or it cannot reach the database. `retry_after`: seconds, if it asks
-    for a pause."""
+    """The API cannot be reached, or it cannot reach the database. `retry_after`: seconds, if it requests a pause."""
 
     def __init__(self, reason: str, retry_after: float | None = None, code: str = "") -> None:
         super().__init__(reason, code)
@@ -57,12 +56,12 @@ class DatabaseRefused(DatabaseError):
 
     @property
     def is_of_the_content(self) -> bool:
-        """The values themselves were refused: too large, of a wrong form, against a constraint."""
+        """The values were refused: too large, of a wrong type, or against a constraint."""
         return self.code[:2] in ("22", "23") or self.code == "413"
 
 
 class NoModel(PostBroError):
-    """No model may be asked for this claim just now; in `seconds`, one may. No call was made: nothing is counted."""
+    """No model may be asked for this claim now; in `seconds`, one may. No call was made, and none is counted."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"no model for {seconds:.1f} s")
@@ -70,28 +69,27 @@ class NoModel(PostBroError):
 
 
 class ModelError(PostBroError):
-    """`error_code` is what the user sees; `retry_after` is the pause in seconds that the provider asks
-    for, if any.
+    """A call to a model gave no answer. `error_code`: shown to the user; `retry_after`: the pause in seconds that the
+    provider requests, or None. The message holds codes and known names, never text of the provider.
 
-    Unless an attribute below says otherwise, the question is asked again, of the next model if one may be asked.
+    By default, the next model is asked, or the same one later. The attributes below change that.
     """
 
     error_code: ErrorCode = ErrorCode.INTERNAL
     is_of_the_question = False
-    """The reason is the question's own, or ours: asking again changes nothing, so it is final."""
+    """Final: the question or a defect of ours is the reason, so that asking again changes nothing."""
     closes_the_model = False
-    """The provider refused the call for a reason that holds for others too: the model is not asked for a while."""
+    """The provider refused the call for a reason that is not the question's: the model is not asked for a while."""
     is_trouble_of_the_model = False
-    """If it comes before any text, it is a sign that the model is in trouble, and a vote in its breaker."""
+    """If it comes before any text, it counts as a failure in the model's circuit breaker."""
     is_counted = True
-    """It is one of the question's calls. A refusal that closes the model is not: the provider did no work, and
-    the reason is not the question's, which waits until the limit, the key or the name is right again, or it is too
-    old."""
+    """It counts as one of the question's calls. A refusal that closes the model does not: the provider did no work,
+    and the question waits until the model can be asked again, or until it is too old."""
 
     is_unbilled = False
-    """Nothing was generated, so nothing is billed: the call did not get through, or was refused as a whole."""
+    """Nothing was generated or billed: the call did not reach the model, or was refused as a whole."""
     is_of_the_provider = True
-    """The provider or the network has ended the call; False: this worker did, after its longest wait."""
+    """The provider or the network has ended the call; False: this worker did, after a time limit."""
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
@@ -107,14 +105,14 @@ class ModelError(PostBroError):
 
 
 class ModelOverloaded(ModelError):
-    """The provider is overloaded or broken for the moment."""
+    """The provider is overloaded or has a temporary failure."""
 
     error_code = ErrorCode.MODEL_OVERLOADED
     is_trouble_of_the_model = True
 
 
 class RateLimited(ModelError):
-    """The limit of the minute is reached. `limit`: calls a minute that are allowed, if the provider says."""
+    """The rate limit is reached. `limit`: the allowed calls for each minute, if the provider reports it."""
 
     error_code = ErrorCode.RATE_LIMITED
     closes_the_model = True
@@ -136,33 +134,33 @@ class QuotaSpent(ModelError):
 
 
 class TimedOut(ModelError):
-    """Nothing came for too long, or the reply's time is over. If a thought or a count of tokens had come, it
-    may need long thinking: then it is no sign that the model is in trouble."""
+    """Nothing arrived for too long, or the reply's deadline is over. After a thought or a count of tokens it does not
+    count in the circuit breaker, since the model may need long to think."""
 
     error_code = ErrorCode.TIMED_OUT
     is_trouble_of_the_model = True
 
 
 class Truncated(ModelError):
-    """The stream ended without saying that it was finished, or a piece of the answer could not be read."""
+    """The stream ended without a finish reason, or a piece of the answer could not be read."""
 
     error_code = ErrorCode.TRUNCATED
 
 
 class Disconnected(Truncated):
-    """The connection broke."""
+    """The connection was lost."""
 
     is_trouble_of_the_model = True
 
 
 class EmptyReply(ModelError):
-    """It finished without text, or with characters alone that cannot be seen."""
+    """It finished without text, or with invisible characters only."""
 
     error_code = ErrorCode.EMPTY_REPLY
 
 
 class ModelGone(ModelError):
-    """No such model, or no longer."""
+    """The model does not exist, or no longer."""
 
     error_code = ErrorCode.MODEL_UNAVAILABLE
     closes_the_model = True
@@ -187,7 +185,7 @@ class ContentBlocked(ModelError):
 
 
 class PromptTooLong(ModelError):
-    """More than the model takes."""
+    """The prompt is longer than the model accepts."""
 
     error_code = ErrorCode.PROMPT_TOO_LONG
     is_of_the_question = True
@@ -195,6 +193,6 @@ class PromptTooLong(ModelError):
 
 
 class InternalError(ModelError):
-    """A defect of ours, or a request that the provider calls malformed."""
+    """A defect of ours, or a request that the provider refuses as malformed."""
 
     is_of_the_question = True

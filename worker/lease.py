@@ -1,4 +1,4 @@
-"""This worker's registration in the database: renewed once a second, lost after too long without a beat."""
+"""This worker's registration in the database: renewed by a beat each second, lost after too long without one."""
 
 import asyncio
 import time
@@ -18,16 +18,16 @@ log = structlog.get_logger()
 
 
 def now() -> float:
-    """Seconds, by a clock that also runs while the machine sleeps, as the database's does."""
+    """Seconds, by a clock that also runs while the machine is suspended, as the database's does."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class Lease:
-    """`step` is to be repeated each second; `holds` says whether claims and calls may begin.
+    """Call `step` each second; `holds`: whether claims and calls may begin.
 
-    `held` answers what this worker is answering; `give_up` ends the work on claims that were lost.
-    Past its end a worker claims nothing and begins no call. A call under way goes on: perhaps no
-    other worker takes its reply meanwhile, and if one does, the fence decides whose answer is stored.
+    `held` returns the claims in progress; `give_up` cancels the work on lost claims. After its lease has ended, a
+    worker claims nothing and begins no call. A call in progress goes on: perhaps no other worker takes over its
+    reply, and if one does, the fence decides whose answer is stored.
     """
 
     def __init__(
@@ -48,30 +48,30 @@ class Lease:
         self._claims = 0
         self._claims_known = 0
         self.workers = 1
-        """How many live, by the last beat."""
+        """Number of live workers, by the last beat."""
         self.changed = asyncio.Event()
-        """Set when it holds again."""
+        """Set when the lease holds again."""
         self.refused: str | None = None
-        """The code with which the database has refused the last step: a defect, and no outage."""
+        """The code with which the database refused the last step, which is a defect; None: it did not."""
         self.hurry = asyncio.Event()
-        """Set when a call begins: the next beat names its model, or a dead worker's call is in no ledger."""
+        """Set when a call begins, for an early beat that names its model: so it is in the ledger even if we die."""
 
     @property
     def holds(self) -> bool:
         return self._is_registered and now() < self._until
 
     def next_claim(self) -> int:
-        """The number of a claim that is about to be made."""
+        """The number for the next claim."""
         self._claims += 1
         return self._claims
 
     def know(self, claim: int) -> None:
-        """The answer of this claim has arrived and its replies are held, or this worker waits for it no more."""
-        if claim <= self._claims:  # else it belongs to a registration that was lost meanwhile
+        """The result of this claim has arrived and its replies are held, or this worker waits for it no longer."""
+        if claim <= self._claims:  # else it belongs to an earlier registration
             self._claims_known = max(self._claims_known, claim)
 
     async def step(self) -> None:
-        """Register, or show that this worker lives. Raises DatabaseError."""
+        """Register, or send a beat. Raises DatabaseError."""
         asked_at, held_before = now(), self.holds
         try:
             workers = await (self._beat() if self._is_registered else self._register())
@@ -96,13 +96,13 @@ class Lease:
         return workers
 
     async def _beat(self) -> int | None:
-        """How many workers live; None: this one was buried."""
+        """The number of live workers; None: this one was buried."""
         beaten = await self._replies.beat(self._held(), self._claims_known, self._admission.opens_in())
         self._give_up(beaten.lost)
         return beaten.workers if beaten.alive else None
 
     def _lose_everything(self) -> None:
-        """The database took this worker for dead and its replies from it. The next step registers it again."""
+        """The database took this worker for dead and freed its replies. The next step registers it again."""
         log.warning("Taken for dead after a silence: registering anew.", action="buried", held=len(self._held()))
         self._is_registered = False
         self._claims = self._claims_known = 0

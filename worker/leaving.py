@@ -1,4 +1,4 @@
-"""A process that was asked to stop ends within a bounded time, even if one of its threads hangs."""
+"""Ends a stopping process within a bounded time, even if one of its threads hangs."""
 
 import os
 import threading
@@ -9,9 +9,9 @@ log = structlog.get_logger()
 
 
 def leave_within(seconds: float) -> None:
-    """After so many seconds the process ends, with exit status 1, unless it has ended by then.
+    """End the process with exit status 1 if it still runs after so many seconds.
 
-    Python itself waits for every thread that looks up a name, which nothing can cancel.
+    Python waits at exit for threads that look up a host name, which cannot be cancelled.
     """
     timer = threading.Timer(seconds, _leave)
     timer.daemon = True

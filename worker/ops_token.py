@@ -1,4 +1,4 @@
-"""OPS_TOKEN: how a strong one is made, and how a weak one is recognised."""
+"""Makes an OPS_TOKEN, and refuses weak ones."""
 
 import re
 import secrets
@@ -7,8 +7,8 @@ from itertools import pairwise
 RANDOM_BYTES = 32  # 256 bits, in 43 characters
 SHORTEST = 32  # characters: 128 bits where they are hexadecimal
 FEWEST_PAIRS = 20
-"""Different pairs of neighbours. What is made of few characters, or repeats itself, has fewer; 32 random digits have
-fewer hardly ever."""
+"""Different pairs of adjacent characters. Tokens of few characters or with repetitions have fewer; 32 random digits
+hardly ever."""
 WHAT_TO_DO = "Make one with `python -m worker ops-token`"
 
 
@@ -17,7 +17,7 @@ def make() -> str:
 
 
 def require_strength(token: str) -> None:
-    """Raises ValueError with a sentence that does not repeat it. A known word is not recognised as weak."""
+    """Raises ValueError, with a sentence that does not contain the token. Well-known tokens are not recognised."""
     if not re.fullmatch(r"[!-~]*", token):
         raise ValueError(f"It holds blanks or characters that no header carries. {WHAT_TO_DO}")
     if len(token) < SHORTEST:

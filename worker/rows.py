@@ -1,7 +1,7 @@
-"""Typed rows and fixed lists of codes: what the database hands to the worker, and what goes back to the ledger.
+"""Typed rows and codes: what a claim returns, and what is stored in the ledger.
 
-The lists stand in SQL, in the pages, in the HTTP API's document, in supabase/README.md and in the dashboards as well;
-tests/unit/test_codes.py compares them.
+The codes are also listed in SQL, in the pages, in the HTTP API's document, in supabase/README.md and in the
+dashboards; tests/unit/test_codes.py compares them.
 """
 
 import json
@@ -36,7 +36,7 @@ class FinishReason(StrEnum):
 class ErrorCode(StrEnum):
     """`chat_replies.error_code`, and the outcome of a call that failed.
 
-    OUT_OF_TRIES and WAITED_TOO_LONG are set by the database, and are the outcome of no call.
+    OUT_OF_TRIES and WAITED_TOO_LONG are set by the database and are never the outcome of a call.
     """
 
     MODEL_OVERLOADED = "model_overloaded"
@@ -53,10 +53,10 @@ class ErrorCode(StrEnum):
 
 
 class CallOutcome(StrEnum):
-    """`external_api_call_logs.outcome` of a call that did not fail; else it is an ErrorCode."""
+    """`external_api_call_logs.outcome`, unless the call failed: then it is an ErrorCode."""
 
     CLAIMED = "claimed"
-    """No call yet."""
+    """Claimed, but not called yet."""
     STARTED = "started"
     OK = "ok"
     CANCELLED = "cancelled"
@@ -93,9 +93,9 @@ class Message:
 
 
 class Post(TypedDict, total=False):
-    """A row of `posts`. The database leaves out what is too large; `wholes` has the size of what it cut.
+    """A row of `posts`. The database shortens large values; `wholes` has their original sizes.
 
-    The fields are the user's or a platform's: of any shape where the table's column is jsonb.
+    The data comes from users and platforms: jsonb columns may have any shape.
     """
 
     platform: str
@@ -110,7 +110,7 @@ class Post(TypedDict, total=False):
 
 
 class Analysis(TypedDict, total=False):
-    """The named fields of a row of `post_analyses`; else as Post."""
+    """The named fields of a row of `post_analyses`; see Post."""
 
     quick_takeaways: Any
     creator_context: str | None
@@ -130,19 +130,19 @@ class Reply:
     attempt: int
     version: int
     calls_left: int
-    """How many calls to the model it may still take."""
+    """How many calls to a model it may still make."""
     question: str
     history: list[Message] = field(repr=False)
     posts: list[Post] = field(repr=False)
     analyses: list[Analysis] = field(repr=False)
     waiting_ms: int = 0
-    """How long it has waited since it became its chat's next."""
+    """Milliseconds since it became its chat's next question."""
     models: list[str] | None = None
-    """Those that may answer it, by the user's plan; None: all."""
+    """The models that the user's plan allows; None: all."""
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> "Reply":
-        """Keys that are not known here are ignored: the schema may be newer than this program.
+        """Reads a row of claim_replies. Unknown keys are ignored: the schema may be newer than this program.
 
         Raises ValueError, KeyError, TypeError or RecursionError where the row or its context cannot be read.
         """
@@ -164,7 +164,7 @@ class Reply:
 
 
 def _integer(digits: str) -> int | str:
-    """Postgres knows integers of 131,072 digits; Python reads 4,300, and raises beyond that."""
+    """Long integers stay text: Postgres allows 131,072 digits, and Python raises for more than 4,300."""
     return int(digits) if len(digits) <= LONGEST_INTEGER else digits
 
 
@@ -194,9 +194,9 @@ class Call:
     cost_usd: Decimal | None = None
     """US dollars; None: no price is known."""
     cost_is_estimated: bool = False
-    """Not all figures that it is computed from were reported."""
+    """Some of the figures that it is computed from were not reported."""
     tokens_debited: int | None = None
-    """Of its user's plan; None: not known here, and the database goes by what it knows."""
+    """Tokens to debit the user's plan; None: the database computes them from the other columns."""
     first_token_ms: int | None = None
     latency_ms: int | None = None
 
@@ -205,5 +205,5 @@ class Call:
         return {**asdict(self), "cost_usd": cost}
 
     def bare(self) -> "Call":
-        """Without all text and figures that came from the provider."""
+        """The call without the provider's figures and names."""
         return Call(self.prompt_version, self.model_requested, self.endpoint)

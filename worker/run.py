@@ -31,15 +31,15 @@ from worker.upkeep.tasks import repeat
 log = structlog.get_logger()
 
 GOODBYE_SECONDS = 15.0
-"""After the grace period, at the latest, the process is gone. The longest that each step takes, one after the other:
+"""The process ends within this time after the grace period. The longest times of its steps, one after the other:
 closing calls 1, the release 5, the subscription 1, the two ports 1.2 each, the last traces 3."""
 
 
 async def run(settings: WorkerSettings, when_stopping: Callable[[float], None]) -> None:
-    """Until SIGTERM or SIGINT. Raises if a side task ends: without wake-ups, deltas or beats the worker has to be
+    """Run until SIGTERM or SIGINT. Raises if a side task ends: without wake-ups, deltas or beats the worker must be
     restarted.
 
-    `when_stopping` is called at such a signal, with the seconds after which all of this has ended.
+    `when_stopping` is called at the signal, with the seconds after which the process should have ended.
     """
     replies = await Replies.connect(settings)
     logs.identify(replies.worker_id)
@@ -71,7 +71,9 @@ async def run(settings: WorkerSettings, when_stopping: Callable[[float], None]) 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
     for model in settings.models:
-        metrics.CALLS_WITHOUT_PRICE.labels(model)  # 0 from the start: an alert on growth would miss the first
+        metrics.CALLS_WITHOUT_PRICE.labels(
+            model
+        )  # shown as 0 from the start, since an alert on growth would miss the first
     log.info("The worker runs.", action="started", models=settings.models)
     running = asyncio.create_task(runner.run(), name="runner")
     side_tasks = {
@@ -100,7 +102,7 @@ async def run(settings: WorkerSettings, when_stopping: Callable[[float], None]) 
 
 
 def _traces_to(endpoint: str | None, worker_id: str) -> Traces:
-    """Those that are sent to this address, or those that go nowhere."""
+    """Traces that are sent to this address; without one, traces that are not sent."""
     if endpoint is None:
         return Traces()
     from worker.telemetry.otlp import SentTraces, exporting_to  # only here: it takes time and memory to import

@@ -1,4 +1,4 @@
-"""The worker's loop: any of wake-up, due, sweep or stop; then claim; then answer, many at a time."""
+"""The worker's loop: wait for a wake-up, a due reply, a sweep or the stop; claim; answer many at a time."""
 
 import asyncio
 import contextlib
@@ -26,22 +26,19 @@ log = structlog.get_logger()
 BEAT_SECONDS = 1.0
 DRAFT_SECONDS = 0.5
 MOST_CLAIMED = 20
-"""In one claim, as the database has it. With room for more, the next claim follows at once."""
+"""Replies of one claim, the database's limit. If there is capacity for more, the next claim follows at once."""
 COALESCE_SECONDS = 0.05
-"""Wake-ups that come within a moment lead to one claim. A random moment, so that not all workers ask at once."""
+"""Wake-ups within this time lead to one claim. The time is random, so that not all workers claim at once."""
 SECOND_LOOK_SECONDS = 0.25
-"""Realtime reads the log, and may send a wake-up a moment before its row can be seen. So after one that found nothing
-one of all workers, on average, looks again."""
+"""Realtime reads the write-ahead log, and may send a wake-up shortly before its row is visible. So after a wake-up
+that found nothing, one of all workers on average claims again."""
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.5, 15.0
 RELEASE_SECONDS, RELEASE_PAUSE_SECONDS = 5.0, 0.2
 """How long a worker that stops repeats the release of rows that are locked. The rest is freed when its lease ends."""
 
 
 class Next(NamedTuple):
-    """The next claim comes after so many seconds, and for this cause.
-
-    `may_be_woken`: a wake-up may bring it forward. After a claim that failed, none does.
-    """
+    """When to claim next, and why. `may_be_woken`: a wake-up may come earlier; not after a failed claim."""
 
     seconds: float
     cause: str
@@ -53,7 +50,7 @@ def _spread(seconds: float) -> float:
 
 
 class Runner:
-    """Claims up to its free capacity while some model may be asked, and drains when asked to stop."""
+    """Claims as many replies as it has capacity for while a model may be asked; drains after `stop`."""
 
     def __init__(
         self,
@@ -74,19 +71,19 @@ class Runner:
         self._stop = asyncio.Event()
         self._failures = 0
         self.api_answers: bool | None = None
-        """None: it has not been asked yet."""
+        """Whether the API answers; None: it has not been called yet."""
         self.api_refuses: str | None = None
-        """The code with which the last claim was refused: a defect, and no outage."""
+        """The code with which the last claim was refused, which is a defect; None: it was not."""
         self.api_changed_at = time.monotonic()
-        """Since when it answers, refuses or is away."""
+        """Since when it answers, refuses or is away, by the monotonic clock."""
 
     def stop(self) -> None:
-        """Claim no more; what is under way may finish within the grace period."""
+        """Claim no more; answers in progress may finish within the grace period."""
         self._stop.set()
         self._wakeup.event.set()
 
     async def run(self) -> None:
-        """Until stopped. Also after an error, every claim that can be released is released."""
+        """Run until stopped. Releases all claims at the end, also after an error."""
         lease_seconds = self._settings.lease_seconds
         upkeep = [
             asyncio.create_task(work, name=name)
@@ -97,12 +94,12 @@ class Runner:
             )
         ]
         claiming = asyncio.create_task(self._claim_until_stopped(), name="claims")
-        # A claim under way is not waited for: the API may hang. What it brings all the same goes back with a beat.
+        # Not waited for at a stop, since the API may hang. Replies that it still claims go back with a beat.
         stopped = asyncio.create_task(self._stop.wait(), name="stop")
         try:
             done, _ = await asyncio.wait({claiming, stopped, *upkeep}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                task.result()  # one that ended by an error ends the worker
+                task.result()  # raises the error that ended it, which ends the worker
         finally:
             claiming.cancel()
             stopped.cancel()
@@ -110,7 +107,7 @@ class Runner:
             try:
                 await self._answering.drain(self._settings.shutdown_grace_seconds if self._stop.is_set() else 0.0)
             finally:
-                # Before the release: a beat after it would find this worker gone, and register another.
+                # Stopped before the release: a later beat would find this worker unregistered, and register it again.
                 for task in upkeep:
                     task.cancel()
                 await asyncio.gather(*upkeep, return_exceptions=True)
@@ -125,19 +122,19 @@ class Runner:
             cause = await self._wait(await self._claim(cause, heard_at))
 
     async def _claim(self, cause: str, heard_at: float | None) -> Next:
-        """When to claim again at the latest."""
+        """Claim, and return when to claim again at the latest."""
         self._lease.changed.clear()
         if not self._lease.holds:
             self._api_is(False, self._lease.refused)
             return Next(_spread(self._settings.degraded_sweep_seconds), cause)
         if not self._failures:
-            self._api_is(True)  # it has answered the beat; a worker that is full makes no claim that would show it
+            self._api_is(True)  # it has answered the beat; a full worker does not claim, which would also show it
         free = min(self._settings.worker_concurrency - len(self._answering.claims()), MOST_CLAIMED)
         if free <= 0:
             return self._sweep()
         wanted = self._admission.capacity(free)
         if wanted <= 0:
-            # Nothing is claimed that could not be asked: others may be able to, and the queue keeps its order.
+            # Without a model to ask, nothing is claimed: other workers may be able to, and the queue keeps its order.
             return min(self._sweep(), Next(self._admission.opens_in() + random.uniform(0, 0.1), "admission"))  # noqa: S311
         number, asked_at = self._lease.next_claim(), time.monotonic()
         try:
@@ -146,9 +143,9 @@ class Runner:
         except DatabaseError as error:
             return self._after_failure(error, cause)
         finally:
-            # Answered, or given up: what it may bring all the same goes back with the next beat.
+            # Answered, or given up: replies that it may have claimed go back with the next beat.
             self._lease.know(number)
-        # Only first attempts: for a reply that was put off, no wake-up is sent.
+        # Only first attempts: for a postponed reply no wake-up is sent.
         if new := [claim.reply.waiting_ms / 1000 for claim in claimed.claims if claim.attempt == 1]:
             self._wakeup.found(asked_at, max(new))
         return self._take(claimed, cause, wanted, heard_at)
@@ -205,7 +202,7 @@ class Runner:
         metrics.API_ANSWERS.set(answering)
 
     async def _wait(self, following: Next) -> str:
-        """What led to the next claim."""
+        """Wait; return the cause of the next claim."""
         if not following.may_be_woken:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(following.seconds):
@@ -223,7 +220,7 @@ class Runner:
         return following.cause
 
     async def _is_woken(self) -> bool:
-        """Waits for a wake-up or a free place; False: for the lease that holds again."""
+        """Wait for a wake-up or free capacity (True), or until the lease holds again (False)."""
         waits = [
             asyncio.create_task(self._wakeup.event.wait(), name="wait for a wake-up"),
             asyncio.create_task(self._lease.changed.wait(), name="wait for the lease"),
@@ -239,11 +236,11 @@ class Runner:
 
     @property
     def _beat_bound(self) -> float:
-        """Seconds until a beat is given up: the lease runs out while one hangs."""
+        """Timeout of a beat in seconds, since the lease runs out while it hangs."""
         return self._settings.lease_seconds / 3
 
     async def _release(self) -> None:
-        """Again and again while something is left or the API is away, but not for long."""
+        """Release all claims; repeated for RELEASE_SECONDS while some are locked or the API is away."""
         released, left, reason = 0, 1, "no answer in time"
         with contextlib.suppress(TimeoutError, DatabaseRefused):
             async with asyncio.timeout(RELEASE_SECONDS):

@@ -1,9 +1,9 @@
-"""A model's text, made fit for Postgres, for UTF-8 and for JavaScript, piece by piece."""
+"""Cleans a model's text piece by piece, so that Postgres, UTF-8 and JavaScript accept it."""
 
 import re
 
-# The same as in the table's CHECK: what Unicode calls white space, ignorable, a control or a format, and the Braille
-# blank. Written out, since Python knows neither of the first two, and each version of it has another Unicode.
+# The same as in the table's CHECK: Unicode's white space, default-ignorable, control and format characters, and the
+# Braille blank. Listed here, since Python has no classes for the first two, and its Unicode version varies.
 BLANKS = (
     r"\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890-\u0891\u08e2"
     r"\u115f-\u1160\u1680\u17b4-\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164"
@@ -16,9 +16,9 @@ _LEAST_SIGNS = 3
 
 
 class Cleaner:
-    """Cleans a stream of pieces. Postgres refuses NUL; UTF-8 refuses half a surrogate pair.
+    """Removes NUL, which Postgres refuses, and lone surrogates, which UTF-8 cannot encode.
 
-    A pair may be cut between two pieces, so a first half at the end of one waits for the next.
+    A surrogate pair may be split between two pieces, so a first half at the end is kept for the next piece.
     """
 
     def __init__(self) -> None:
@@ -32,15 +32,15 @@ class Cleaner:
         return _clean(piece)
 
     def rest(self) -> str:
-        """What was held back and found no second half."""
+        """The rest of the text, at the end of the stream: a first half without a second, replaced."""
         held, self._held = self._held, ""
         return _clean(held)
 
 
 class Unrepeated:
-    """A stream whose pieces begin with all that came before (the last one, or each of them) says it once.
+    """Removes earlier text from pieces that begin with all of it (only the last piece, or each).
 
-    A piece that does so by itself is as good as impossible, but for a beginning of one or two: "ha", "ha ha".
+    A piece of normal text practically never does so, except after a very short beginning: "ha", "ha ha".
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Unrepeated:
         self._signs = 0
 
     def rest(self, piece: str) -> str:
-        """What of this piece is new."""
+        """The new part of this piece."""
         if self._signs >= _LEAST_SIGNS and len(piece) >= self._length:
             before = "".join(self._pieces)
             piece = piece.removeprefix(before)
@@ -61,16 +61,16 @@ class Unrepeated:
 
 
 def is_blank(text: str) -> bool:
-    """Whether there is nothing to see in it: spaces, line ends, NUL, characters that only format or have no width."""
+    """Whether the text has no visible characters: only spaces, line ends, NUL, and formatting characters."""
     return _VISIBLE.search(text) is None
 
 
 def utf16_length(text: str) -> int:
-    """What a JavaScript string's `length` counts."""
+    """Length in UTF-16 code units, like `length` of a JavaScript string."""
     return len(text) + sum(character > "\uffff" for character in text)
 
 
 def _clean(text: str) -> str:
     text = text.replace("\x00", "")
-    # Joins the pairs that JSON delivered in halves, and replaces the halves that stand alone.
+    # Joins surrogate pairs that JSON delivered as halves, and replaces lone surrogates.
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

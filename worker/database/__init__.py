@@ -1,1 +1,1 @@
-"""The door to the database: its functions, called by name over the Supabase API."""
+"""The interface to the database: its functions, called by name over the Supabase API."""

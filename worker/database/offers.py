@@ -1,4 +1,4 @@
-"""An answer is paid for, so the call that stores it is repeated: for a bounded time, and with a line in the log."""
+"""Repeats the call that stores an answer for a bounded time, since the answer is paid for."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -15,13 +15,12 @@ log = structlog.get_logger()
 Answer = TypeVar("Answer")
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.4, 5.0
-"""At most, between two offers; unless the API asks for more."""
+"""Bounds of the pause between two offers; the API may request a longer one."""
 
 
 async def repeat(function: str, claim: Claim, seconds: float, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-    """What `ask` answers. It is repeated for so many seconds while the API is away, or refuses for a reason that is
-    not the content's; the last error is raised then. Whoever cancels it (the claim was lost, the worker stops) ends
-    it before.
+    """The result of `ask`, which is repeated for `seconds` while the API is away, or refuses for another reason than
+    the content. Then the last error is raised: DatabaseAway or DatabaseRefused. Cancelling ends it earlier.
     """
     again = AsyncRetrying(
         retry=retry_if_exception(_may_pass),
@@ -41,14 +40,14 @@ _back_off = wait_random_exponential(multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_
 
 
 def pause(state: RetryCallState) -> float:
-    """Seconds until the next offer: at random, or all answers that an outage holds up come back together."""
+    """Seconds until the next offer; random, so that after an outage not all answers are offered at once."""
     error = state.outcome.exception() if state.outcome else None
     wish = error.retry_after if isinstance(error, DatabaseAway) else None
     return max(_back_off(state), jittered(wish or 0.0))
 
 
 def _tell(function: str, claim: Claim, state: RetryCallState) -> None:
-    """After 1, 2, 4, 8 … offers: an outage that delays fifty answers must not fill the log."""
+    """Log only after 1, 2, 4, 8 … offers, so that an outage that delays many answers does not fill the log."""
     if state.attempt_number & (state.attempt_number - 1) == 0:
         log.warning(
             "It was not stored yet, and is offered again.",

@@ -18,25 +18,27 @@ log = structlog.get_logger()
 
 CALL_SECONDS = 10.0
 BEAT_SECONDS = 5.0
-"""A beat that takes longer is given up: the next one holds the same."""
+"""Timeout of a beat; the next one sends the same."""
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """What a claim brought. `alive`: False, and the database does not know this worker, or takes it for dead."""
+    """The result of a claim. `alive`: False if the database does not know this worker or took it for dead.
+    `next_due_seconds`: until the next reply in the queue is due; None: there is none."""
 
     claims: list[Claim]
     next_due_seconds: float | None = None
     alive: bool = True
     refused: dict[str, int] = field(default_factory=dict)
-    """Rows for which the database raised an error: settled, set_aside or left."""
+    """settled, set_aside or left → number of rows for which the database raised an error."""
     unreadable: int = 0
-    """How many it brought besides, which have failed."""
+    """Number of further rows that could not be read; their replies have failed."""
 
 
 @dataclass(frozen=True)
 class Beaten:
-    """What a beat brought. `workers`: how many live."""
+    """The result of a beat. `alive`: False if this worker was buried; `workers`: live workers; `lost`: claims that
+    it no longer holds."""
 
     alive: bool
     workers: int = 1
@@ -44,33 +46,33 @@ class Beaten:
 
 
 class Reconciled(TypedDict, total=False):
-    """What a look over the queue has changed."""
+    """What the reconciler has changed."""
 
     mended: int
-    """Contradictions between a reply and the queue."""
+    """Number of contradictions between replies and the queue."""
     ended: int
-    """Replies that had waited for too long, and have failed."""
+    """Number of replies that failed since they had waited too long."""
     more: bool
     """There is more to do than one call does."""
 
 
 class QueueLength(TypedDict):
     pending: float
-    """Replies that wait."""
+    """Number of waiting replies."""
     oldest_pending_seconds: float
-    """How long the oldest of them has waited; 0 if there is none."""
+    """Age of the oldest of them; 0 if there is none."""
 
 
 class Replies:
-    """One worker's door to the database. Its id is fresh for each registration, and part of every fence.
+    """The functions for one worker. `worker_id` is new for each registration, and part of every fence.
 
     Every method but `close` raises DatabaseAway or DatabaseRefused, and nothing else. Those that settle a claim
     (`next_attempt`, `complete`, `fail`) repeat the call for `offer_seconds` before they raise.
     """
 
     def __init__(self, database: Database, beating: Database, alive_seconds: float, offer_seconds: float) -> None:
-        """`alive_seconds`: after a silence of so long, the database takes this worker for dead. `offer_seconds`: for
-        how long an answer is offered again.
+        """`beating`: the connection for beats. `alive_seconds`: the lease; after so long without a beat, the database
+        takes this worker for dead. `offer_seconds`: for how long an answer is offered again.
         """
         self.worker_id = str(uuid.uuid4())
         self._database = database
@@ -80,7 +82,7 @@ class Replies:
 
     @classmethod
     async def connect(cls, settings: WorkerSettings) -> Self:
-        """Beats have a connection of their own: they never wait behind a crowd of answers that are stored."""
+        """Beats have their own connection, so that they never wait behind answers that are being stored."""
         database = await Database.connect(settings, CALL_SECONDS, settings.worker_concurrency + 10)
         beating = await Database.connect(settings, BEAT_SECONDS, 2)
         return cls(database, beating, settings.lease_seconds, settings.reply_max_wait_seconds)
@@ -90,7 +92,7 @@ class Replies:
         await self._beating.close()
 
     async def register(self, version: str, concurrency: int) -> int:
-        """Answers how many workers live."""
+        """Returns the number of live workers."""
         answer = await self._call(
             "register_worker", alive_seconds=self._alive_seconds, version=version, concurrency=concurrency
         )
@@ -98,11 +100,11 @@ class Replies:
             return int(answer["workers"])
 
     def begin_anew(self) -> None:
-        """The database took this worker for dead: it registers with a new id."""
+        """Use a new id, after the database took this worker for dead. Register it before anything else."""
         self.worker_id = str(uuid.uuid4())
 
     async def claim(self, number: int, max_replies: int) -> Claimed:
-        """`number`: 1, 2, 3 … for each registration."""
+        """Claim up to `max_replies`. `number`: of this claim, 1, 2, 3 … for each registration."""
         worker_id = self.worker_id
         answer = await self._call("claim_replies", claim=number, max_replies=max_replies)
         with reading("claim_replies"):
@@ -114,16 +116,17 @@ class Replies:
         for row in rows:
             try:
                 reply = Reply.from_row(row)
-            except Exception as error:  # whatever is in it: the others of this claim are not to blame
+            except Exception as error:  # of any kind, so that it does not affect the other replies of this claim
                 await self._refuse_unreadable(row, worker_id, error)
                 continue
             claims.append(Claim(reply, worker_id, reply.attempt, reply.calls_left))
         return Claimed(claims, due_seconds, is_alive, refused, len(rows) - len(claims))
 
     async def beat(self, claims: list[Claim], claims_known: int, models_closed_seconds: float) -> Beaten:
-        """This worker lives, and holds these. Sets `cancel_requested` of each claim that its user has stopped.
+        """Report that this worker is alive and holds these claims. Sets `cancel_requested` of claims that their users
+        have stopped.
 
-        `claims_known`: the number of the last claim whose answer has arrived. `models_closed_seconds`: until a model
+        `claims_known`: the number of the last claim whose result has arrived. `models_closed_seconds`: until a model
         may be asked; 0: now.
         """
         asked = {(claim.message_id, claim.attempt): claim for claim in claims}
@@ -152,7 +155,7 @@ class Replies:
                 claim.cancel_requested.set()
             if (message_id, attempt) in asking and claim.attempt == attempt:
                 claim.is_in_ledger = True
-        # Where another attempt has begun, or a call settles this one, that call's answer decides.
+        # If another attempt has begun, or this one is being settled, the result of that call decides.
         gone = [
             claim
             for (message_id, attempt), claim in asked.items()
@@ -161,7 +164,7 @@ class Replies:
         return Beaten(is_alive, workers, gone)
 
     async def save_drafts(self, claims: list[Claim]) -> None:
-        """Append to the drafts what has been written since they were saved last."""
+        """Append new text to the drafts; updates `saved` of the claims."""
         grown = [(claim, claim.attempt, claim.saved, claim.text[claim.saved :]) for claim in claims]
         answer = await self._call(
             "save_drafts",
@@ -177,7 +180,7 @@ class Replies:
             ],
         )
         with reading("save_drafts"):
-            # What is not named there was locked just then, and is sent again.
+            # Drafts that are missing in the result were locked, and are sent again.
             stored = {(row["message_id"], row["attempt"]): row["stored"] for row in answer}
         for claim, attempt, _, _ in grown:
             end = stored.get((claim.message_id, attempt))
@@ -185,7 +188,7 @@ class Replies:
                 claim.saved, claim.saved_at = end, time.monotonic()
 
     async def give_back(self, claim: Claim, due_in: float) -> None:
-        """Claimed, and no model was asked: due again in so many seconds, uncounted."""
+        """Return a claim without a call to the queue, where it is due again in `due_in` seconds."""
         claim.settling = True
         await self._database.ask(
             "give_back",
@@ -214,39 +217,38 @@ class Replies:
         return bool(await self._settle("fail_reply", (bool,), claim, call, **words))
 
     async def release(self) -> tuple[int, int]:
-        """Give back all that this worker holds. Answers how many were, and how many are locked just now."""
+        """Give back all claims of this worker. Returns the number of released ones, and of those that are locked."""
         answer = await self._call("release_replies")
         with reading("release_replies"):
             return int(answer["released"]), int(answer.get("left", 0))
 
     async def reconcile(self, max_wait_seconds: float, every_seconds: float) -> Reconciled | None:
-        """None: another worker has looked over the queue within `every_seconds`."""
+        """Run the reconciler. None: another worker has done so within `every_seconds`."""
         words = {"max_wait_seconds": max_wait_seconds, "every_seconds": every_seconds}
         answer = await self._database.ask("reconcile_replies", words)
         return cast(Reconciled, answer) if isinstance(answer, dict) else None
 
     async def erase_broadcasts(self) -> tuple[int, int]:
-        """Of so many deleted chats and messages, what was sent was erased; and of so many it is still to be."""
+        """Erase stored broadcasts of deleted chats and messages. Returns how many are done, and how many remain."""
         answer = await self._database.ask("erase_broadcasts", {})
         with reading("erase_broadcasts"):
             return int(answer["erased"]), int(answer["left"])
 
     async def measure_spend(self) -> Any:
-        """What the project has spent, in US dollars: the row that `Spend.from_row` reads, its shape not checked yet.
-
-        It is added up, unless that was done a few seconds ago.
+        """What the project has spent, in US dollars: a row for `Spend.from_row`, unchecked. It is at most a few
+        seconds old.
         """
         return await self._database.ask("measure_spend", {})
 
     async def queue(self) -> QueueLength:
-        """Of all workers."""
+        """The length of the queue, for all workers together."""
         answer = await self._database.ask("ops_queue", {})
         with reading("ops_queue"):
             oldest = float(answer["oldest_pending_seconds"] or 0)
             return {"pending": float(answer["pending"]), "oldest_pending_seconds": oldest}
 
     async def _refuse_unreadable(self, row: Any, worker_id: str, error: Exception) -> None:
-        """A reply whose context cannot be read fails; one that has no name is given back by the next beat."""
+        """Fail a reply whose row cannot be read. Without a message id, the next beat gives it back."""
         log.error("A claimed reply cannot be read.", action="reply_unreadable", error=type(error).__name__)
         try:
             await self._database.ask(
@@ -264,11 +266,11 @@ class Replies:
             log.warning("It could not be settled.", action="reply_unreadable", error=type(failed).__name__)
 
     async def _settle(self, function: str, kinds: tuple[type, ...], claim: Claim, call: Call, **words: Any) -> Any:
-        """`kinds`: of a result. An answer is paid for, so it is offered again and again."""
+        """Call a function that ends an attempt, repeatedly if needed. `kinds`: allowed types of its result."""
         claim.settling = True
         row = {
             **call.as_row(),
-            # The ledger's row may be gone with the chat: what was spent is noted all the same.
+            # For the ledger, in case its row was deleted with the chat.
             "session_id": claim.reply.session_id,
             "user_id": claim.reply.user_id,
         }

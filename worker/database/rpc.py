@@ -1,4 +1,4 @@
-"""The functions of the database, called by name over the Supabase API. A call answers, or raises a DatabaseError."""
+"""Calls functions of the database by name over the Supabase API. Raises DatabaseError only."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ _answered: contextvars.ContextVar[httpx.Response | None] = contextvars.ContextVa
 
 
 class Database:
-    """Has its own connections: calls that wait here delay no others. A call is given up after `seconds`."""
+    """A connection pool of its own, so that waiting calls do not delay others. `seconds`: timeout of a call."""
 
     def __init__(self, client: supabase.AsyncClient, seconds: float) -> None:
         self._client = client
@@ -27,7 +27,7 @@ class Database:
 
     @classmethod
     async def connect(cls, settings: WorkerSettings, seconds: float, connections: int) -> Self:
-        """`connections`: how many calls at a time."""
+        """`connections`: the greatest number of concurrent calls."""
 
         async def note(response: httpx.Response) -> None:
             _answered.set(response)
@@ -42,7 +42,7 @@ class Database:
         client = await supabase.acreate_client(
             settings.supabase_url,
             settings.supabase_secret_key.get_secret_value(),
-            # A function may change something before its answer is lost: what is repeated is decided here.
+            # No automatic retry: a function may have changed something before its response was lost.
             supabase.AsyncClientOptions(httpx_client=http, postgrest_client_retry=False, auto_refresh_token=False),
         )
         return cls(client, seconds)
@@ -54,7 +54,7 @@ class Database:
         await self._client.postgrest.session.aclose()
 
     async def ask(self, function: str, words: dict[str, Any]) -> Any:
-        """What the function answers, as JSON has it. Raises DatabaseAway or DatabaseRefused, and nothing else."""
+        """Call a function with these arguments; return its JSON. Raises DatabaseAway or DatabaseRefused only."""
         call = api_http.apart(self._call(function, words), name=function)
         self._calls.add(call)
         call.add_done_callback(self._calls.discard)
@@ -73,14 +73,14 @@ class Database:
             headers = answered.headers if answered is not None else None
             raise api_errors.of_library(function, error, status, headers) from None
         if isinstance(response.data, str):
-            # The client hands on as text what is not JSON; none of these functions answers with a text.
+            # The client returns a body that is not JSON as text; none of these functions returns text.
             raise DatabaseAway(f"{function}: an answer that is not JSON")
         return response.data
 
 
 @contextlib.contextmanager
 def reading(function: str) -> Iterator[None]:
-    """Around the reading of an answer: one of another shape comes from a gateway, say, and raises DatabaseAway."""
+    """Around code that reads a result: raises DatabaseAway if it has another shape, as from a gateway."""
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):

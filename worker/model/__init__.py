@@ -1,1 +1,1 @@
-"""The door to the model: which one is asked and when, how a call can end, and what it cost."""
+"""Calls to models: which one is asked and when, how a call can end, and what it costs."""

@@ -1,4 +1,4 @@
-"""Which model may be asked now: for each its limit and its breaker, what the provider has closed, and the key."""
+"""Which models may be asked now, by their rate limits, circuit breakers, closures by the provider, and the key."""
 
 import contextlib
 import functools
@@ -16,25 +16,25 @@ from worker.telemetry import metrics
 log = structlog.get_logger()
 
 LIMITED_SECONDS = (2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
-"""After a 429 that does not say how long."""
+"""Closures after successive 429s that name no time."""
 QUOTA_SECONDS = (300.0,)
 REFUSED_SECONDS = (5.0, 10.0, 20.0, 40.0, 60.0)
-"""No such model, or the key is refused: an operator mends that."""
+"""Closures if the model is missing or the key is refused, until an operator corrects it."""
 STATES = ("closed", "open", "half_open", "limited")
 
 
 class Watched:
-    """A call under way. Its caller notes what arrives from the model, as soon as it arrives."""
+    """A call in progress. Its caller sets these attributes as soon as something arrives from the model."""
 
     def __init__(self, on_first_word: Callable[[], None]) -> None:
         self._on_first_word = on_first_word
         self._first_word = False
         self.sign_of_life = False
-        """Something came: a thought, a count of tokens, an empty piece."""
+        """Something has arrived: a thought, a count of tokens, an empty piece."""
 
     @property
     def first_word(self) -> bool:
-        """A word of the answer has come."""
+        """Text of the answer has arrived."""
         return self._first_word
 
     @first_word.setter
@@ -66,7 +66,7 @@ class _Model:
         return min(1, self.limiter.free()) if is_half_open else self.limiter.free()
 
     def moved_to(self) -> str:
-        """Its state, without the pace of its limit, which comes and goes many times a minute."""
+        """Its state without its own rate limit, which changes many times a minute."""
         states = {closure.state for closure in self.closures}
         is_limited = self.closure.state == "open" and not self.closure.then_probe
         if self.breaker.closure.state == "open" or self.key.state == "open":
@@ -81,7 +81,7 @@ class _Model:
 
 
 class Admission:
-    """`models` in the order of preference. For the worker's loop; `states` for any thread."""
+    """`models`: in the order of preference. For the event loop only; `states` may be called in any thread."""
 
     def __init__(
         self, models: list[str], limit: RateLimit | None = None, clock: Callable[[], float] = time.monotonic
@@ -94,30 +94,30 @@ class Admission:
         }
         for model in models:
             for state in STATES:
-                # Asked at every scrape: a state may change by the clock alone.
+                # Computed at each scrape, since a state may change by time alone.
                 metrics.BREAKER.labels(model, state).set_function(functools.partial(self._is_in, model, state))
 
     def set_workers(self, number: int) -> None:
-        """So many workers are alive, this one included: they share the limit."""
+        """The number of live workers, including this one, which share the limit."""
         for model in self._models.values():
             model.limiter.set_workers(number)
 
     def capacity(self, most: int) -> int:
-        """How many calls may begin now over all models; 0: none. One that is to be probed counts as one."""
+        """How many calls may begin now, over all models, `most` at most. A half-open model counts as one call."""
         free = sum(model.free() for model in self._models.values())
         return int(min(most, 1 if self._key.is_half_open else most, free))
 
     def opens_in(self, models: Iterable[str] | None = None) -> float:
-        """Seconds until one of them, or of all, may be asked; 0: now."""
+        """Seconds until one of these models (None: of all) may be asked; 0: now."""
         asked = self._models if models is None else models
         return min((self._models[model].opens_in() for model in asked), default=0.0)
 
     def can_serve(self, models: Iterable[str]) -> bool:
-        """One of these may be asked now."""
+        """Whether one of these may be asked now."""
         return any(self._models[model].opens_in() <= 0 for model in models)
 
     def take(self, models: Iterable[str]) -> str | None:
-        """The first of these that may be asked now, for a call that begins at once, under `watch`."""
+        """The first of these that may be asked now, or None. The call must begin at once, within `watch`."""
         for name in models:
             model = self._models[name]
             if model.opens_in() <= 0:
@@ -130,7 +130,7 @@ class Admission:
 
     @contextlib.contextmanager
     def watch(self, model: str, message_id: str, user_id: str) -> Iterator[Watched]:
-        """Around a call. What ends it by another exception than a ModelError, such as a stop, says nothing."""
+        """Around a call. An end by another exception than ModelError, such as a stop, does not change any state."""
         asked = self._models[model]
         begun_at = self._clock()
         probes = [probe for closure in asked.closures if (probe := closure.use())]
@@ -160,7 +160,7 @@ class Admission:
             self._tell(model)
 
     def states(self) -> dict[str, str]:
-        """Model → closed (it may be asked), open, half_open or limited."""
+        """Model → closed (it may be asked), open, half_open or limited, as in STATES."""
         return {name: model.state() for name, model in self._models.items()}
 
     def _is_in(self, model: str, state: str) -> bool:
@@ -180,7 +180,7 @@ class Admission:
 
 
 def _is_trouble(error: ModelError, call: Watched) -> bool:
-    """Nothing that came after the first word is, and no silence of a model that was thinking."""
+    """Whether it counts in the breaker: not after the first text, and not a time-out of a model that was thinking."""
     if call.first_word or (isinstance(error, TimedOut) and call.sign_of_life):
         return False
     return error.is_trouble_of_the_model

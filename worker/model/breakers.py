@@ -1,4 +1,4 @@
-"""A circuit breaker for each model: one that fails most questions of several users is left alone for a while."""
+"""Circuit breakers: a model that fails for most questions of several users is not asked for a while."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,31 +9,31 @@ from worker.network.jitter import jittered
 WINDOW_VOTES = 20
 FAILURE_SHARE = 0.5
 LEAST_VOTES = 5
-"""With fewer in the window, no share says anything."""
+"""Votes that are needed before the share of failures counts."""
 LEAST_USERS = 3
-"""What fails for fewer may be their questions' doing."""
+"""Failures of fewer users may be caused by their questions."""
 OPEN_SECONDS = 20.0
 PROBE_LOOK_SECONDS = 1.0
-"""While a probe is under way, its end is not known: look again after so many seconds."""
+"""Interval for checks while a probe is in progress, since its end is not known."""
 UNUSED_PROBE_SECONDS = 10.0
-"""A probe's place that was taken and not used for so long is free again."""
+"""A probe that was taken, but whose call did not begin within this time, can be taken again."""
 
 
 @dataclass(eq=False)
 class Probe:
-    """The one call that may be made after a closure."""
+    """The single call that is allowed after a closure."""
 
     closure: "Closure"
     lapses_at: float
 
     def ended(self) -> None:
-        """Whatever came of it, the place is free, unless another has it by now."""
+        """Free the probe's place, unless another probe has it."""
         if self.closure.probe is self:
             self.closure.probe = None
 
 
 class Closure:
-    """Until when nothing is asked, and whether one call goes first afterwards."""
+    """A time during which no call may begin, optionally followed by a single probe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -43,8 +43,8 @@ class Closure:
         self.probe: Probe | None = None
 
     def begin(self, steps: Sequence[float], then_probe: bool, begun_at: float) -> None:
-        """For the next of these seconds, longer each time. `begun_at`: of the call that is the reason. One from
-        before the last closure is no repetition, and no closure is ever shortened."""
+        """Close for the next of `steps`, in seconds. `begun_at`: start of the call that is the reason; if that was
+        before the last closure, the step stays the same. A closure is never shortened."""
         now = self._clock()
         if begun_at > self._began_at:
             self._times += 1
@@ -57,12 +57,12 @@ class Closure:
         self._until, self.then_probe, self._times, self.probe = float("-inf"), False, 0, None
 
     def answered(self, begun_at: float) -> None:
-        """A call of then was answered: the next closure is a first one."""
+        """A call that began at `begun_at` was answered: the next closure uses the first step."""
         if begun_at > self._began_at:
             self._times = 0
 
     def opens_in(self) -> float:
-        """Seconds until a call may be made."""
+        """Seconds until a call may begin; 0: now."""
         if (left := self._until - self._clock()) > 0:
             return left
         return PROBE_LOOK_SECONDS if self.is_half_open and self._is_probed() else 0.0
@@ -73,7 +73,7 @@ class Closure:
 
     @property
     def state(self) -> str:
-        """closed (all is well), open or half_open, as of a breaker."""
+        """closed (calls are allowed), open or half_open, as in a circuit breaker."""
         return "half_open" if self.is_half_open else "open" if self._clock() < self._until else "closed"
 
     def take(self) -> None:
@@ -92,7 +92,7 @@ class Closure:
 
 
 class Breaker:
-    """Of one model. Each question has one vote, its newest; only a closed breaker counts them."""
+    """The breaker of one model. Each question has one vote, its newest; votes count only while it is closed."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.closure = Closure(clock)

@@ -1,4 +1,4 @@
-"""Which model is asked next for one claim: which it has asked already, and which may be asked now."""
+"""Chooses the next model for a claim, by which ones it has already asked, and which may be asked now."""
 
 from collections import Counter
 
@@ -11,13 +11,13 @@ from worker.model.retry import Again
 log = structlog.get_logger()
 
 NO_MODEL_OF_PLAN_SECONDS = 30.0
-"""Until a question is claimed again whose plan names none of the models: the plan may be mended meanwhile."""
+"""Until a question is claimed again if its plan allows none of the models: the plan may be corrected meanwhile."""
 
 
 class ModelChoice:
-    """The models of one claim: those that it has asked least go first, in the order of preference.
+    """The models of one claim, the least asked first, then in the order of preference.
 
-    `allowed` are the names that the user's plan has; None: all.
+    `allowed`: the names in the user's plan; None: all.
     """
 
     def __init__(self, admission: Admission, allowed: list[str] | None = None) -> None:
@@ -37,7 +37,7 @@ class ModelChoice:
         return model
 
     def after(self, model: str, error: ModelError) -> Again:
-        """When to go on, now that this model has failed in this way."""
+        """When to call again after this model has failed with this error."""
         if error.is_of_the_question:
             return Again.NEVER
         fresh = [each for each in self._models if not self._asked[each] and each != model]

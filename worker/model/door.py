@@ -1,6 +1,6 @@
-"""The door to whoever provides the models: a prompt in, pieces of text and figures out.
+"""The interface to a provider of models: a prompt in, pieces of text and figures out.
 
-The story of a reply (answer.py) knows this and no provider. .github/CONTRIBUTING.md says how another one is added.
+answer.py depends on this interface and on no provider. .github/CONTRIBUTING.md describes how to add another one.
 """
 
 from collections.abc import AsyncIterator
@@ -12,51 +12,51 @@ from worker.rows import FinishReason, Usage
 
 
 class ModelStream(Protocol):
-    """One call under way. What else than text the model said is known as far as it has come."""
+    """A call in progress: an iterator of text. The properties hold what has arrived so far."""
 
     def __aiter__(self) -> AsyncIterator[str]:
-        """The text, in pieces. To be iterated once. Raises a ModelError where the call gives no answer, of the kind
-        that says what is to be done next (errors.py): a clean end without an answer is one as well."""
+        """The text, in pieces; iterate once. Raises a ModelError if the call gives no answer, also after a regular
+        end without one; its class decides what is done next (errors.py)."""
         ...
 
     @property
     def finish_reason(self) -> FinishReason | None:
-        """STOP or MAX_TOKENS, once the text has come to its end."""
+        """STOP or MAX_TOKENS after the end of the text, else None."""
         ...
 
     @property
     def usage(self) -> Usage | None:
-        """Tokens, as last told."""
+        """The last token counts that were reported; None: none yet."""
         ...
 
     @property
     def usage_is_final(self) -> bool:
-        """It was told with the model's end or after it: there is nothing to come on top."""
+        """Whether `usage` was reported with the finish reason or after it, so that it is complete."""
         ...
 
     @property
     def model_version(self) -> str | None:
-        """Which model answers, in the provider's words; its price is looked up by it."""
+        """The name of the model that answers, as the provider reports it; prices are looked up by it."""
         ...
 
     @property
     def sign_of_life(self) -> bool:
-        """Something came: text, a thought, or figures alone."""
+        """Whether anything has arrived: text, a thought, or figures."""
         ...
 
     @property
     def first_token_ms(self) -> int | None:
-        """Milliseconds from the call's beginning to its first text."""
+        """Milliseconds from the start of the call to its first text; None: there is none yet."""
         ...
 
     @property
     def latency_ms(self) -> int:
-        """Milliseconds from the call's beginning to its end, or until now."""
+        """Milliseconds from the start of the call to its end, or until now."""
         ...
 
 
 class Provider(Protocol):
     def stream(self, model: str, prompt: Prompt) -> AbstractAsyncContextManager[ModelStream]:
-        """One call to the model of this name, and no second one, whatever happens: the ledger counts calls. Leaving
-        the block ends the call at once. Errors are raised by the stream, not on entering the block."""
+        """Exactly one call to the model of this name, without hidden retries, since the ledger counts calls. Leaving
+        the block ends the call at once. Entering it raises nothing: errors are raised by iterating the stream."""
         ...

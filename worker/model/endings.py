@@ -1,6 +1,6 @@
-"""How a call to Gemini can end, in our words: by its HTTP status, by the model's own reason, by the connection.
+"""Translates the ends of calls to Gemini into our errors: HTTP statuses, finish reasons, connection errors.
 
-What is said here of a failure holds codes and known names, never a provider's text.
+Messages of errors hold codes and known names, never the provider's text.
 """
 
 import contextlib
@@ -28,10 +28,10 @@ from worker.errors import (
 )
 from worker.rows import FinishReason
 
-# A limit that lasts as long is one of the day in all but name, and no other trouble is waited out for longer.
+# Longest pause that a provider can request. A rate limit that lasts so long is treated like a daily quota.
 LONGEST_WISH_SECONDS = 900.0
 
-# What a status means, of the whole answer or of an error within the stream. 400 and 429 are judged by more than that.
+# Errors by status, of the response or of an error event in the stream. 400 and 429 depend on the body as well.
 BY_STATUS: dict[int, type[ModelError]] = {
     401: AccessRefused,
     402: AccessRefused,
@@ -48,17 +48,17 @@ BY_STATUS: dict[int, type[ModelError]] = {
     504: TimedOut,
     524: TimedOut,
 }
-# … and any other, by its hundred. What answers with 3xx is no Gemini API: redirects are not followed, for the key
-# and the prompt would go with them. All of 5xx is trouble that passes, and so is what lies beyond.
+# Other statuses, by their hundreds; by default ModelOverloaded, which is temporary. 3xx: redirects are not followed,
+# since the key and the prompt would be sent to another host, so an address that redirects is not usable.
 BY_HUNDRED: dict[int, type[ModelError]] = {2: Truncated, 3: AccessRefused, 4: InternalError}
-# What a 400 is about, by Google's message; each word must be in it.
+# Errors for a 400, by words that Google's message must all contain.
 BAD_REQUESTS: list[tuple[tuple[str, ...], type[ModelError]]] = [
     (("token", "exceed"), PromptTooLong),
     (("payload size", "exceed"), PromptTooLong),
     (("api key",), AccessRefused),
 ]
-# Google's names of its errors. Only these are logged: another word may hold anything. They say which status it is
-# where an error within the stream has no number.
+# Google's names of errors and their statuses, for error events without a number. Other names are not logged, since
+# they may contain anything.
 STATUS_OF_WORD = {
     "CANCELLED": 499,
     "UNKNOWN": 500,
@@ -78,8 +78,8 @@ STATUS_OF_WORD = {
     "UNAUTHENTICATED": 401,
 }
 
-# The model's reasons to end. One that is in neither list is new: its text was shown and is paid for, and asking
-# again would end the same way, so it is an answer.
+# The model's finish reasons. One that is in neither list is accepted as the end of an answer: its text was shown and
+# is paid for, and another call would probably end in the same way.
 BLOCKED = {
     "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR", "ESCALATION",
     "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION",
@@ -93,9 +93,10 @@ _NOTHING_ALLOWED = re.compile(r"limit: 0(?![\d.])")
 
 
 def judge_end(reason: str | None, blocked: str | None, has_text: bool) -> FinishReason:
-    """STOP or MAX_TOKENS. `blocked`: why a filter has refused prompt or answer.
+    """STOP or MAX_TOKENS, after a stream that ended without an error. `reason`: the model's finish reason; `blocked`:
+    why a filter has refused prompt or answer.
 
-    Raises ContentBlocked, EmptyReply or Truncated where the stream ended without an error, but gave no answer.
+    Raises ContentBlocked, EmptyReply or Truncated if it gave no answer.
     """
     if blocked or reason in BLOCKED:
         raise ContentBlocked(blocked or str(reason))
@@ -109,7 +110,7 @@ def judge_end(reason: str | None, blocked: str | None, has_text: bool) -> Finish
 
 
 def translate(error: Exception) -> ModelError:
-    """What the HTTP library raises; what is one of ours already stays as it is."""
+    """Translates an exception of the HTTP library; a ModelError is returned unchanged."""
     name = type(error).__name__
     match error:
         case ModelError():
@@ -127,16 +128,16 @@ def translate(error: Exception) -> ModelError:
 
 
 def refusal_of_all(status: int, body: Any, headers: Mapping[str, str]) -> ModelError:
-    """An answer other than 200. Gemini bills none. But where it says that time was up, a gateway may have said so
-    while the model went on; and what answers with another 2xx is not known."""
+    """The error for a response other than 200, which is not billed. Exceptions: a time-out may come from a gateway
+    while the model goes on, and another 2xx is unexpected."""
     error = refusal(status, body, headers)
     return error if isinstance(error, TimedOut | Truncated) else error.unbilled()
 
 
 def refusal(status: object, body: Any, headers: Mapping[str, str]) -> ModelError:
-    """An answer other than 200, or an error within the stream, of whatever shape: gateways have their own.
+    """The error for a response other than 200, or for an error event in the stream.
 
-    `status`: the HTTP status, or what stands in its place; `body`: as JSON has it, or None.
+    `status`: the HTTP status, or the event's code, unchecked; `body`: decoded JSON of any shape, or None.
     """
     told = _error(body)
     word = told.get("status")
@@ -164,7 +165,7 @@ def _bad_request(word: str | None, message: str) -> type[ModelError]:
 
 
 def _limit(told: dict[str, Any], reason: str, message: str, delay: float | None) -> ModelError:
-    """A 429 is three things: a limit of the minute, one of the day, and a model that the plan does not have."""
+    """A 429 means a rate limit, a used-up daily quota, or a model that the plan does not include."""
     violations = _violations(told)
     is_of_the_day = any("PerDay" in str(violation.get("quotaId", "")) for violation in violations)
     if is_of_the_day or _NOTHING_ALLOWED.search(message) or delay == LONGEST_WISH_SECONDS:
@@ -173,7 +174,7 @@ def _limit(told: dict[str, Any], reason: str, message: str, delay: float | None)
 
 
 def _calls_per_minute(violations: list[dict[str, Any]]) -> int | None:
-    """The smallest limit of calls a minute that is named. Other limits of the minute count tokens."""
+    """The smallest reported limit of calls for each minute; limits of tokens are ignored."""
     values = []
     for violation in violations:
         name = str(violation.get("quotaId", ""))

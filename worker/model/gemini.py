@@ -1,4 +1,4 @@
-"""Gemini by google-genai, as door.py wants a provider. How a call can end: endings.py."""
+"""Gemini as a Provider (door.py), with google-genai. endings.py translates the ends of calls."""
 
 import asyncio
 import contextlib
@@ -20,12 +20,12 @@ from worker.rows import FinishReason, Message, Usage
 from worker.text import Unrepeated, is_blank
 
 LAST_SECONDS = 2.0
-"""How long a model that has given its reason to end may still say something: its figures, or a filter's word."""
+"""How long to read on after the finish reason, for token counts or a filter's refusal."""
 _ROLES = {"user": "user", "assistant": "model"}
 
 
 class Settings(Protocol):
-    """What is needed of the worker's settings, which know of rate limits and prices and so are above this room."""
+    """The settings that Gemini needs. WorkerSettings imports worker.model, so it cannot be imported here."""
 
     @property
     def gemini_api_key(self) -> SecretStr: ...
@@ -44,7 +44,7 @@ class Settings(Protocol):
 
 
 class Gemini:
-    """One client for the whole process: building one costs time and memory."""
+    """One client for the whole process, since creating one costs time and memory."""
 
     def __init__(self, settings: Settings) -> None:
         self._max_output_tokens = settings.max_output_tokens
@@ -55,7 +55,7 @@ class Gemini:
             http_options=types.HttpOptions(
                 base_url=settings.gemini_base_url,
                 timeout=int(settings.model_idle_seconds * 1000),  # milliseconds of silence
-                # Left to itself, the library tells the server that the silence is the limit of the whole call.
+                # By default, the library sends `timeout` as the server's limit of the whole call.
                 headers={"X-Server-Timeout": str(math.ceil(settings.reply_deadline_seconds))},
                 httpx_async_client=self._http,
             ),
@@ -63,7 +63,7 @@ class Gemini:
 
     @contextlib.asynccontextmanager
     async def stream(self, model: str, prompt: Prompt) -> AsyncIterator["GeminiStream"]:
-        """A stream under way; leaving the block closes its connection at once, whatever the reason."""
+        """A stream in progress; leaving the block closes its connection at once."""
         stream = GeminiStream(self._chunks(model, prompt), self._first_token_seconds)
         try:
             yield stream
@@ -94,15 +94,15 @@ def _contents(turns: list[Message]) -> list[dict[str, Any]]:
 
 
 def _http_client(streams: int) -> httpx2.AsyncClient:
-    """A client of our own: without one, the library takes aiohttp wherever that is installed, which has other
-    timeouts, hidden retries and other errors; and its own client follows redirects, with the key and the prompt.
+    """Our own client: by default, the library uses aiohttp if it is installed, which has other timeouts and errors
+    and hidden retries; and its own httpx2 client follows redirects, with the key and the prompt.
 
-    Its transports are left to httpx2, which takes proxies (HTTPS_PROXY, ALL_PROXY, NO_PROXY) and certificates
-    (SSL_CERT_FILE, SSL_CERT_DIR) from the environment only then. No cookie is kept: it would go with every call.
+    It sets no transport, since httpx2 reads proxies (HTTPS_PROXY, ALL_PROXY, NO_PROXY) and certificates
+    (SSL_CERT_FILE, SSL_CERT_DIR) from the environment only without one. Cookies are not stored.
     """
     return httpx2.AsyncClient(
-        # One connection for each stream, with room, and none for two: bytes that an answer has beyond its length stay
-        # in the connection's buffer, where httpx2 takes them for the beginning of the next call's answer.
+        # Connections are not reused: if a response is longer than its declared length, httpx2 would take the rest for
+        # the beginning of the next response. At most two for each stream, while old ones are still closing.
         limits=httpx2.Limits(max_connections=streams * 2, max_keepalive_connections=0),
         follow_redirects=False,
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -111,10 +111,10 @@ def _http_client(streams: int) -> httpx2.AsyncClient:
 
 
 class GeminiStream:
-    """See door.ModelStream for what it tells.
+    """A door.ModelStream.
 
-    A pump does nothing but read, so that cancelling always meets it inside the socket: left anywhere
-    else, the library keeps the connection open, and the model goes on at our expense.
+    A separate task, the pump, only reads from the socket, so that a cancellation always interrupts a read: otherwise
+    the library keeps the connection open, and the model continues at our expense.
     """
 
     def __init__(self, chunks: AsyncIterator[types.GenerateContentResponse], first_token_seconds: float) -> None:
@@ -125,16 +125,16 @@ class GeminiStream:
         self.first_token_ms: int | None = None
         self.sign_of_life = False
         self._raw_finish: str | None = None
-        """The model's own reason to end; with it the answer is whole, whatever the connection does after."""
+        """The model's finish reason; with it the answer is complete, even if the connection fails afterwards."""
         self._blocked: str | None = None
         self._has_words = False
         self._has_thoughts = False
-        """It thinks, and shows it: from then on silence is the limit, and no more the first word."""
+        """The model has reported thoughts: from then on the limit of silence applies, not that of the first token."""
         self._unrepeated = Unrepeated()
         self._first_token_seconds = first_token_seconds
         self._started = time.monotonic()
         self._ended: float | None = None
-        # Unbounded: a pump waiting for room would not be in the socket when it is cancelled.
+        # Unbounded: a pump that waits for room would not be reading when it is cancelled.
         self._pieces: asyncio.Queue[str | Exception | None] = asyncio.Queue()
         self._pump = asyncio.create_task(self._read(chunks), name="gemini pump")
 
@@ -152,7 +152,7 @@ class GeminiStream:
             if piece:
                 yield piece
             piece = await self._next()
-        # A clean end is no proof of an answer.
+        # A regular end of the stream may still be without an answer.
         self.finish_reason = endings.judge_end(self._raw_finish, self._blocked, self._has_words)
 
     async def _first(self) -> str | Exception | None:
@@ -177,10 +177,10 @@ class GeminiStream:
         try:
             async for chunk in chunks:
                 text = self._take(chunk)
-                # Also without text: the reader waits for longer once it thinks, and for less once it has ended.
+                # Also without text: the reader waits longer after a thought, and shorter after the finish reason.
                 if text or self._has_thoughts or self._raw_finish is not None:
                     self._pieces.put_nowait(text)
-        except Exception as error:  # every kind: it is the reader who must hear of it
+        except Exception as error:  # of any kind; the reader raises it
             self._pieces.put_nowait(error)
         else:
             self._pieces.put_nowait(None)
@@ -213,7 +213,7 @@ class GeminiStream:
         if candidate.finish_reason is not None:
             self._raw_finish, self._ended = candidate.finish_reason.value, time.monotonic()
             if self._raw_finish in endings.BLOCKED:
-                self._blocked = self._raw_finish  # a STOP that follows takes nothing back
+                self._blocked = self._raw_finish  # a later STOP does not cancel the refusal
         parts = (candidate.content.parts if candidate.content else None) or []
         self._has_thoughts |= any(part.thought and not is_blank(part.text or "") for part in parts)
         text = self._unrepeated.rest("".join(part.text or "" for part in parts if not part.thought))

@@ -1,8 +1,8 @@
-"""What Gemini answers over HTTP, read before google-genai reads it: a refusal becomes an error of ours, and an event
-keeps only what an answer is made of.
+"""Filters Gemini's HTTP responses before google-genai reads them: a refusal becomes an error of ours, and events keep
+only the fields that we use.
 
-google-genai reads less of an event stream than its standard allows (a comment or an `event:` line is an error for
-it), and raises over any field of another type than it expects, though nobody needs the field.
+google-genai does not support all of the event stream format (it fails for comments and `event:` lines), and fails for
+any field with an unexpected type, even if it is not used.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from worker.errors import Truncated
 from worker.model import endings, usage
 
 LONGEST_EVENT = 8 * 2**20
-"""Bytes; all of an answer fits into a tenth of it."""
+"""Bytes; a whole answer is less than a tenth of it."""
 LONGEST_REFUSAL = 2**18
-"""Bytes of a refusal that are read: its status says the most of it."""
+"""Bytes of a refusal's body that are read; its status is more important."""
 REFUSAL_SECONDS = 2.0
 
 _REASONS = {reason.value for reason in types.FinishReason}
@@ -36,7 +36,7 @@ async def read_answer(response: httpx2.Response) -> None:
 
 
 async def _body(response: httpx2.Response) -> Any:
-    """As JSON has it, or None: a body that cannot be read changes nothing about the status."""
+    """Decoded JSON; None if the body cannot be read, and only the status counts."""
     content = b""
     with contextlib.suppress(httpx2.HTTPError, TimeoutError):
         async with asyncio.timeout(REFUSAL_SECONDS):
@@ -50,7 +50,7 @@ async def _body(response: httpx2.Response) -> Any:
 
 
 class EventStream(httpx2.Response):
-    """A response whose bytes are the events that google-genai is to read, each written anew."""
+    """A response whose bytes are the events for google-genai, each written anew."""
 
     async def aiter_bytes(self, chunk_size: int | None = None) -> AsyncGenerator[bytes, None]:
         reader = EventReader()
@@ -59,7 +59,7 @@ class EventStream(httpx2.Response):
                 for event in reader.read(piece):
                     yield event
         except httpx2.HTTPError:
-            # The last event may have come whole, without the blank line that ends it.
+            # The last event may be complete but for the blank line that ends it.
             with contextlib.suppress(Truncated):
                 for event in reader.rest():
                     yield event
@@ -77,9 +77,9 @@ class EventReader:
         self._after_cr = False
         self._data: list[bytes] = []
         self._aside: list[bytes] | None = []
-        """Lines that are no part of an event, until the first event: they may be an error, written without any."""
+        """Lines outside of events, until the first event: they may be an error that is not sent as an event."""
         self._held = 0
-        """Bytes since the last event."""
+        """Number of bytes since the last event."""
 
     def read(self, piece: bytes) -> Iterator[bytes]:
         """The events that this piece completes. Lines end with CR, LF or both."""
@@ -96,7 +96,7 @@ class EventReader:
                 yield from self._end_line()
 
     def rest(self) -> Iterator[bytes]:
-        """What the end of the stream completes."""
+        """The events that the end of the stream completes."""
         if self._line:
             yield from self._end_line()
         yield from self._end_event()
@@ -140,7 +140,7 @@ def _integer(digits: str) -> int | float:
 
 
 def _reduced(event: Any) -> dict[str, Any]:
-    """What an answer is made of. Raises what an error within the stream means."""
+    """The fields that we use. Raises a ModelError for an error event."""
     if not isinstance(event, dict):
         raise Truncated("an event of another shape")
     if error := event.get("error"):
@@ -155,7 +155,7 @@ def _reduced(event: Any) -> dict[str, Any]:
 
 
 def _first_candidate(candidates: Any) -> list[dict[str, Any]]:
-    """By its index: the others are other answers to the same question."""
+    """The candidate with index 0; others are alternative answers."""
     for each in _list(candidates):
         if isinstance(each, dict) and not each.get("index"):
             kept: dict[str, Any] = {"content": {"role": "model", "parts": _parts(each.get("content"))}}

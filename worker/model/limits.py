@@ -1,7 +1,7 @@
 """How many calls to one model this worker may begin now, so that all workers together stay within its limit.
 
-Each worker keeps a log of its own calls and takes an equal share of the limit: nothing is asked of a common counter.
-The limit is set (GEMINI_RATE_LIMIT), or learned from a 429 that names it, or unknown; unknown, nothing is held back.
+Each worker records its own calls and uses an equal share of the limit, without a common counter. The limit is set
+(GEMINI_RATE_LIMIT), or learned from a 429 that names it, or unknown; while it is unknown, no call is delayed.
 
 After a 429 the worker has an allowance, half of what it was allowed, which grows again while it is used up and no
 further 429 comes. Where the limit is known, it grows by a tenth of the share in each window, up to the share. Where
@@ -9,11 +9,11 @@ no limit is known, it is at most half of what the provider took in the last wind
 none), at least a part of ten a minute, and counts only what the provider takes. It grows by a tenth of that in each
 quarter of a window, since the limit may be one of seconds, and is forgotten when it was not used up for ten windows.
 
-A worker's first window begins with a tenth and grows to the whole share: it does not know what its predecessor, or
-the others before they heard of it, have sent in the last window. A share that grows, since a worker left, is used one
-window later for the same reason.
+A worker's first window begins with a tenth of its share and grows to all of it, since its predecessor, and the other
+workers before their shares shrank, may have sent calls in the last window. For the same reason a share that grows,
+since a worker left, is used one window later.
 
-With fewer calls than workers the limit is kept on average only: a worker cannot make less than one call.
+If the limit is less than one call for each worker, it is kept on average only.
 """
 
 import bisect
@@ -25,14 +25,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 OVERSHOOT = 1.1
-"""All workers together pass the limit by no more than this, where a share is no whole number."""
+"""The greatest factor by which all workers together may exceed the limit, if a share is not a whole number."""
 FIRST_PART = 0.1
 GROWTH = 0.1
 PERIOD_WHERE_UNKNOWN = 0.25
 """Of a window."""
 WINDOWS_TO_FORGET = 10
 ALWAYS = 10
-"""Calls in a window that all workers together may begin, where no limit is known: the least that plans allow."""
+"""Calls in a window that all workers together may begin if no limit is known: the smallest limit of a plan."""
 MINUTE = 60.0
 _A_MOMENT = 0.001
 
@@ -50,7 +50,7 @@ class RateLimit(NamedTuple):
 
 
 class Limiter:
-    """The limit of one model, as this worker keeps it."""
+    """The limit of one model for this worker."""
 
     def __init__(self, limit: RateLimit | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -72,7 +72,7 @@ class Limiter:
         self._used_up_at = 0.0
 
     def set_workers(self, number: int) -> None:
-        """So many are alive, this one included."""
+        """The number of live workers, including this one."""
         if number == self._workers or number < 1:
             return
         now = self._clock()
@@ -81,7 +81,7 @@ class Limiter:
         self._workers = number
 
     def free(self) -> float:
-        """How many calls may begin now; infinite where nothing is known."""
+        """How many calls may begin now; infinite if no limit is known."""
         self._grow()
         free = self._free(self._clock())
         if free <= 0 and self._allowance is not None:
@@ -109,11 +109,11 @@ class Limiter:
         return max(ends) - now + _A_MOMENT
 
     def is_full(self) -> bool:
-        """No call may begin now. It changes nothing, so any thread may ask."""
+        """Whether no call may begin now. Changes no state, so it may be called in any thread."""
         return self._free(self._clock()) <= 0
 
     def record(self) -> None:
-        """A call begins."""
+        """Record a call that begins now."""
         now = self._clock()
         rates = [rate for rate in (self._share(now), self._allowance) if rate is not None]
         keep = max([self._window, *(_whole_calls(rate, self._window)[1] for rate in rates)])
@@ -122,11 +122,11 @@ class Limiter:
         self._calls.append(now)
 
     def refused(self, begun_at: float, calls_per_minute: int | None) -> None:
-        """A call of then was answered 429, by a provider that says what it allows, or does not."""
+        """A call that began at `begun_at` got a 429. `calls_per_minute`: the limit that it names, or None."""
         now = self._clock()
         bisect.insort(self._refused, begun_at)
         if calls_per_minute and not self._is_set and self._limit != (calls_per_minute, MINUTE):
-            # Known from now on: the share alone holds back what would be too much.
+            # The limit is known from now on, so the share limits the calls without an allowance.
             self._limit, self._allowance, self._cut_at = RateLimit(calls_per_minute, MINUTE), None, now
             return
         is_of_the_same_burst = begun_at <= self._cut_at
@@ -185,12 +185,12 @@ class Limiter:
             self._allowance = None
 
     def _period(self, share: float | None) -> float:
-        """After how long the allowance may grow."""
+        """Seconds between two increases of the allowance."""
         return self._window * (PERIOD_WHERE_UNKNOWN if share is None else 1)
 
 
 def _without(times: list[float], others: list[float]) -> list[float]:
-    """These times, one less for each of the others: the last of those that are not later."""
+    """The times without, for each of the others, the last one that is not later than it."""
     rest = list(times)
     for other in others:
         if (place := bisect.bisect_right(rest, other)) > 0:
@@ -199,9 +199,9 @@ def _without(times: list[float], others: list[float]) -> list[float]:
 
 
 def _whole_calls(rate: float, window: float) -> tuple[int, float]:
-    """So many calls in so many seconds: the next whole number, in a window that is longer in proportion.
+    """The rate as (calls, seconds): rounded up to a whole number, in a window that is longer in proportion.
 
-    Within one window that is up to one call more than the rate. Where that would be too much, it is rounded down.
+    This allows up to one call more in a single window. If that exceeds OVERSHOOT, the rate is rounded down instead.
     """
     calls = math.ceil(rate)
     if calls > rate * OVERSHOOT and rate >= 1:

@@ -1,4 +1,4 @@
-"""Prices of models as data, in TOML: the list that is shipped (prices.toml has the form), and an operator's."""
+"""Reads price lists of models in TOML: the shipped prices.toml, which describes the format, and an operator's."""
 
 import re
 import tomllib
@@ -13,12 +13,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 SHIPPED = Path(__file__).parent / "prices.toml"
 
 HIGHEST = 500
-"""US dollars for a million tokens. A higher one is a slip of the unit; and the cost of the most tokens that a call
-may tell (usage.py) must fit into the ledger's column."""
+"""US dollars for a million tokens. A higher price has probably a wrong unit; and the cost of the greatest token
+counts (usage.py) must fit into the ledger's column."""
 
 
 def canonical(model: str) -> str:
-    """A model's name without the folders that an API puts before it, in small letters."""
+    """A model's name in lower case, without an API's prefix such as "models/"."""
     return re.sub(r"^(publishers/google/)?models/", "", model.strip().lower())
 
 
@@ -44,9 +44,9 @@ class Price(BaseModel):
     as_of: Day
     source: Annotated[str, Field(strict=True, min_length=1)]
     starts_on: Day | None = None
-    """The first day, of UTC; None: ever since."""
+    """The first day in UTC; None: always."""
     estimated: Annotated[bool, Field(strict=True)] = False
-    """The price itself is a guess."""
+    """The price is an estimate."""
 
     @property
     def name(self) -> str:
@@ -60,7 +60,7 @@ class _List(BaseModel):
 
 
 def read(path: Path) -> list[Price]:
-    """Raises ValueError, with a sentence for each place in the file that is wrong."""
+    """The prices of a file. Raises ValueError, with a sentence for each error."""
     try:
         told = tomllib.loads(path.read_bytes().decode(), parse_float=Decimal)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a call cost, by the model version that answered: a provider may answer with another than was asked."""
+"""The cost of a call, by the model version that answered, which may differ from the one that was asked."""
 
 import re
 from collections import defaultdict
@@ -19,11 +19,11 @@ log = structlog.get_logger()
 
 MILLION = Decimal(1_000_000)
 
-# What may follow a model's name in that of one of its revisions; any other word makes another model of it.
+# Suffixes of a model's revisions; a name with another suffix is a different model.
 _REVISION = re.compile(r"([-@:](preview|exp|experimental|latest|stable|default|\d+))*")
 _BOUNDARIES = ("", "-", "@", ":")
 
-# Only what looks like a model's name is logged: the word is the provider's, and may be anything.
+# Only names of this form are logged, since the provider's value may contain anything.
 _NAME = re.compile(r"[a-z0-9.-]{0,64}")
 MOST_WARNINGS = 100
 
@@ -31,7 +31,7 @@ MOST_WARNINGS = 100
 class Quote(NamedTuple):
     price: Price
     is_estimated: bool
-    """The price is a guess, or that of a model whose name this one's only begins with."""
+    """The price is an estimate, or that of another model whose name is a prefix of this one's."""
 
 
 class Cost(NamedTuple):
@@ -40,7 +40,7 @@ class Cost(NamedTuple):
 
 
 class Prices:
-    """Prices by model. The longest name with which a model's own begins is the one that counts."""
+    """Prices by model. The longest listed name that is a prefix of a model's name applies."""
 
     def __init__(self, listed: Iterable[Price]) -> None:
         self._by_name: defaultdict[str, list[Price]] = defaultdict(list)
@@ -50,13 +50,13 @@ class Prices:
 
     @classmethod
     def load(cls, over: Path | None = None) -> Self:
-        """Those that are shipped; of a model that the file `over` names, those of the file. Raises ValueError."""
+        """The shipped prices; the file `over` replaces those of the models that it names. Raises ValueError."""
         own = price_list.read(over) if over else []
         named = {price.name for price in own}
         return cls([*own, *(price for price in price_list.read(price_list.SHIPPED) if price.name not in named)])
 
     def of(self, model: str, day: date | None = None) -> Quote | None:
-        """The price on that day (None: today, in UTC); None: none is known."""
+        """The price on `day` (None: today, in UTC); None: no price is known."""
         model, day = canonical(model), day or datetime.now(UTC).date()
         for name in sorted(self._by_name, key=len, reverse=True):
             rest = model.removeprefix(name)
@@ -68,7 +68,7 @@ class Prices:
         return None
 
     def cost(self, model: str | None, usage: Usage) -> Cost | None:
-        """A count that is not reported is 0. None: no price is known; one warning is logged for each model."""
+        """The cost; counts that were not reported are 0. None: no price is known; logs one warning for each model."""
         quote = self.of(model or "")
         if quote is None:
             self._warn(canonical(model or ""))

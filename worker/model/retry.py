@@ -1,4 +1,4 @@
-"""When a failed call is followed by another, and where it waits until then. Pure, but for the jitter."""
+"""Whether and when a failed call is repeated, and where the reply waits until then. Pure, except for the jitter."""
 
 import enum
 import random
@@ -9,7 +9,7 @@ from worker.network.jitter import jittered
 
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 30.0
-# For a longer wait the reply goes back to the queue: its place is free meanwhile for another one.
+# For a longer wait the reply goes back to the queue, so that its capacity is free for another.
 LONGEST_WAIT_IN_CLAIM_SECONDS = 5.0
 
 
@@ -17,7 +17,7 @@ class Again(enum.Enum):
     NEVER = enum.auto()
     LATER = enum.auto()
     AT_ONCE = enum.auto()
-    """Another model is asked, which this claim has not asked yet."""
+    """With another model, which this claim has not asked yet."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Pause:
 
 
 def decide(error: ModelError, again: Again, calls_left: int, calls_made: int, seconds_left: float) -> Pause | None:
-    """The pause before the next call, or None: the reply has failed.
+    """The pause before the next call; None: the reply has failed.
 
-    `seconds_left` is what the deadline leaves to this claim: what would begin after it waits in the queue, and so
-    does what finds the model closed. A call that is not counted is never the last.
+    `seconds_left`: until the claim's deadline; a call that would begin later waits in the queue, as does one for a
+    closed model. An error that is not counted is never final for lack of calls.
     """
     if again is Again.NEVER or (calls_left <= 0 and error.is_counted):
         return None
@@ -42,7 +42,7 @@ def decide(error: ModelError, again: Again, calls_left: int, calls_made: int, se
 
 
 def _wait(error: ModelError, calls_made: int) -> float:
-    """Random, so that many calls do not come back together: a back-off from 0 up, a provider's pause a bit longer."""
+    """Random, so that many calls are not repeated at once: a back-off, or a little more than the provider's pause."""
     if error.retry_after is not None:
         return jittered(error.retry_after)
     ceiling = min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** max(0, calls_made - 1))

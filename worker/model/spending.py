@@ -1,4 +1,4 @@
-"""What a call to the model used and cost, for the ledger: as the provider reports it, or estimated and marked."""
+"""Tokens and cost of a call for the ledger: as reported by the provider, or estimated and marked as such."""
 
 from decimal import Decimal
 
@@ -12,10 +12,11 @@ from worker.rows import Call, Usage
 def note(
     call: Call, stream: ModelStream, prices: Prices, prompt_tokens: int, text: str, error: ModelError | None
 ) -> None:
-    """Of a call that has ended, in whatever way. `prompt_tokens`: as estimated; `text`: as far as it came.
+    """Fill in `call` after its end, in whatever way it ended. `prompt_tokens`: an estimate; `text`: what has arrived;
+    `error`: what ended the call, if anything.
 
-    Tokens are noted as reported; only the cost and what the user is debited are ever estimated. A cost stays
-    empty where no price is known.
+    Token counts are stored only as reported; cost and debited tokens may be estimates. The cost stays empty if no
+    price is known.
     """
     usage = stream.usage or Usage()
     at_least = _at_least(usage, prompt_tokens, text)
@@ -41,10 +42,10 @@ def _cost(
 
 
 def _debited(stream: ModelStream, told: Usage, at_least: Usage, error: ModelError | None) -> int:
-    """Tokens. What the provider or the network has ended before anything came is nothing to the user, though it may
-    be on the bill: an outage, in which each question has several such calls, would use up the day of everybody who
-    waits for its end. A call that we have ended was under way: its prompt counts, or whoever has the model think
-    for longer than we wait would ask for nothing.
+    """Tokens to debit. A call that the provider or the network ended before anything arrived costs the user nothing,
+    although it may be billed: in an outage each question has several such calls, which would use up the users'
+    quotas. A call that we ended was in progress, so its prompt counts; otherwise questions that make the model think
+    for longer than we wait would be free.
     """
     if error is not None and not stream.sign_of_life and (error.is_unbilled or error.is_of_the_provider):
         return 0
@@ -57,7 +58,7 @@ def _is_told(stream: ModelStream, told: Usage) -> bool:
 
 
 def _at_least(told: Usage, prompt_tokens: int, text: str) -> Usage:
-    """What was told, and the estimate where nothing was. Of an answer that was broken off, the count that was told
-    may be older than the text. What it thought unseen is in no estimate."""
+    """The reported counts, with estimates for missing ones. If an answer was broken off, its reported count may be
+    older than the text, so the greater one counts. Thoughts that were not reported are not estimated."""
     prompt = prompt_tokens if told.prompt is None else told.prompt
     return Usage(prompt, told.cached, max(told.candidates or 0, token_count.estimate(text)), told.thoughts)

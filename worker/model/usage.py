@@ -1,6 +1,6 @@
-"""Figures and names from the provider that are only recorded: brought into range where they arrive.
+"""Validates figures and names of the provider that are only recorded.
 
-No answer may fail because of them: a value out of range counts as not reported.
+They must not make an answer fail: a value out of range counts as not reported.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import Any
 from worker.rows import Usage
 
 MOST_TOKENS = 2**29 - 1
-"""Of one kind: three of them together are an integer for Postgres, too."""
+"""Of one kind; the sum of three fits into an integer of Postgres."""
 LONGEST_VERSION = 100
 """Characters of a model version."""
 
@@ -17,7 +17,7 @@ FIELDS = ("promptTokenCount", "cachedContentTokenCount", "candidatesTokenCount",
 
 
 def counts(metadata: Any) -> dict[str, int]:
-    """The counts that an event holds, by their names on the wire; what is no count is left out."""
+    """The valid counts of an event, by their names in Gemini's JSON."""
     if not isinstance(metadata, Mapping):
         return {}
     told = {name: _count(metadata.get(name)) for name in FIELDS}
@@ -41,10 +41,10 @@ def updated(
     thoughts: int | None,
     has_text: bool,
 ) -> Usage:
-    """Each event has running totals that replace those before; a total that is missing stays as it was.
+    """The totals after an event, whose counts replace earlier ones; missing counts keep their values.
 
-    Google's JSON leaves out zeros. So beside a prompt's count nothing was cached unless it says so, beside an
-    answer's nothing was thought, and while no text has come an answer that is not counted has no tokens.
+    Google's JSON leaves out zeros. So `cached` is 0 if only `prompt` is reported, `thoughts` is 0 if only
+    `candidates` is, and `candidates` is 0 while there is no text.
     """
     before = before or Usage()
     prompt = before.prompt if prompt is None else prompt
@@ -60,7 +60,7 @@ def updated(
 
 
 def model_version(told: Any) -> str | None:
-    """Without what Postgres, UTF-8 or a terminal cannot take: NUL, halves of pairs, control characters."""
+    """The name without characters that Postgres, UTF-8 or a terminal cannot handle, such as NUL or surrogates."""
     if not isinstance(told, str):
         return None
     return "".join(each for each in told[:LONGEST_VERSION] if each.isprintable()) or None

@@ -1,1 +1,1 @@
-"""What the model is told: persona, post, analysis and conversation, within a budget of tokens."""
+"""The prompt: persona, post, analysis and conversation, within a budget of tokens."""

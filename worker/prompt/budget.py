@@ -1,21 +1,20 @@
-"""How long a prompt may be, in tokens: estimated beforehand, and corrected by what the provider counts."""
+"""The budget of tokens for prompts: estimates, corrected by the provider's counts."""
 
 from collections import OrderedDict
 
 POSTS_SHARE, ANALYSES_SHARE = 0.3, 0.15
-"""What they may take at most of the room beside the persona. The question has the rest, and then the history."""
+"""Greatest shares of the budget without the persona. The question gets the rest, then the history."""
 NEWS_WEIGHT = 0.5
 LEAST_RATIO, GREATEST_RATIO = 0.5, 3.0
-"""Bounds of the ratio: one wrong count of a provider must neither empty the history nor allow everything."""
+"""Bounds of a measured ratio, so that a wrong count neither empties the history nor allows everything."""
 CHATS = 1_000
-"""Of so many, the last that were answered, it is known how their tokens are counted."""
+"""Ratios that are kept, of the chats that were answered last."""
 
 
 class Budget:
-    """One for the process. A ratio measured in a chat holds for that chat alone: each has its own language
-    and kind of text.
+    """The budget of all prompts of a process. `tokens`: the longest prompt.
 
-    `tokens` is the longest prompt.
+    The ratio of counted to estimated tokens is measured for each chat, since language and kind of text differ.
     """
 
     def __init__(self, tokens: int) -> None:
@@ -23,15 +22,15 @@ class Budget:
         self._ratios: OrderedDict[str, float] = OrderedDict()
 
     def ratio(self, session_id: str) -> float:
-        """Tokens counted for each one estimated, as a running mean."""
+        """Counted tokens for each estimated one, as a running mean."""
         return self._ratios.get(session_id, 1.0)
 
     def allows(self, estimated: int, session_id: str) -> bool:
-        """Whether so many tokens, as estimated, fit into the budget."""
+        """Whether so many estimated tokens fit into the budget."""
         return estimated * self.ratio(session_id) <= self.tokens
 
     def learn(self, session_id: str, estimated: int, counted: int) -> None:
-        """`counted`: tokens of the same prompt, by the provider; 0: not reported."""
+        """Update the ratio. `counted`: the provider's count for the same prompt; 0: not reported."""
         if estimated <= 0 or counted <= 0:
             return
         news = min(GREATEST_RATIO, max(LEAST_RATIO, counted / estimated))

@@ -1,7 +1,6 @@
-"""What the model is told: persona, post and analysis as its system instruction, the conversation as turns.
+"""Builds the prompt: persona, post and analysis as the system instruction, the conversation as turns.
 
-The system instruction comes first and is the same for every question of a chat, so that the provider's
-cache can hold it.
+The system instruction comes first and is the same for all questions of a chat, so that the provider can cache it.
 """
 
 import hashlib
@@ -20,18 +19,18 @@ from worker.rows import Analysis, Message, Post, Reply
 SUMMARY_WORDS = 300
 HISTORY_MESSAGES = 20
 DEEPEST = 16
-"""Levels of a value that are shown."""
+"""Levels of nested values that are shown."""
 
 _TEMPLATE = (Path(__file__).parent / "chat.txt").read_text()
 PROMPT_VERSION = "chat-" + hashlib.sha256(_TEMPLATE.encode()).hexdigest()[:8]
 
 _DEAREST_FENCE = "0" * 16
-"""As estimated: digits cost more than letters."""
+"""A fence with the highest estimate, since digits cost more than letters."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """`turns`: the conversation from its oldest message on, the question last."""
+    """`turns`: the conversation, oldest message first, the question last; roles are user and assistant."""
 
     system_instruction: str
     turns: list[Message]
@@ -39,10 +38,10 @@ class Prompt:
 
 
 def build_chat_prompt(reply: Reply, within: Budget) -> Prompt:
-    """Everything that one call to the model needs, in no more tokens than `within` allows, as estimated.
+    """The prompt for a call, within the budget by its estimate in tokens.
 
-    The instruction depends on post and analysis alone. The question has the room that it leaves, and then the newest
-    turns. Raises whatever a context of another shape than Reply's raises.
+    The system instruction depends on post and analysis only. The question gets the remaining budget, and the newest
+    turns get what the question leaves. Raises any Exception if the reply's context has an unexpected shape.
     """
     room = within.tokens - token_count.estimate(_instruction(_DEAREST_FENCE, "", ""))
     posts = parts.fit_groups([_parts_of_post(post) for post in reply.posts], int(room * POSTS_SHARE))
@@ -62,19 +61,19 @@ def build_chat_prompt(reply: Reply, within: Budget) -> Prompt:
 
 
 def build_analysis_summary(analysis: Analysis) -> str:
-    """The named fields of an analysis as readable text, at most 300 words; what is cut says so."""
+    """The named fields of an analysis as text of at most 300 words, with notices where text was cut."""
     return parts.render(
         {label: value for part in _parts_of_analysis(analysis) for label, value in part.fields.items()}
     )
 
 
 def build_post_context(post: Post) -> dict[str, str]:
-    """Label → value, in the order in which the model reads them; what the post lacks is left out."""
+    """Label → text, in the order of the prompt, without the fields that the post does not have."""
     return {label: value for part in _parts_of_post(post) for label, value in part.fields.items()}
 
 
 def build_chat_history(messages: list[Message]) -> list[Message]:
-    """The last 20 messages as turns of the conversation."""
+    """The last 20 messages as turns, oldest first."""
     return [_turn(message.role, message.content) for message in messages[-HISTORY_MESSAGES:]]
 
 
@@ -83,7 +82,7 @@ def _instruction(fence: str, post: str, analysis: str) -> str:
 
 
 def _question(question: str, room: int) -> str:
-    """The question; its beginning, and a notice, where it is longer than the room."""
+    """The question; if it has more tokens than `room`, its beginning and a notice."""
     if token_count.estimate(question) <= room:
         return question
     notice = " …\n\n(The question was shortened: these are the first {:,} of its {:,} characters.)"
@@ -97,12 +96,12 @@ def _turn(role: str, text: str) -> Message:
 
 
 def _sendable(text: str) -> str:
-    """Without halves of surrogate pairs, which no request can hold."""
+    """The text without lone surrogates, which cannot be encoded."""
     return text.encode("utf-8", "replace").decode()
 
 
 def _said_once(messages: list[Message]) -> list[Message]:
-    """Without what answers repeat at their ends: a model that reads it begins to repeat itself, too."""
+    """The messages without repetitions at the ends of answers, which may make the model repeat itself again."""
     return [
         Message(message.role, repetition.said_once(message.content)) if message.role == "assistant" else message
         for message in messages
@@ -112,7 +111,7 @@ def _said_once(messages: list[Message]) -> list[Message]:
 def _newest_turns(
     messages: list[Message], estimated: int, session_id: str, within: Budget
 ) -> tuple[list[Message], int]:
-    """What of the history the budget allows beside `estimated`, and the estimate with it. A turn stays whole."""
+    """The newest whole turns that fit into the budget beside `estimated` tokens, and the estimate including them."""
     kept: list[Message] = []
     turn: list[Message] = []
     for message in reversed(messages):
@@ -130,14 +129,14 @@ def _parts_of_post(post: Post) -> list[Part]:
 
 
 def _parts_of_analysis(analysis: Analysis) -> list[Part]:
-    """At most 300 words in all; no section takes another's."""
+    """At most 300 words in all, shared fairly between the sections."""
     sections = _parts(analysis, _ANALYSIS)
     shares = parts.fair([section.word_count for section in sections], SUMMARY_WORDS)
     return [section.within_words(share) for section, share in zip(sections, shares, strict=True)]
 
 
 def _parts(row: Post | Analysis, read_as: dict[str, tuple[str, Callable[[Any], str]]]) -> list[Part]:
-    """What is not empty. `wholes` has what the database knows of values that it may have cut: see reply_context."""
+    """The fields that are not empty. `wholes`: original sizes of values that the database has cut (reply_context)."""
     wholes = row.get("wholes") or {}
     found = []
     for name, (label, read) in read_as.items():
@@ -156,7 +155,7 @@ def _parts(row: Post | Analysis, read_as: dict[str, tuple[str, Callable[[Any], s
 
 
 def as_line(value: Any, levels: int = DEEPEST) -> str:
-    """One line for a value of any shape; {"name", "explanation"} reads as a definition."""
+    """A value of any shape as one line; {"name", "explanation"} is written as "name: explanation"."""
     if isinstance(value, str):
         return " ".join(value.split())
     if isinstance(value, dict | list) and not levels:
@@ -171,7 +170,7 @@ def as_line(value: Any, levels: int = DEEPEST) -> str:
 
 
 def _as_field(value: Any) -> str:
-    """Further lines are indented: none of them can pass for a field of its own."""
+    """The text with further lines indented, so that they cannot imitate a field."""
     return "\n    ".join(str(value).strip().splitlines())
 
 
@@ -208,9 +207,8 @@ _ANALYSIS: dict[str, tuple[str, Callable[[Any], str]]] = {
 
 
 def _fence(session_id: str, posts: str, analyses: str) -> str:
-    """Part of the tags around the data, and made of the data: no text can hold its own, whatever its author knows.
-
-    It is the same for all questions of a chat, for the sake of the provider's cache.
+    """A hash of the data for the tags around it. The author of a text cannot predict it, so the text cannot close the
+    tag. It is the same for all questions of a chat, so that the provider can cache the instruction.
     """
     made_of = "\0".join((session_id, posts, analyses)).encode("utf-8", "surrogatepass")
     return hashlib.sha256(made_of).hexdigest()[: len(_DEAREST_FENCE)]

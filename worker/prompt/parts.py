@@ -1,4 +1,4 @@
-"""Parts of a prompt, each within its share of tokens, with a notice to the model where that is not all of it."""
+"""Parts of a prompt, each within its share of tokens, with a notice to the model where text is missing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,25 +6,25 @@ from dataclasses import dataclass, replace
 from worker.prompt import token_count, words
 
 _NOTICE_TOKENS = 20
-"""What it costs to say that some of several posts or analyses are left out."""
+"""The cost of the notice that some of several posts or analyses are left out."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A label and its text, which is not empty unless all of it was too large."""
+    """A label and its text, which is empty only if all of it was too large."""
 
     label: str
     text: str
     whole: int = 0
-    """Characters of all of it."""
+    """Characters of the original text."""
     entries: str = ""
-    """Of how many entries the text was made, where that is not all: "3 of 40 entries"."""
+    """How many entries the text has, if some are missing, as in "3 of 40 entries"; else empty."""
     is_cut: bool = False
-    """Whether the text is only the beginning of the whole."""
+    """Whether the text is only the beginning of the original."""
 
     @property
     def fields(self) -> dict[str, str]:
-        """Label → value; a field of its own says what is missing."""
+        """Label → value; a further field describes what is missing."""
         if not self.text:
             return {f"{self.label} left out": "too large"}
         kept = len(self.text.replace("\n    ", "\n"))
@@ -45,7 +45,7 @@ class Part:
         return self._cut(words.beginning(self.text, most - words.count(self.label)))
 
     def within(self, most: int) -> dict[str, str]:
-        """Its fields, as much as so many tokens hold: less text, or a word that it is left out, or nothing."""
+        """Its fields within `most` tokens: the whole text, or a beginning of it, or nothing."""
         if self.cost <= most:
             return self.fields
         frame = replace(self, text=self.text[:1], is_cut=True, whole=max(self.whole, len(self.text)))
@@ -58,7 +58,7 @@ class Part:
 
 
 def fair(needs: Sequence[int], room: int) -> list[int]:
-    """What each gets of the room: all that it needs, or as much as every other that does not get all."""
+    """Shares of `room`: each gets what it needs, or the same as every other that does not get all."""
     shares = [0] * len(needs)
     for served, index in enumerate(sorted(range(len(needs)), key=needs.__getitem__)):
         shares[index] = min(needs[index], max(room, 0) // (len(needs) - served))
@@ -67,14 +67,14 @@ def fair(needs: Sequence[int], room: int) -> list[int]:
 
 
 def render(fields: dict[str, str]) -> str:
-    """A line for each field; a list begins on the line after its label."""
+    """One line for each field; a list begins on the line after its label."""
     return "\n".join(
         f"{label}:{value}" if value[0] == "\n" else f"{label}: {value}" for label, value in fields.items()
     )
 
 
 def fit(parts: Sequence[Part], most: int) -> dict[str, str]:
-    """The fields of all parts within so many tokens. What is small stays whole, what is large shares the rest."""
+    """The fields of all parts within `most` tokens: small parts stay whole, large ones share the rest."""
     shares = fair([part.cost for part in parts], most)
     return {
         label: value for part, share in zip(parts, shares, strict=True) for label, value in part.within(share).items()
@@ -82,7 +82,7 @@ def fit(parts: Sequence[Part], most: int) -> dict[str, str]:
 
 
 def fit_groups(groups: Sequence[Sequence[Part]], most: int) -> str:
-    """Posts, or analyses: a blank line between them, all of them within so many tokens."""
+    """The text of all posts or all analyses, with a blank line between two, within `most` tokens."""
     groups = [group for group in groups if group]
     room = most - _NOTICE_TOKENS if len(groups) > 1 else most
     shares = fair([sum(part.cost for part in group) + 1 for group in groups], room)

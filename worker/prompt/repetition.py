@@ -1,24 +1,23 @@
-"""Whether a text says the same thing again and again at its end: a model that does so does not
-stop before its limit of tokens.
+"""Detects that a text repeats one passage at its end: a model that does so does not stop before its token limit.
 
-To the letter, but for the numbers of a list, which may grow.
+The repetitions must be identical, except for the numbers of list items.
 """
 
 import re
 
-# (characters that repeat one passage, the longest passage in them): three times in a row at least, and short ones for
-# as long as nobody wants them. A refrain comes back after other lines, a table's rows differ, and a ruler of dashes,
-# a drawing, or a row of zeros is shorter.
+# (characters at the end that must repeat one passage, length of the longest passage): at least three times in a row,
+# and short passages for much longer than normal text does. A refrain returns after other lines, rows of a table
+# differ, and a line of dashes, a drawing or a row of zeros is shorter.
 WINDOWS = ((3_200, 400), (6_000, 2_000))
 LOOKS = 2
-"""In so many characters as the longest passage has."""
-TAIL = 48  # characters by which the passage before is found
+"""Checks within as many new characters as the longest passage has."""
+TAIL = 48  # characters at the end, by which the previous passage is found
 
 _LIST_NUMBER = re.compile(r"^([ \t*#>-]*)\d+(?=[.)]\**\s)", re.MULTILINE)
 
 
 class Repetition:
-    """One for each answer; `is_in` is asked as the text grows, and seldom looks."""
+    """One object for each answer; call `is_in` as the text grows: it checks only after many new characters."""
 
     def __init__(self) -> None:
         self._next_look = [size for size, _ in WINDOWS]
@@ -33,7 +32,7 @@ class Repetition:
 
 
 def said_once(text: str) -> str:
-    """The text, with what it repeats at its end said once, and a mark. Its lists may lose their numbers then."""
+    """The text with the repeated passage at its end once, and "…". Lists may lose their numbers then."""
     for size, longest in WINDOWS:
         if not _period(_unnumbered(text[-2 * size :])[-size:], size, longest):
             continue
@@ -51,7 +50,7 @@ def _unnumbered(text: str) -> str:
 
 
 def _period(window: str, size: int, longest: int) -> int:
-    """After how many characters the whole window says the same again; 0: it does not, or is shorter than `size`."""
+    """The length of the passage that the whole window repeats; 0: it does not, or is shorter than `size`."""
     if len(window) < size:
         return 0
     tail_at = at = size - TAIL

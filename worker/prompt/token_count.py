@@ -1,7 +1,7 @@
-"""How many tokens a text has, as estimated from its characters, and on the safe side.
+"""Estimates the number of tokens of a text from its characters; the estimate is rather too high.
 
-The first byte of a character in UTF-8 says of which script it is, so a table of 256 costs is all that this takes: a
-long text costs little time, and two texts together cost what each of them does.
+The first byte of a character in UTF-8 tells its script, so a table of 256 costs is sufficient. It is fast for long
+texts, and the cost of two texts together is the sum of their costs.
 """
 
 from bisect import bisect_right
@@ -10,9 +10,9 @@ from itertools import accumulate
 _TOKEN = 20
 """Costs are in twentieths of a token."""
 _MOST_CHARACTERS = 5
-"""Of a token: blanks."""
+"""The most characters that one token stands for: spaces."""
 
-_COSTS = bytearray(256)  # the bytes within a character cost nothing more
+_COSTS = bytearray(256)  # further bytes of a character cost nothing
 for _first, _last, _cost in (
     (0x00, 0x7F, 20),  # line ends, signs, digits: digits are taken one by one
     (0x20, 0x20, 4),
@@ -32,15 +32,15 @@ for _first, _last, _cost in (
 
 
 def estimate(text: str) -> int:
-    """A character costs four tokens at most."""
+    """The estimated number of tokens, rounded up. A character costs four tokens at most."""
     return -(-sum(_cost_of_bytes(text)) // _TOKEN)
 
 
 def beginning(text: str, tokens: int) -> str:
-    """As much of the text as has this many tokens; nothing for a negative number."""
+    """The longest beginning of the text with at most so many tokens; empty for a negative number."""
     text = text[: max(tokens, 0) * _MOST_CHARACTERS]
     costs = list(accumulate(_cost_of_bytes(text)))
-    kept = bisect_right(costs, tokens * _TOKEN)  # never within a character: the rest of it costs nothing
+    kept = bisect_right(costs, tokens * _TOKEN)  # never within a character, since its further bytes cost nothing
     return text.encode("utf-8", "surrogatepass")[:kept].decode("utf-8", "surrogatepass")
 
 

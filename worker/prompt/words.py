@@ -1,7 +1,7 @@
-"""How many words a text has, also where its script puts no blanks between them.
+"""Counts the words of a text, also in scripts without spaces.
 
-What stands between two blanks is one word for each 20 characters begun; in Chinese and Japanese for each two, and in
-Thai, Lao, Tibetan, Burmese and Khmer for each five, which is about as long as their words are.
+Text between two spaces counts as one word for each 20 characters or part of them; Chinese and Japanese for each two,
+and Thai, Lao, Tibetan, Burmese and Khmer for each five, which is about the length of their words.
 """
 
 import re
@@ -19,7 +19,7 @@ def count(text: str) -> int:
 
 
 def beginning(text: str, words: int) -> str:
-    """As much of the text as has this many words."""
+    """The longest beginning of the text with at most so many words."""
     end = 0
     for number, word in enumerate(_WORD.finditer(text)):
         if number == words:

@@ -1,1 +1,1 @@
-"""The two doors to Supabase Realtime: wake-ups in, pieces of text out."""
+"""The two interfaces to Supabase Realtime: wake-ups are received, pieces of text are sent."""

@@ -1,10 +1,10 @@
-"""How many messages may be sent now: so many are added each second, and what is spent too early is a debt."""
+"""A token bucket for messages, which may go below zero."""
 
 import time
 
 
 class Allowance:
-    """At most the messages of one second are saved up, so that no burst follows a pause."""
+    """The bucket holds the messages of one second at most, so that no burst follows a pause."""
 
     def __init__(self, per_second: float) -> None:
         self._per_second = per_second
@@ -12,12 +12,12 @@ class Allowance:
         self._counted_at = time.monotonic()
 
     def spend(self, messages: float) -> None:
-        """Also more than is left: what has been caused already is paid for afterwards."""
+        """Take so many messages, also more than are left: the debt delays later ones."""
         self._count()
         self._left -= messages
 
     def affords(self) -> float:
-        """Messages; below zero while there is a debt."""
+        """How many messages may be sent now; below zero while there is a debt."""
         self._count()
         return self._left
 

@@ -1,7 +1,7 @@
-"""Pieces of text to the sessions' channels: coalesced, sent together, in budget. No reply fails because of them.
+"""Sends pieces of text to the channels of sessions: coalesced, batched, and within a budget. It never raises.
 
-Deltas are also sent for chats that no page shows at the moment: only presence would say who has joined a channel,
-and it would cost more messages than it saves.
+Deltas are also sent for chats that no page shows at present: only presence would tell, and it would cost more
+messages than it saves.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ COALESCE_SECONDS = 0.1
 SEND_SECONDS = 2.0
 LAST_FLUSH_SECONDS = 1.0
 REQUESTS_AT_ONCE = 2
-# Realtime refuses a request with more messages than its average of the last minute leaves of the limit.
+# Realtime refuses a request if its messages and the average of the last minute exceed the limit together.
 MOST_MESSAGES = 10
-COST = 2  # messages that an event counts as: one sent, and one received by the tab that shows it
+COST = 2  # messages that Realtime counts for an event: one sent, and one received by the page that shows it
 EVENTS_OF_A_REPLY = 6
-"""By the database, for each question: two messages, three states of the reply, and a wake-up."""
+"""Events that the database sends for each question: two messages, three states of the reply, and a wake-up."""
 REFUSED_SECONDS = 1.0  # pause after such a refusal
-LATELY_SECONDS = 5.0  # an older failure says nothing about the present: a stream sends all the time
-MOST_WAITING = 64 * 1024  # characters of one answer; a page reads what is beyond from the draft
+LATELY_SECONDS = 5.0  # an older failure is not reported, since a stream sends all the time
+MOST_WAITING = 64 * 1024  # characters of one answer; pages read the rest from the draft
 
 
 @dataclass
@@ -66,10 +66,10 @@ class _Broadcast(TypedDict):
 
 
 class Broadcaster:
-    """One request carries the new pieces of text of several sessions.
+    """One request contains the new pieces of text of several sessions.
 
-    Two requests are under way at most, and never two with pieces of one answer, which could overtake each other.
-    No method raises because of Realtime: a delta that cannot be sent is counted and dropped.
+    At most two requests are in progress, and never two with pieces of the same answer, which could arrive in the
+    wrong order. No method raises for a failure of Realtime: a delta that cannot be sent is counted and dropped.
     """
 
     def __init__(self, settings: WorkerSettings) -> None:
@@ -90,13 +90,12 @@ class Broadcaster:
 
     @property
     def failing_since(self) -> float | None:
-        """Since when, by the monotonic clock, Realtime takes no delta; None: it does, or none was sent of late."""
+        """Since when, by the monotonic clock, Realtime accepts no delta. None: it does, or none was sent lately."""
         return self._failing_since if time.monotonic() - self._failed_at < LATELY_SECONDS else None
 
     @contextlib.contextmanager
     def answering(self, message_id: str) -> Iterator[None]:
-        """Around an answer. What the database sends for it is part of the budget, and text that is left at its end is
-        not sent."""
+        """Around an answer. Counts the database's events for it in the budget; unsent text is dropped at the end."""
         self._allowance.spend(EVENTS_OF_A_REPLY * COST)
         try:
             yield
@@ -104,7 +103,7 @@ class Broadcaster:
             self._forget(message_id)
 
     def send(self, session_id: str, message_id: str, attempt: int, offset: int, text: str) -> None:
-        """Add text to what waits; it goes out with the next request. `offset`: in UTF-16 code units of the answer."""
+        """Queue text for the next request. `offset`: its place in the answer, in UTF-16 code units."""
         waiting = self._waiting.get(message_id)
         if waiting is None or waiting.attempt != attempt or len(waiting.text) > MOST_WAITING:
             if waiting is not None and waiting.attempt == attempt:
@@ -116,7 +115,7 @@ class Broadcaster:
             waiting.text += text
 
     async def flush_last(self, message_id: str) -> None:
-        """Send what is left of an answer, before its row is stored. Waits for LAST_FLUSH_SECONDS at most."""
+        """Send the queued text of an answer before its row is stored. Waits for LAST_FLUSH_SECONDS at most."""
         last = self._waiting.get(message_id)
         if last is not None:
             last.due_at = 0.0
@@ -147,7 +146,7 @@ class Broadcaster:
                 await self._change(self._seconds_until_next())
 
     def _take(self) -> dict[str, _Delta]:
-        """What is due, as much as one request and the budget hold."""
+        """Take the due deltas, up to the limits of a request and of the budget."""
         now = time.monotonic()
         if now < self._refused_until:
             return {}
@@ -176,7 +175,7 @@ class Broadcaster:
             is_taken = await self._post([_message(key, delta) for key, delta in batch.items()])
         finally:
             now = time.monotonic()
-            # One that was forgotten meanwhile is not under way any more.
+            # Answers that have ended meanwhile were removed from _under_way.
             still = {key: delta for key, delta in batch.items() if key in self._under_way}
             self._under_way -= still.keys()
             self._sent_at |= dict.fromkeys(still, now)
@@ -186,7 +185,7 @@ class Broadcaster:
             self._tell()
 
     def _put_back(self, refused: dict[str, _Delta]) -> None:
-        """Each goes out with what has come since, after those that were not refused."""
+        """Queue refused deltas again, joined with later text, behind the others."""
         for key, delta in refused.items():
             later = self._waiting.pop(key, None)
             if later is not None and later.attempt != delta.attempt:
@@ -212,7 +211,7 @@ class Broadcaster:
         self._changed = asyncio.Event()
 
     async def _post(self, messages: list[_Broadcast]) -> bool:
-        """False if Realtime refused them because of too many messages, and would take them later."""
+        """False if Realtime refused them for too many messages, and may accept them later."""
         try:
             request = api_http.apart(self._ask(messages))
             await asyncio.wait({request})
@@ -224,7 +223,7 @@ class Broadcaster:
             response.raise_for_status()
             metrics.DELTAS_SENT.inc(len(messages))
             self._failing_since = None
-        except Exception as error:  # also what httpx should have kept to itself
+        except Exception as error:  # also unexpected exceptions of httpx
             # A client that misses a piece reads the draft.
             metrics.DELTAS_DROPPED.inc(len(messages))
             self._failed_at = time.monotonic()

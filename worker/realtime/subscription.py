@@ -1,4 +1,4 @@
-"""One subscription to wake-ups, from its socket to its end."""
+"""A subscription to wake-ups, from the connection of its socket to its end."""
 
 import asyncio
 import contextlib
@@ -16,39 +16,40 @@ log = structlog.get_logger()
 
 TOPIC = "chat:worker"
 WATCH_SECONDS = 1.0
-# The library follows redirects to any host, and the secret key would be told there. It offers no option for that but
-# this number, which counts the first request, too.
+# By default, the library follows redirects to any host, which would get the secret key. This number, which includes
+# the first request, is the only way to prevent that.
 websockets_client.MAX_REDIRECTS = 1
 
 HEARTBEAT_SECONDS = 15
-"""The client takes no less."""
+"""The least that the client accepts."""
 SILENT_SECONDS = 2.0 * HEARTBEAT_SECONDS
-"""Without the answer to a heartbeat for as long, nothing else arrives either."""
+"""After so long without the answer to a heartbeat, the connection is taken for dead."""
 REPLICATION_SECONDS = 65.0
-"""A server that knows the question says within 60 s that it reads the database, or closes the channel."""
+"""A server that supports `replication_ready` reports within 60 s that broadcasts arrive, or closes the channel."""
 CLOSE_SECONDS = 1.0
-"""A peer that hangs does not answer a close; the library would wait ten seconds for it."""
+"""A hanging peer does not answer a close frame, for which the library would wait ten seconds."""
 _REASON = re.compile(r'"reason": "([A-Za-z]+)')
 
 
 class Listener(Protocol):
-    """Called at the events of a subscription. No method may raise: the client would stop receiving, unlogged."""
+    """Called for the events of a subscription. No method may raise: the client would stop receiving silently."""
 
     def joined(self) -> None: ...
     def refused(self, code: str) -> None:
-        """Realtime does not let it join: the first word of its reason."""
+        """Realtime has refused the join. `code`: see `code_of`."""
 
     def flow(self) -> None:
-        """What the database sends from now on arrives."""
+        """From now on, broadcasts of the database arrive."""
 
     def hear(self) -> None:
-        """A wake-up has come."""
+        """A wake-up has arrived."""
 
 
 async def listen(url: str, key: str, listener: Listener, ended: asyncio.Event) -> None:
-    """Until the subscription is lost, or `ended` is set. Raises whatever the client does while it connects.
+    """Subscribe, and return when the subscription is lost or `ended` is set. Raises any exception of the client while
+    it connects.
 
-    The client's own reconnecting is off: after some seconds of outage it gives up for good, and reports it nowhere.
+    The client's own reconnecting is off: after some seconds of outage it stops for good without an error.
     """
     client = AsyncRealtimeClient(url, token=key, auto_reconnect=False, max_retries=1, hb_interval=HEARTBEAT_SECONDS)
     heart = _Heart(client)
@@ -73,7 +74,7 @@ async def listen(url: str, key: str, listener: Listener, ended: asyncio.Event) -
                 _cut(client._ws_connection)
                 break
             if time.monotonic() - joined_at > REPLICATION_SECONDS:
-                listener.flow()  # it does not know the question
+                listener.flow()  # the server does not support replication_ready
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(WATCH_SECONDS):
                     await ended.wait()
@@ -82,13 +83,13 @@ async def listen(url: str, key: str, listener: Listener, ended: asyncio.Event) -
 
 
 def code_of(refusal: Exception | None) -> str:
-    """What comes before the colon in Realtime's reason: one word. Empty where it gave none."""
+    """The word before the colon in Realtime's reason; empty without one."""
     found = _REASON.search(str(refusal))
     return found[1] if found else ""
 
 
 def _options() -> RealtimeChannelOptions:
-    """`replication_ready`: a join is answered before broadcasts arrive, by seconds, if no client was connected."""
+    """`replication_ready`: request a message when broadcasts arrive, which may be seconds after the join."""
     return {
         "config": {
             "private": True,
@@ -99,7 +100,7 @@ def _options() -> RealtimeChannelOptions:
 
 
 class _Heart(AsyncRealtimeChannel):
-    """Where the answers to heartbeats arrive: the client sends them, and looks at no answer itself."""
+    """Receives the answers to heartbeats, which the client sends, but whose answers it ignores."""
 
     def __init__(self, client: AsyncRealtimeClient) -> None:
         super().__init__(client, PHOENIX_CHANNEL)
@@ -115,7 +116,7 @@ class _Heart(AsyncRealtimeChannel):
 
 
 def _cut(connection: ClientConnection | None) -> None:
-    """A peer that is silent does not answer a close either."""
+    """Close without a close frame, which a silent peer would not answer."""
     if connection is not None:
         connection.transport.abort()
 
@@ -127,5 +128,5 @@ async def _close(client: AsyncRealtimeClient) -> None:
             await client.close()
     _cut(connection)
     if listening is not None:
-        # Its exception is known already; without this, Python would warn that it was never retrieved.
+        # Retrieves its exception, which is already handled: otherwise Python logs a warning.
         await asyncio.gather(listening, return_exceptions=True)

@@ -1,7 +1,4 @@
-"""Wake-ups: a question has become due. And whether they can be relied on; the worker finds all questions without.
-
-Rebuilds the subscription for ever. It sets one event.
-"""
+"""Receives wake-ups, and judges whether they are reliable. Without them the worker finds all questions, but later."""
 
 import asyncio
 import math
@@ -19,35 +16,35 @@ log = structlog.get_logger()
 
 BACKOFF_SECONDS = (1.0, 2.0, 5.0)
 LATE_SECONDS = 1.0
-"""A wake-up that has not come after as long is not on its way."""
+"""A wake-up that has not arrived within this time is taken for lost."""
 MOST_MISSED = 2
-"""One in a row may have been late."""
+"""Missed wake-ups in a row from which on they do not count as reliable; a single one may have been late."""
 
 State = Literal["away", "starting", "deaf", "well"]
-"""away: not subscribed. starting: subscribed, and Realtime does not read the database yet. deaf: subscribed, and
-questions are found for which no wake-up came."""
+"""away: not subscribed. starting: subscribed, but Realtime does not read the database yet. deaf: subscribed, but
+questions are found for which no wake-up arrived. well: wake-ups arrive."""
 
 
 class WakeUp:
-    """`event` is set at every wake-up, and after every subscription: something may have come before it."""
+    """`event` is set at every wake-up, and after every subscription, since earlier wake-ups may have been missed."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         self.event = asyncio.Event()
         self.heard_at: float | None = None
-        """When the first wake-up since the last `take` was heard, by the monotonic clock."""
+        """When the first wake-up since the last `take` arrived, by the monotonic clock; None: there was none."""
         self.subscribed = False
         self.flows = False
-        """Whether Realtime passes on what the database sends: it has said so, or a wake-up has come."""
+        """Whether Realtime delivers the database's broadcasts: it has reported so, or a wake-up has arrived."""
         self.missed = 0
-        """Claims since the last wake-up that found a question for which one should have come."""
+        """Number of claims since the last wake-up that found a question whose wake-up was missing."""
         self.changed_at = time.monotonic()
-        """Since when `state` is as it is."""
+        """When `state` last changed, by the monotonic clock."""
         self.refused_with = ""
-        """Why it is not subscribed, as Realtime's error code; empty where that is not known."""
+        """Realtime's code for refusing the subscription; empty if it is not known."""
         self._told: State = "away"
         self._relied_on_since = self._last_heard_at = -math.inf
         self._ended = asyncio.Event()
-        """Ends the subscription, so that another is made."""
+        """Set to end the subscription and make another."""
         self._url = f"{settings.supabase_url.rstrip('/')}/realtime/v1"
         self._key = settings.supabase_secret_key.get_secret_value()
 
@@ -60,7 +57,7 @@ class WakeUp:
         return "well" if self.flows else "starting"
 
     def hear(self) -> None:
-        """A wake-up has come."""
+        """A wake-up has arrived."""
         metrics.WAKEUPS.inc()
         self._last_heard_at = time.monotonic()
         if self.heard_at is None:
@@ -79,13 +76,13 @@ class WakeUp:
         log.info("Subscribed to wake-ups.", action="wakeup_subscribed")
 
     def flow(self) -> None:
-        """From now on wake-ups arrive. Earlier ones have not, so the queue is looked at once."""
+        """From now on wake-ups arrive. Earlier ones may have been lost, so set the event for a claim."""
         if not self.flows:
             self._flow()
             self.event.set()
 
     def found(self, asked_at: float, waited_seconds: float) -> None:
-        """A claim has found a new question that had been due for so long when it was asked for."""
+        """A claim at `asked_at` has found a new question that had been due for `waited_seconds`."""
         due_at = asked_at - waited_seconds
         is_told_of = self._last_heard_at > due_at - LATE_SECONDS
         if waited_seconds < LATE_SECONDS or is_told_of or not self.flows or due_at < self._relied_on_since:
@@ -103,7 +100,7 @@ class WakeUp:
             self._ended.set()
 
     def take(self) -> float | None:
-        """Clear the event; answers `heard_at`."""
+        """Clear the event; return `heard_at` and reset it."""
         heard_at, self.heard_at = self.heard_at, None
         self.event.clear()
         return heard_at
@@ -115,12 +112,12 @@ class WakeUp:
             self._ended.clear()
             try:
                 await listen(self._url, self._key, self, self._ended)
-            except Exception as error:  # of whatever kind: without another try no wake-up would ever come again
+            except Exception as error:  # of any kind, since otherwise no wake-up would arrive any more
                 log.warning("Realtime cannot be reached.", action="wakeup_failed", error=type(error).__name__)
             if self.subscribed:
                 failures = 0
                 log.warning("The Realtime subscription is lost.", action="wakeup_lost", reason=self.refused_with)
-                # The next sweep was set by the slow interval: from now on the fast one holds.
+                # The next sweep was scheduled by the slow interval: now the fast one applies.
                 self.event.set()
             self.subscribed = self.flows = False
             self._note()

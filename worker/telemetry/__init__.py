@@ -1,1 +1,1 @@
-"""What is watched: log lines, metrics, traces."""
+"""Telemetry: log lines, metrics, traces."""

@@ -19,12 +19,12 @@ _identity: dict[str, str] = {}
 
 
 def identify(worker_id: str) -> None:
-    """From here on every line names this worker: of all tasks and threads, and again when it registers anew."""
+    """Add this worker id to all later lines, of all tasks and threads."""
     _identity["worker_id"] = worker_id
 
 
 def configure() -> None:
-    """Everything goes to standard error; libraries are heard from WARNING on."""
+    """Send all lines to standard error; of libraries only WARNING and above."""
     renderer: Processor = (
         structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
     )
@@ -36,7 +36,7 @@ def configure() -> None:
     ]
     structlog.configure(
         processors=[*shared, renderer],
-        # Each line in one write: threads and libraries do not break into it.
+        # One write for each line, so that lines of threads and libraries do not mix.
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
@@ -49,7 +49,7 @@ def configure() -> None:
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(True)
-    # It logs whole frames it does not recognise, and those may hold text of a chat.
+    # It logs frames that it does not recognise, which may contain text of a chat.
     logging.getLogger("realtime").setLevel(logging.CRITICAL)
     sys.excepthook = _tell_of_crash
     threading.excepthook = _tell_of_thread
@@ -60,7 +60,7 @@ def _name_worker(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
 
 
 def tell_of_unheard(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """For the event loop: an error that nobody waits for. asyncio's own line would print it whole."""
+    """Exception handler of the event loop, for unhandled errors. asyncio's own would log their text."""
     _tell_unheard(context.get("message"), context.get("exception"))
 
 
@@ -83,13 +83,13 @@ def _tell_of_crash(kind: type[BaseException], error: BaseException, trace: Trace
     if issubclass(kind, KeyboardInterrupt):
         sys.__excepthook__(kind, error, trace)
         return
-    # Ours and the system's speak of settings and addresses. What others say may hold text of a chat.
+    # Messages of our own and system errors contain settings and addresses. Others may contain text of a chat.
     reason = str(error) if isinstance(error, PostBroError | OSError) else None
     log.critical("The program ended by an error.", action="crashed", reason=reason, **describe(error))
 
 
 def describe(error: BaseException | None) -> dict[str, str]:
-    """Of which kind an error is and where it comes from; never its words."""
+    """The class of an error and its stack frames, without its message."""
     if error is None:
         return {}
     frames = traceback.extract_tb(error.__traceback__)

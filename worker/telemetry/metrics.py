@@ -1,4 +1,4 @@
-"""What the worker counts, by name: served at /metrics. Labels have few values; an id is never one of them."""
+"""The worker's metrics, served at /metrics. Labels have few values and are never ids."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
@@ -48,11 +48,11 @@ OPS_REFUSED = _counter(
     "reason",
 )
 
-# The queue, of all workers: each of them says the same
+# The queue, of all workers: each worker reports the same
 QUEUE_PENDING = _gauge("postbro_queue_pending_replies", "Replies that wait, those behind another one included.")
 QUEUE_OLDEST = _gauge("postbro_queue_oldest_pending_age_seconds", "Age of the oldest of them; 0 if there is none.")
 
-# What the project may spend, of all workers as well
+# The project's spending, also the same in each worker
 SPEND = _gauge(
     "postbro_spend_usd", "US dollars spent in the present span of UTC: day, month; estimates included.", "span"
 )
@@ -152,10 +152,7 @@ for _reason in ("no_token", "wrong_token", "paused", "forwarded", "other_name"):
 
 
 def call_ended(call: Call, outcome: CallEnd) -> None:
-    """One call to a model, as the ledger has it. Without a model that was asked there was none.
-
-    No figure may raise here: what is counted must not cost what is answered.
-    """
+    """Count a call to a model, if there was one. Never raises for a figure: metrics must not make a reply fail."""
     if (model := call.model_requested) is None:
         return
     MODEL_CALLS.labels(model, outcome).inc()

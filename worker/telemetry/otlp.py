@@ -1,4 +1,4 @@
-"""Traces sent by OpenTelemetry, with the names of its GenAI conventions."""
+"""Sends traces by OTLP, with attributes of OpenTelemetry's GenAI conventions."""
 
 import contextlib
 import hashlib
@@ -23,7 +23,7 @@ from worker.telemetry.traces import CallSpan, ReplySpan, Traces
 
 EXPORT_SECONDS = 5.0
 CLOSE_SECONDS = 3.0
-"""What has not been sent by then is given up."""
+"""Timeout of the last export at shutdown; unsent spans are dropped."""
 WELL = {*FinishReason, ClaimEnd.COMPLETED}
 """Outcomes of calls and claims that are no errors."""
 
@@ -41,7 +41,7 @@ def exporting_to(endpoint: str) -> SpanProcessor:
 
 
 class SentTraces(Traces):
-    """A reply that is claimed more than once has one trace, in which each claim is a span without a parent."""
+    """A reply has one trace, also if it is claimed several times: each claim is a root span in it."""
 
     def __init__(self, processor: SpanProcessor, worker_id: str) -> None:
         service = os.environ.get("OTEL_SERVICE_NAME", "postbro-chat")
@@ -67,7 +67,7 @@ class SentTraces(Traces):
             "reply", Context(), kind=SpanKind.CONSUMER, attributes=attributes, start_time=asked
         )
         span = ReplySpan()
-        # Errors are told by their codes: recorded as they are, they would bring their words along.
+        # Exceptions are not recorded, since their messages would be sent: attributes have their codes.
         with use_span(root, end_on_exit=True, record_exception=False, set_status_on_exception=False):
             self._tracer.start_span("wait for a claim", start_time=asked).end(claimed)
             try:
@@ -103,14 +103,15 @@ class SentTraces(Traces):
             yield
 
     def close(self) -> None:
-        # Left to itself, it tries every batch for its full time: a deaf collector would hold up the end for minutes.
+        # shutdown() waits for the full timeout of each batch: without a limit, a collector that does not answer would
+        # delay the end for minutes.
         closing = threading.Thread(target=self._provider.shutdown, name="last traces", daemon=True)
         closing.start()
         closing.join(CLOSE_SECONDS)
 
 
 def trace_id(claim: Claim) -> int:
-    """The same for every worker that claims this reply. A client may choose the message's id: it is no random one."""
+    """The same in every worker that claims this reply. A hash, since message ids of clients may not be random."""
     name = f"{claim.message_id}/{claim.reply.version}"
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "big")
 

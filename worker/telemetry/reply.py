@@ -1,5 +1,5 @@
-"""What an operator learns of one reply: whoever answers it says what happened, and the spans, the metrics and the log
-lines are written here."""
+"""Telemetry of one reply: the code that answers it reports events here, and this module writes the spans, metrics and
+log lines."""
 
 import contextlib
 from collections.abc import Iterator
@@ -16,15 +16,15 @@ log = structlog.get_logger()
 
 
 class ReplyTelemetry:
-    """One for all replies of a worker. `traces`: where its spans go."""
+    """One object for all replies of a worker. `traces`: where spans are sent."""
 
     def __init__(self, traces: Traces) -> None:
         self._traces = traces
 
     @contextlib.contextmanager
     def answering(self, claim: Claim) -> Iterator[ReplySpan]:
-        """Around all that is done for a claim; its outcome is that of the span. An error that leaves the block is
-        counted by whoever handles it: see `dropped` and `given_up`."""
+        """Around the work on a claim; the block sets the span's outcome. If an exception leaves the block, the caller
+        counts it, with `dropped` or `given_up`."""
         metrics.REPLY_WAIT.observe(claim.reply.waiting_ms / 1000)
         with self._traces.reply(claim) as span, metrics.REPLY_DURATION.time():
             yield span
@@ -32,7 +32,7 @@ class ReplyTelemetry:
 
     @contextlib.contextmanager
     def calling(self, claim: Claim, call: Call) -> Iterator[CallSpan]:
-        """Around a call to a model, within `answering`; what `call` holds at the end is told and counted."""
+        """Around a call to a model, within `answering`; the figures of `call` at the end are sent and counted."""
         with self._traces.call(claim, call) as span:
             try:
                 yield span
@@ -82,17 +82,17 @@ class ReplyTelemetry:
         log.warning("It was not given back.", action="give_back_failed", reason=str(error), **claim.ids)
 
 
-# What ends an answer from outside.
+# Ends of an answer outside of `answering`.
 
 
 def given_up(claim: Claim, error: DatabaseAway) -> None:
-    """The answer could not be stored for longer than it is offered."""
+    """The API was away for longer than an answer is offered."""
     metrics.REPLIES.labels(ClaimEnd.DROPPED).inc()
     log.error("An answer was given up: the API is away.", action="answer_given_up", reason=str(error), **claim.ids)
 
 
 def dropped(claim: Claim, error: Exception) -> None:
-    """By a defect of ours."""
+    """The answer ended by a defect of ours."""
     metrics.REPLIES.labels(ClaimEnd.DROPPED).inc()
     log.error(
         "A reply was dropped.",
@@ -104,6 +104,6 @@ def dropped(claim: Claim, error: Exception) -> None:
 
 
 def claim_lost(claim: Claim) -> None:
-    """While it was being answered."""
+    """The claim was lost while it was being answered."""
     log.warning("A claim was lost.", action="lease_lost", **claim.ids)
     metrics.LEASES_LOST.inc()

@@ -1,6 +1,6 @@
-"""A trace for each reply, from its question to its end. Off unless there is an address to send it to.
+"""A trace for each reply, from its question to its end. Off unless an OTLP endpoint is set.
 
-Names and numbers only: no text of a question, an answer or a prompt.
+Traces hold names and numbers only: no text of a question, an answer or a prompt.
 """
 
 import contextlib
@@ -27,16 +27,16 @@ class CallSpan:
 
 
 class Traces:
-    """These go nowhere. otlp.py has those that are sent."""
+    """Traces that are not sent; otlp.py has the subclass that sends them."""
 
     @contextlib.contextmanager
     def reply(self, claim: Claim) -> Iterator[ReplySpan]:
-        """Around all that is done for a claim."""
+        """Around the work on a claim."""
         yield ReplySpan()
 
     @contextlib.contextmanager
     def call(self, claim: Claim, call: Call) -> Iterator[CallSpan]:
-        """Around a call to a model, within `reply`; what `call` holds at the end is told."""
+        """Around a call to a model, within `reply`; the figures of `call` at the end are sent."""
         yield CallSpan()
 
     @contextlib.contextmanager
@@ -45,4 +45,4 @@ class Traces:
         yield
 
     def close(self) -> None:
-        """Send what waits. It may take some seconds, in the caller's thread."""
+        """Send buffered spans. May block the caller's thread for some seconds."""

@@ -1,1 +1,1 @@
-"""What a worker does beside answering, again and again."""
+"""Periodic tasks of a worker."""

@@ -1,4 +1,5 @@
-"""The texts so far, saved in pieces: for who comes late, and for who stops what a dead worker held."""
+"""Saves the texts so far as drafts, for pages that open later, and for replies that are stopped when their worker is
+dead."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ PIECE_SECONDS = 3.0
 
 
 class DraftSaver:
-    """`step` is to be repeated: it saves what has grown by a piece, or was not saved for some seconds."""
+    """Call `step` repeatedly: it saves texts with PIECE_CHARACTERS new characters, or unsaved for PIECE_SECONDS."""
 
     def __init__(self, replies: Replies, held: Callable[[], list[Claim]]) -> None:
         self._replies = replies

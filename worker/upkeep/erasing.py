@@ -1,11 +1,11 @@
-"""What was sent of deleted chats and messages, taken out of Realtime's own table, where it would lie for days."""
+"""Deletes stored broadcasts of deleted chats and messages from realtime.messages, which keeps them for days."""
 
 from worker.database.replies import Replies
 from worker.telemetry import metrics
 
 
 class Eraser:
-    """`step` is to be repeated. Any worker does it for the whole project; what one is at, the others pass by."""
+    """Call `step` repeatedly. Each worker does it for the whole project, and skips rows that another has locked."""
 
     SECONDS = 30.0
 
@@ -13,7 +13,7 @@ class Eraser:
         self._replies = replies
 
     async def step(self) -> None:
-        """Until nothing is left. Raises DatabaseError."""
+        """Erase until nothing is left, or all that is left is locked. Raises DatabaseError."""
         erased = left = 1
         while erased and left:
             erased, left = await self._replies.erase_broadcasts()

@@ -1,4 +1,4 @@
-"""The queue looked over, once a minute for the whole project: what contradicts itself, and what is too old."""
+"""Once a minute for the whole project: corrects contradictions in the queue, and ends replies that are too old."""
 
 import structlog
 
@@ -9,11 +9,11 @@ log = structlog.get_logger()
 
 MOST_SECONDS = 60.0
 PARTS = 10
-"""Where questions may wait only shortly, a tenth of that: so much later than its age may one be ended."""
+"""The interval is at most a tenth of the longest wait, so that replies do not end much later than that."""
 
 
 class Reconciler:
-    """`step` is to be repeated, twice in each of `seconds`; of all workers, one looks in each of them."""
+    """Call `step` twice in `seconds`; in each of these intervals only one of all workers does the work."""
 
     def __init__(self, replies: Replies, max_wait_seconds: float) -> None:
         self._replies = replies

@@ -1,5 +1,5 @@
-"""What the project has spent and may spend: added up every few seconds, for the metrics and for the
-database, which refuses questions beyond it."""
+"""Computes every few seconds what the project has spent, for the metrics, and for the database, which refuses
+questions above the cap."""
 
 import math
 from dataclasses import dataclass, field
@@ -19,7 +19,8 @@ OF_A_PAUSE = "paused"
 
 @dataclass(frozen=True)
 class Spend:
-    """As ops_report has it. A cap that is not set is None; so is `refuses`, while users' questions are taken."""
+    """Spending in US dollars, as in ops_report. A cap that is not set is None. `refuses`: why questions are refused;
+    None: they are accepted. `resets_at`: ISO 8601."""
 
     usd_today: float
     usd_this_month: float
@@ -28,11 +29,11 @@ class Spend:
     refuses: str | None = None
     resets_at: str | None = None
     refused: dict[str, int] = field(default_factory=dict)
-    """How many were, by reason, since the installation."""
+    """Reason → number of refused questions since the installation."""
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
-        """Raises what reading a wrong shape raises."""
+        """Raises LookupError, TypeError, ValueError or AttributeError if the row has another shape."""
         day, month = row["cap_usd_per_day"], row["cap_usd_per_month"]
         return cls(
             float(row["usd_today"]),
@@ -46,7 +47,7 @@ class Spend:
 
     @property
     def refusal(self) -> str | None:
-        """A sentence for the operator; None: questions are taken."""
+        """Sentences for the operator; None: questions are accepted."""
         if self.refuses is None:
             return None
         what_goes_on = "New questions are refused; what was asked before is answered."
@@ -64,7 +65,7 @@ class Spend:
 
 
 class SpendCap:
-    """`step` is to be repeated: of all workers, the first in each few seconds adds up."""
+    """Call `step` repeatedly: every few seconds, the first of all workers computes the sums."""
 
     SECONDS = 5.0
 
@@ -93,7 +94,7 @@ class SpendCap:
             )
 
     def notices(self) -> dict[str, str]:
-        """By name; nothing while questions are taken, as far as is known. For any thread."""
+        """Name → sentences; empty while questions are accepted or nothing is known. May be called in any thread."""
         spend = self._spend
         if spend is None or spend.refuses is None or spend.refusal is None:
             return {}

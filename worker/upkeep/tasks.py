@@ -1,4 +1,4 @@
-"""Work that is repeated as long as the worker lives. No error ends it unseen."""
+"""Repeats a task as long as the worker runs. Errors are logged and do not end it."""
 
 import asyncio
 import contextlib
@@ -24,11 +24,11 @@ async def repeat(
     hurry: asyncio.Event | None = None,
     longest: float = 0.0,
 ) -> None:
-    """For ever: `step`, and again `seconds` after its beginning, or soon after `hurry` is set. One that takes longer
-    than `bound` is given up. While the API is away the pause grows to `longest`, where that is more.
+    """Call `step` until cancelled: `seconds` after the start of the last one, or soon after `hurry` is set. A step
+    that takes longer than `bound` is cancelled. While the API is away, the pause grows up to `longest`.
 
-    An API that is away or refuses is logged once, until it answers. Any other error is a defect: it is logged with
-    its kind each time, counted, and the work goes on.
+    An API that is away or refuses is logged once until it answers. Any other exception is a defect: it is logged with
+    its class each time and counted.
     """
     told: type[Exception] | None = None
     failures = 0
@@ -57,14 +57,14 @@ async def repeat(
 
 
 def _pause(seconds: float, longest: float, failures: int) -> float:
-    """Spread after a failure, so that workers do not come back to the API in step."""
+    """Random after a failure, so that workers do not call the API at the same time."""
     if not failures or longest <= seconds:
         return seconds
     return min(longest, seconds * 2.0 ** min(failures, 10)) * random.uniform(0.7, 1.0)  # noqa: S311
 
 
 async def _rest(seconds: float, hurry: asyncio.Event | None) -> None:
-    """What is hurried for within a moment is one step."""
+    """Pause; several settings of `hurry` within MOMENT_SECONDS lead to one step."""
     await asyncio.sleep(min(MOMENT_SECONDS, max(0.0, seconds)) if hurry else max(MOMENT_SECONDS, seconds))
     if hurry is not None:
         with contextlib.suppress(TimeoutError):

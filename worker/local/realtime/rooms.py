@@ -42,7 +42,7 @@ class Rooms:
     def broadcast(
         self, name: str, private: bool, payload: Broadcast, without: Member | None = None, stored_id: str = ""
     ) -> None:
-        """Send the payload to every member, encoded once per version; a version that cannot represent it gets none."""
+        """Send the payload to every member, encoded once per version; versions that cannot represent it get none."""
         members = self._members.get((name, private))
         if not members:
             return
