@@ -43,6 +43,7 @@ class Answering:
         return list(self._held.values())
 
     def start(self, claim: Claim, lease: Lease) -> None:
+        """Answer a claim in a task of its own."""
         task = asyncio.create_task(self._answer(claim, lease), name=f"answer {claim.message_id}")
         self._held[task] = claim
         metrics.REPLIES_IN_FLIGHT.set(len(self._held))

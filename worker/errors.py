@@ -96,10 +96,12 @@ class ModelError(PostBroError):
         self.retry_after = retry_after
 
     def unbilled(self) -> Self:
+        """The same error, marked as not billed."""
         self.is_unbilled = True
         return self
 
     def by_us(self) -> Self:
+        """The same error, marked as caused by a time limit of this worker."""
         self.is_of_the_provider = False
         return self
 

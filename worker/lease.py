@@ -58,6 +58,7 @@ class Lease:
 
     @property
     def holds(self) -> bool:
+        """Whether claims and calls may begin."""
         return self._is_registered and now() < self._until
 
     def next_claim(self) -> int:

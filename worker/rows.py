@@ -87,6 +87,8 @@ CallEnd = FinishReason | ErrorCode | Literal[CallOutcome.LOST]
 
 @dataclass(frozen=True)
 class Message:
+    """One message of a chat."""
+
     role: str
     """user or assistant."""
     content: str
@@ -201,6 +203,7 @@ class Call:
     latency_ms: int | None = None
 
     def as_row(self) -> dict[str, Any]:
+        """Column → JSON value, for the functions that settle a claim."""
         cost = None if self.cost_usd is None else float(self.cost_usd)
         return {**asdict(self), "cost_usd": cost}
 

@@ -25,6 +25,7 @@ class Cleaner:
         self._held = ""
 
     def clean(self, piece: str) -> str:
+        """The cleaned piece, without a first half at its end."""
         piece = self._held + piece
         self._held = ""
         if piece and "\ud800" <= piece[-1] <= "\udbff":

@@ -57,6 +57,8 @@ class Reconciled(TypedDict, total=False):
 
 
 class QueueLength(TypedDict):
+    """For all workers together."""
+
     pending: float
     """Number of waiting replies."""
     oldest_pending_seconds: float
@@ -88,6 +90,7 @@ class Replies:
         return cls(database, beating, settings.lease_seconds, settings.reply_max_wait_seconds)
 
     async def close(self) -> None:
+        """Cancel calls in progress and close the connections."""
         await self._database.close()
         await self._beating.close()
 

@@ -48,6 +48,7 @@ class Database:
         return cls(client, seconds)
 
     async def close(self) -> None:
+        """Cancel calls in progress and close the connections."""
         for call in self._calls:
             call.cancel()
         await asyncio.gather(*self._calls, return_exceptions=True)

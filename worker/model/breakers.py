@@ -54,6 +54,7 @@ class Closure:
         self.probe = None
 
     def lift(self) -> None:
+        """End the closure, and start again with the first step."""
         self._until, self.then_probe, self._times, self.probe = float("-inf"), False, 0, None
 
     def answered(self, begun_at: float) -> None:
@@ -77,6 +78,7 @@ class Closure:
         return "half_open" if self.is_half_open else "open" if self._clock() < self._until else "closed"
 
     def take(self) -> None:
+        """A call is about to begin: if half-open, it is the probe."""
         if self.is_half_open:
             self.probe = Probe(self, self._clock() + UNUSED_PROBE_SECONDS)
 
@@ -99,6 +101,7 @@ class Breaker:
         self._votes: dict[str, tuple[str, bool]] = {}
 
     def vote(self, message_id: str, user_id: str, failed: bool) -> None:
+        """Count the end of a call; opens the breaker if too many questions have failed."""
         if self.closure.state != "closed":
             return
         self._votes.pop(message_id, None)
@@ -111,5 +114,6 @@ class Breaker:
             self.open()
 
     def open(self) -> None:
+        """Do not ask the model for OPEN_SECONDS, then allow a probe."""
         self._votes.clear()
         self.closure.begin([OPEN_SECONDS], then_probe=True, begun_at=float("-inf"))

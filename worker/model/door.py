@@ -56,6 +56,8 @@ class ModelStream(Protocol):
 
 
 class Provider(Protocol):
+    """A provider of models, such as Gemini."""
+
     def stream(self, model: str, prompt: Prompt) -> AbstractAsyncContextManager[ModelStream]:
         """Exactly one call to the model of this name, without hidden retries, since the ledger counts calls. Leaving
         the block ends the call at once. Entering it raises nothing: errors are raised by iterating the stream."""

@@ -38,11 +38,14 @@ _A_MOMENT = 0.001
 
 
 class RateLimit(NamedTuple):
+    """At most `calls` in any `seconds`."""
+
     calls: int
     seconds: float
 
     @classmethod
     def parse(cls, text: str) -> "RateLimit":
+        """From text such as "60/60". Raises ValueError."""
         found = re.fullmatch(r"\s*(\d{1,9})\s*/\s*(\d{1,9}(?:\.\d+)?)\s*", text)
         if not found or not int(found[1]) or not float(found[2]):
             raise ValueError("It has the form calls/seconds, both above 0, such as 60/60")

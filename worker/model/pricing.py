@@ -29,12 +29,16 @@ MOST_WARNINGS = 100
 
 
 class Quote(NamedTuple):
+    """The price that applies to a model."""
+
     price: Price
     is_estimated: bool
     """The price is an estimate, or that of another model whose name is a prefix of this one's."""
 
 
 class Cost(NamedTuple):
+    """US dollars, and whether they are an estimate."""
+
     usd: Decimal
     is_estimated: bool
 

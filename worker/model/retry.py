@@ -14,6 +14,8 @@ LONGEST_WAIT_IN_CLAIM_SECONDS = 5.0
 
 
 class Again(enum.Enum):
+    """When another call may follow a failed one."""
+
     NEVER = enum.auto()
     LATER = enum.auto()
     AT_ONCE = enum.auto()
@@ -22,6 +24,8 @@ class Again(enum.Enum):
 
 @dataclass(frozen=True)
 class Pause:
+    """Seconds before the next call; `in_queue`: the reply waits in the queue, and its claim ends."""
+
     seconds: float
     in_queue: bool
 

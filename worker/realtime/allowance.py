@@ -22,6 +22,7 @@ class Allowance:
         return self._left
 
     def seconds_until(self, messages: float) -> float:
+        """Seconds until so many messages may be sent; 0: now."""
         return max(0.0, (messages - self.affords()) / self._per_second)
 
     def _count(self) -> None:

@@ -136,6 +136,7 @@ class Broadcaster:
                 senders.create_task(self._send_for_ever(), name=f"broadcasts {number}")
 
     async def close(self) -> None:
+        """Close the connections; call it after `run` has ended."""
         await self._client.aclose()
 
     async def _send_for_ever(self) -> None:

@@ -34,7 +34,9 @@ _REASON = re.compile(r'"reason": "([A-Za-z]+)')
 class Listener(Protocol):
     """Called for the events of a subscription. No method may raise: the client would stop receiving silently."""
 
-    def joined(self) -> None: ...
+    def joined(self) -> None:
+        """The channel has been joined."""
+
     def refused(self, code: str) -> None:
         """Realtime has refused the join. `code`: see `code_of`."""
 

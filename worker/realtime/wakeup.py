@@ -50,6 +50,7 @@ class WakeUp:
 
     @property
     def state(self) -> State:
+        """For any thread."""
         if not self.subscribed:
             return "away"
         if self.missed >= MOST_MISSED:

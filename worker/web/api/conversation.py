@@ -34,16 +34,22 @@ class Answer(TypedDict):
 
 
 class Draft(TypedDict):
+    """The saved text of an answer in progress, a row of `chat_reply_drafts`."""
+
     attempt: int
     content: str
 
 
 class Answers(TypedDict):
+    """The question that is embedded in a reply, only with its answers."""
+
     answers: list[Answer]
     """All stored versions, unordered."""
 
 
 class ReplyRow(TypedDict, total=False):
+    """A row of `chat_replies`, as TURN selects it."""
+
     status: str
     """A ReplyStatus."""
     error_code: str | None
@@ -67,6 +73,8 @@ class TurnRow(TypedDict):
 
 
 class UserMessage(TypedDict):
+    """UserMessage of openapi.json. `status`: a ReplyStatus; `error_code`: an ErrorCode if it is failed."""
+
     id: str
     role: str
     content: str
@@ -76,6 +84,8 @@ class UserMessage(TypedDict):
 
 
 class AssistantMessage(TypedDict):
+    """AssistantMessage of openapi.json."""
+
     id: str
     role: str
     content: str
@@ -174,6 +184,7 @@ def draft(row: TurnRow) -> Draft | None:
 
 
 def is_under_way(row: TurnRow) -> bool:
+    """Whether the reply is pending or being answered."""
     return _status(row) in UNFINISHED
 
 

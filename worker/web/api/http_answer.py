@@ -41,6 +41,7 @@ def of(row: TurnRow) -> tuple[int, Body]:
 
 
 def failure(question: UserMessage) -> Problem:
+    """The Problem for a failed reply, with its error code and the question."""
     code = str(question["error_code"])
     status = STATUSES.get(code, 502)
     headers = {"Retry-After": "30"} if status == 503 else {}

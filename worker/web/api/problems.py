@@ -29,6 +29,7 @@ class Problem(Exception):
 
 
 def respond(problem: Problem) -> Response:
+    """The response for a Problem."""
     return Response(json.dumps(problem.body), problem.status, problem.headers, mimetype=MEDIA_TYPE)
 
 

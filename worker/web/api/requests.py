@@ -74,6 +74,7 @@ def _invalid(sentence: str) -> Problem:
 
 
 def identifier(text: str, name: str) -> str:
+    """The UUID in its usual form; `name`: of the field, for the Problem."""
     try:
         return str(UUID(text))
     except ValueError:
@@ -103,6 +104,7 @@ class Page:
 
 
 def page(request: Request) -> Page:
+    """The query parameters `limit` (1 to 200, by default 100) and `before`."""
     given = parameters(request, "limit", "before")
     limit = _number(given, "limit", MOST_TURNS)
     return Page(limit or 100, _number(given, "before", 2**31 - 1))

@@ -35,6 +35,7 @@ class Places:
 
     @classmethod
     def for_asking(cls, threads: int) -> Self:
+        """For requests that call the project."""
         return cls(threads - NOT_ASKING, "too_busy", "Too many requests at the same time. Try again.")
 
     def take(self) -> None:

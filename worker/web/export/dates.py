@@ -7,6 +7,7 @@ Moment = datetime | str
 
 
 def moment(value: str) -> Moment:
+    """A time of the API, in UTC."""
     try:
         return datetime.fromisoformat(value).astimezone(UTC)
     except (ValueError, OverflowError):
@@ -14,12 +15,14 @@ def moment(value: str) -> Moment:
 
 
 def day(moment: Moment) -> str:
+    """As in "7 March 2026"."""
     if isinstance(moment, str):
         return moment
     return f"{moment.day} {moment:%B %Y}"
 
 
 def minute(moment: Moment) -> str:
+    """As in "7 March 2026, 14:05 UTC"."""
     if isinstance(moment, str):
         return moment
     return f"{day(moment)}, {moment:%H:%M} UTC"

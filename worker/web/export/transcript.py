@@ -27,6 +27,8 @@ _ENDS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Post:
+    """The post, by the columns of `posts`."""
+
     platform: str
     url: str
     creator: str | None
@@ -99,6 +101,8 @@ class Turn:
 
 @dataclass(frozen=True)
 class Transcript:
+    """An exported chat. `status`: active or archived; `turns`: oldest first, without replaced questions."""
+
     session_id: str
     status: str
     created_at: Moment
