@@ -19,5 +19,7 @@ def leave_within(seconds: float) -> None:
 
 
 def _leave() -> None:
-    log.error("Something hangs while the worker stops: it is left behind.", action="left_hanging")
+    log.error(
+        "The worker did not stop in time: a thread hangs, and the process ends without it.", action="left_hanging"
+    )
     os._exit(1)

@@ -50,7 +50,7 @@ def _tell(function: str, claim: Claim, state: RetryCallState) -> None:
     """Log only after 1, 2, 4, 8 … offers, so that an outage that delays many answers does not fill the log."""
     if state.attempt_number & (state.attempt_number - 1) == 0:
         log.warning(
-            "It was not stored yet, and is offered again.",
+            "An answer is not stored yet, and is offered again.",
             action="offered_again",
             function=function,
             offers=state.attempt_number,

@@ -266,7 +266,11 @@ class Replies:
                 },
             )
         except (KeyError, TypeError, DatabaseAway, DatabaseRefused) as failed:
-            log.warning("It could not be settled.", action="reply_unreadable", error=type(failed).__name__)
+            log.warning(
+                "A reply that cannot be read could not be settled.",
+                action="reply_unreadable",
+                error=type(failed).__name__,
+            )
 
     async def _settle(self, function: str, kinds: tuple[type, ...], claim: Claim, call: Call, **words: Any) -> Any:
         """Call a function that ends an attempt, repeatedly if needed. `kinds`: allowed types of its result."""

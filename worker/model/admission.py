@@ -176,7 +176,7 @@ class Admission:
         asked = self._models[model]
         if (state := asked.moved_to()) != asked.told:
             asked.told = state
-            log.warning("A breaker has moved.", action="breaker_moved", model=model, state=state)
+            log.warning("A circuit breaker changed its state.", action="breaker_moved", model=model, state=state)
 
 
 def _is_trouble(error: ModelError, call: Watched) -> bool:

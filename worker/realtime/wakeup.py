@@ -94,7 +94,7 @@ class WakeUp:
         # After 2, 4, 8 …: a new subscription may receive them; if none are sent, it does not help.
         if self.missed >= MOST_MISSED and self.missed & (self.missed - 1) == 0:
             log.warning(
-                "Questions are found of which no wake-up told: another subscription is made.",
+                "Questions were found without a wake-up: subscribing again.",
                 action="wakeup_missed",
                 count=self.missed,
             )

@@ -69,7 +69,7 @@ def _tell_of_thread(ended: threading.ExceptHookArgs) -> None:
 
 
 def _tell_unheard(what: str | None, error: BaseException | None) -> None:
-    log.error("Something failed where nobody waits for it.", action="unheard", what=what, **describe(error))
+    log.error("An error was not handled.", action="unheard", what=what, **describe(error))
 
 
 def _tell_of_library(_: WrappedLogger, __: str, line: EventDict) -> EventDict:

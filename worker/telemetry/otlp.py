@@ -25,7 +25,7 @@ EXPORT_SECONDS = 5.0
 CLOSE_SECONDS = 3.0
 """Timeout of the last export at shutdown; unsent spans are dropped."""
 WELL = {*FinishReason, ClaimEnd.COMPLETED}
-"""Outcomes of calls and claims that are no errors."""
+"""Outcomes of calls and claims that are not errors."""
 
 _trace_id: ContextVar[int] = ContextVar("trace id")
 

@@ -79,7 +79,7 @@ class ReplyTelemetry:
         log.info("Given back: no model may be asked.", action="given_back", seconds=round(seconds, 1), **claim.ids)
 
     def not_given_back(self, claim: Claim, error: DatabaseError) -> None:
-        log.warning("It was not given back.", action="give_back_failed", reason=str(error), **claim.ids)
+        log.warning("A claim was not given back.", action="give_back_failed", reason=str(error), **claim.ids)
 
 
 # Ends of an answer outside of `answering`.

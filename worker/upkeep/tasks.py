@@ -52,7 +52,7 @@ async def repeat(
             told, failures = kind, failures + 1
         except Exception as error:
             metrics.TASK_ERRORS.labels(name).inc()
-            log.error("A task failed, and goes on.", action="task_failed", task=name, **logs.describe(error))
+            log.error("A task failed; it will be repeated.", action="task_failed", task=name, **logs.describe(error))
         await _rest(_pause(seconds, longest, failures) - (time.monotonic() - started), hurry)
 
 
