@@ -9,7 +9,7 @@ from worker.local.stack import Stack
 
 
 def sign_up(house: Stack, people: People) -> tuple[Chat, dict[str, str]]:
-    """Somebody with an analysed post, and what a script of theirs is told."""
+    """A user with an analysed post, and the environment for a script of that user."""
     account = {"email": f"{uuid4()}@example.test", "password": "a-long-password"}
     key = house.environment["SUPABASE_PUBLISHABLE_KEY"]
     made = httpx.post(

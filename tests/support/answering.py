@@ -20,7 +20,7 @@ BOUND = 5  # seconds; what takes as long has failed
 
 
 class FakeReplies:
-    """Remembers how replies were settled. `held` is what the database says of the claim.
+    """Remembers how replies were settled. `held`: whether the claim still holds.
 
     `refusals`: the codes with which it refuses answers, one after the other.
     """
@@ -104,7 +104,7 @@ def answerer_of(
 
 
 async def told(*streams, claim=None, replies=None, lease=None, **others):
-    """Answer one claim; the fakes know what happened."""
+    """Answer one claim; return the fakes, which have recorded the calls."""
     provider, replies, broadcaster = FakeProvider(*streams), replies or FakeReplies(), FakeBroadcaster()
     answerer = answerer_of(replies, provider, broadcaster, **others)
     await asyncio.wait_for(answerer.answer(claim or claimed(), lease or a_lease()), BOUND)

@@ -74,7 +74,7 @@ def lines(document: str) -> Iterator[tuple[str, bool]]:
 
 
 def documents() -> list[str]:
-    """Paths from the root of all that git knows, or would."""
+    """Paths of all files that are tracked by git, or would be added."""
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
     found = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True)
     return sorted(name for name in set(found.stdout.split()) if (ROOT / name).exists())

@@ -1,4 +1,4 @@
-"""A provider of models that says what a test wrote down: the door to the model without a network."""
+"""A provider of models with scripted answers, without a network."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ Piece = str | Exception | asyncio.Event | Callable[[], object]
 
 
 class FakeStream:
-    """Says its pieces; an exception among them is raised, an event is waited for, and a function is called."""
+    """Yields its pieces; an exception among them is raised, an event is waited for, and a function is called."""
 
     def __init__(self, *pieces: Piece, finish: FinishReason = FinishReason.STOP, usage: Usage | None = None) -> None:
         self.pieces = pieces

@@ -1,4 +1,4 @@
-"""A Realtime server that says what a test wants."""
+"""A scripted Realtime server."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""A worker as the database knows it: an id, and the reply functions called by name."""
+"""A worker for tests of the database: an id, and the reply functions called by name."""
 
 import json
 from types import TracebackType

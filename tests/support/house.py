@@ -4,6 +4,6 @@ PACE_MS = "20"
 
 FAULTS = {"REALTIME_FAULTS": "true"}
 
-ELSEWHERE = "supabase.test"  # a name that a proxy knows, and nobody else
+ELSEWHERE = "supabase.test"  # a name that only the test's proxy can resolve
 
 UNLIKE_LOCAL = "0.0.0.0"

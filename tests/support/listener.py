@@ -1,4 +1,4 @@
-"""What one open page hears: the private channel's events, and row changes."""
+"""What one open page receives: the private channel's events, and row changes."""
 
 import asyncio
 from typing import Any

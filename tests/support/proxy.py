@@ -1,4 +1,4 @@
-"""A forward proxy that knows every name as this machine: HTTP (whole URLs and CONNECT) and SOCKS 5 at one port."""
+"""A forward proxy that resolves every name to this machine: HTTP (whole URLs and CONNECT) and SOCKS 5 on one port."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""Replies on an API that answers as a test says."""
+"""Replies on a scripted API."""
 
 import asyncio
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Several connections at once: work that is done and seen by nobody yet, work that waits for it, and planted rows."""
+"""Concurrent connections: uncommitted work, work that waits for it, and planted rows."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,7 +31,7 @@ def open_work(database_url: str) -> Iterator[Work]:
 
 @contextmanager
 def uncommitted(holder: Holder) -> Iterator[Work]:
-    """What the worker does in this block is seen by nobody before it commits, or the block ends."""
+    """The worker's work in this block stays uncommitted until it commits, or the block ends."""
     holder.connection.autocommit = False
     try:
         yield holder.connection

@@ -1,4 +1,4 @@
-"""The chat page as a person uses it, by roles and names; and what the database knows of the same chat."""
+"""The chat page as a person uses it, by roles and names; and the rows of the same chat."""
 
 import re
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _READ_TURNS = """items => items.map(item => {
 })"""
 
 
-# In the page, at each change: whoever asks from outside misses what is drawn meanwhile.
+# Runs in the page at each change, since polling from outside would miss short states.
 _RECORD_GROWTH = """() => {
   window.growth = [];
   const look = () => {
@@ -38,7 +38,7 @@ _RECORD_GROWTH = """() => {
 
 @dataclass(frozen=True)
 class Member:
-    """Somebody with a password and one analysed post, who has not asked anything yet."""
+    """A user with a password and one analysed post, who has not asked anything yet."""
 
     email: str
     user: User
@@ -199,7 +199,7 @@ class ChatPage:
         await expect(self.answer().locator(".chat-text")).to_have_text(text)
 
     async def expect_live(self) -> None:
-        """Joined to the chat's channel: what happens from now on is heard."""
+        """The page has joined the chat's channel, and receives all later events."""
         await expect(self.composer).to_be_visible()
         await expect(self.chat.get_by_text("Connecting… Answers may come in with a delay.")).to_have_count(0)
 
@@ -216,7 +216,7 @@ class ChatPage:
         await expect(self.turns).to_have_count(count, timeout=timeout_ms)
         for number in range(count):
             await self.expect_state("completed", number, timeout_ms)
-        # Realtime reads the log: it may tell of a commit a moment before another connection sees it.
+        # Realtime reads the write-ahead log, and may report a commit shortly before other connections see it.
         await until(lambda: len(self.stored_answers()) >= count, "the database to show what the page shows")
 
     async def ask_and_wait(self, text: str) -> str:

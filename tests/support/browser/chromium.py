@@ -6,7 +6,7 @@ import shutil
 from playwright.async_api import Browser, Playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-# It talks to nobody but the page's own servers.
+# It connects to the page's own servers only.
 ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
