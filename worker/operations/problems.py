@@ -49,7 +49,7 @@ def problems(
         )
     if wakeup.state != "well":
         meanwhile = f"the queue is asked every {settings.degraded_sweep_seconds:g} s instead, and answers come later."
-        found["realtime"] = f"{_deafness(wakeup)}: {meanwhile} {REMEDIES[wakeup.state]}"
+        found["realtime"] = f"{_wakeup_problem(wakeup)}: {meanwhile} {REMEDIES[wakeup.state]}"
     if (since := broadcaster.failing_since) is not None:
         found["deltas"] = (
             f"Realtime has taken no piece of an answer for {_since(since)}: answers do not stream. "
@@ -66,7 +66,7 @@ def problems(
     return found
 
 
-def _deafness(wakeup: WakeUp) -> str:
+def _wakeup_problem(wakeup: WakeUp) -> str:
     since = _since(wakeup.changed_at)
     match wakeup.state:
         case "starting":

@@ -16,7 +16,7 @@ from worker.web.api.accounts import Accounts
 from worker.web.api.conversation import TurnRow
 from worker.web.api.problems import Problem, not_found, respond, too_many_of_yours
 from worker.web.api.project import Caller, Project
-from worker.web.api.waiting import Places, Shares, looks
+from worker.web.api.waiting import Shares, Slots, poll
 
 LARGEST_BODY = 64 * 1024  # bytes
 OPENAPI = json.loads((Path(__file__).parent / "openapi.json").read_text())
@@ -34,7 +34,7 @@ def create_api(
     """
     api = Blueprint("api", __name__, url_prefix="/api")
     project = Project(supabase_url, publishable_key, connections=threads)
-    places, requests_at_once = Places.for_waiting(threads), Places.for_asking(threads)
+    waiting_slots, asking_slots = Slots.for_waiting(threads), Slots.for_asking(threads)
     shares, shares_of_asking, pdfs = Shares.of_waiting(threads), Shares.of_asking(threads), Shares(1)
     accounts = Accounts()
 
@@ -48,8 +48,8 @@ def create_api(
             if not shares_of_asking.take(account := accounts.of(token)):
                 raise too_many_of_yours()
             held.callback(shares_of_asking.give_back, account)
-        requests_at_once.take()
-        held.callback(requests_at_once.give_back)
+        asking_slots.take()
+        held.callback(asking_slots.give_back)
 
     @api.after_request
     def finish(response: Response) -> Response:
@@ -59,9 +59,9 @@ def create_api(
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
-    def look(asked: Caller, question: TurnRow, seconds: float) -> Iterator[TurnRow]:
+    def poll_turn(asked: Caller, question: TurnRow, seconds: float) -> Iterator[TurnRow]:
         is_gone = request.environ.get("waitress.client_disconnected", lambda: False)
-        return looks(asked, question, seconds, is_gone, stopping)
+        return poll(asked, question, seconds, is_gone, stopping)
 
     def caller() -> Caller:
         return project.as_caller(requests.token(request))
@@ -122,10 +122,10 @@ def create_api(
         wants_events = request.accept_mimetypes.best == "text/event-stream"
         if not seconds and not wants_events:
             question = _store(asked, str(session_id), message_id, text)
-            return _answer(look(asked, question, 0.0), 0.0)
-        places.take()
+            return _answer(poll_turn(asked, question, 0.0), 0.0)
+        waiting_slots.take()
         with ExitStack() as held:
-            held.callback(places.give_back)
+            held.callback(waiting_slots.give_back)
             question = _store(asked, str(session_id), message_id, text)
             user_id = str(question["user_id"])  # verified: the project has stored the row under this token
             if shares.take(user_id):
@@ -133,10 +133,10 @@ def create_api(
             else:
                 seconds = 0.0
             if wants_events:
-                stream = event_stream.stream(look(asked, question, seconds))
+                stream = event_stream.stream(poll_turn(asked, question, seconds))
                 response = Response(stream, mimetype="text/event-stream")
             else:
-                response = _answer(look(asked, question, seconds), seconds)
+                response = _answer(poll_turn(asked, question, seconds), seconds)
             # The server calls this even if it has not sent any event.
             response.call_on_close(held.pop_all().close)
         return response
@@ -176,8 +176,8 @@ def _store(caller: Caller, session_id: str, message_id: str, text: str) -> TurnR
     return stored
 
 
-def _answer(looks: Iterator[TurnRow], seconds: float) -> Response:
-    *_, last = looks
+def _answer(polled: Iterator[TurnRow], seconds: float) -> Response:
+    *_, last = polled  # waits until the polling ends
     status, body = http_answer.of(last)
     response = jsonify(body)
     response.status_code = status

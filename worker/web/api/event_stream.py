@@ -10,7 +10,7 @@ from worker.web.api.conversation import Draft, TurnRow
 from worker.web.api.problems import Problem
 
 
-def stream(looks: Iterator[TurnRow]) -> Iterator[str]:
+def stream(polled: Iterator[TurnRow]) -> Iterator[str]:
     """Encoded events: user_message, draft (each time it has grown), then assistant_message, status or problem.
 
     A Problem is not raised, but becomes the last event.
@@ -18,7 +18,7 @@ def stream(looks: Iterator[TurnRow]) -> Iterator[str]:
     last: TurnRow | None = None
     told: Draft | None = None
     try:
-        for row in looks:
+        for row in polled:
             if last is None:
                 yield _event("user_message", conversation.user_message(row))
             last = row

@@ -17,7 +17,7 @@ NOT_WAITING = 8  # threads kept free of waiting requests: for short requests, th
 NOT_ASKING = 4  # of these, threads kept free of calls to the project, which may hang: for the page and health
 
 
-class Places:
+class Slots:
     """A limit of `count` requests at the same time; further ones are refused with `code` and `detail`."""
 
     def __init__(self, count: int, code: str, detail: str) -> None:
@@ -48,7 +48,7 @@ class Places:
 
 
 class Shares:
-    """A limit of `most` requests at the same time for each account, so that one cannot take the places of others."""
+    """A limit of `most` requests at the same time for each account, so that one cannot take the slots of others."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -57,12 +57,12 @@ class Shares:
 
     @classmethod
     def of_waiting(cls, threads: int) -> Self:
-        """A sixth of the places to wait."""
+        """A sixth of the slots for waiting requests."""
         return cls(max(1, (threads - NOT_WAITING) // 6))
 
     @classmethod
     def of_asking(cls, threads: int) -> Self:
-        """A quarter of the places to ask the project."""
+        """A quarter of the slots for requests that call the project."""
         return cls(max(1, (threads - NOT_ASKING) // 4))
 
     def take(self, account: str) -> bool:
@@ -80,7 +80,7 @@ class Shares:
                 del self._held[account]
 
 
-def looks(
+def poll(
     caller: Caller, question: TurnRow, seconds: float, is_gone: Callable[[], bool], stopping: threading.Event
 ) -> Iterator[TurnRow]:
     """Polls the turn: yields `question`, then the current row after each pause, until its reply has ended, `seconds`
@@ -98,10 +98,10 @@ def looks(
             return
         stopping.wait(min(pause, left))
         pause = min(pause * 1.5, LONGEST_PAUSE)
-        row = _look(caller, row)
+        row = _read_again(caller, row)
 
 
-def _look(caller: Caller, row: TurnRow) -> TurnRow:
+def _read_again(caller: Caller, row: TurnRow) -> TurnRow:
     try:
         found = conversation.turn(caller, row["id"])
     except Problem:
