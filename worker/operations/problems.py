@@ -12,8 +12,8 @@ REMEDIES = {
     "away": "See that Realtime is up and that SUPABASE_SECRET_KEY is of this project.",
     "starting": "It does so within seconds, or minutes after a long rest; if it does not, look at the project's "
     "Realtime log.",
-    "deaf": "See that the database can write to realtime.messages (disk, partitions) and that Realtime reads it: "
-    "`python -m worker check` says where they end.",
+    "unreliable": "See that the database can write to realtime.messages (disk, partitions) and that Realtime reads "
+    "it: `python -m worker check` says where they end.",
 }
 """By the state of the wake-ups."""
 
@@ -71,7 +71,7 @@ def _wakeup_problem(wakeup: WakeUp) -> str:
     match wakeup.state:
         case "starting":
             return f"Subscribed to wake-ups, but Realtime has not begun to read the database for {since}"
-        case "deaf":
+        case "unreliable":
             return (
                 f"Subscribed to wake-ups, but none arrives: the last {wakeup.missed} claims that found a question "
                 "had not been told of it"

@@ -20,9 +20,9 @@ LATE_SECONDS = 1.0
 MOST_MISSED = 2
 """Missed wake-ups in a row from which on they do not count as reliable; a single one may have been late."""
 
-State = Literal["away", "starting", "deaf", "well"]
-"""away: not subscribed. starting: subscribed, but Realtime does not read the database yet. deaf: subscribed, but
-questions are found for which no wake-up arrived. well: wake-ups arrive."""
+State = Literal["away", "starting", "unreliable", "well"]
+"""away: not subscribed. starting: subscribed, but Realtime does not read the database yet. unreliable: subscribed,
+but questions are found for which no wake-up arrived. well: wake-ups arrive."""
 
 
 class WakeUp:
@@ -54,7 +54,7 @@ class WakeUp:
         if not self.subscribed:
             return "away"
         if self.missed >= MOST_MISSED:
-            return "deaf"
+            return "unreliable"
         return "well" if self.flows else "starting"
 
     def hear(self) -> None:

@@ -69,7 +69,7 @@ def test_it_is_deaf():
 
 def test_it_is_subscribed_and_nothing_arrives():
     """The socket stands, and what the database sends reaches nobody: only what claims find tells of it."""
-    words = found(state="deaf")["realtime"]
+    words = found(state="unreliable")["realtime"]
     assert "none arrives: the last 3 claims that found a question had not been told of it" in words
     assert "every 2 s" in words
     assert "realtime.messages" in words

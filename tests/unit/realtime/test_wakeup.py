@@ -142,14 +142,14 @@ async def test_questions_that_no_wake_up_told_of_make_it_subscribe_anew(realtime
             before = figure("postbro_wakeups_missed_total")
             for _ in range(MOST_MISSED):
                 made.found(time.monotonic(), 5.0)
-            assert made.state == "deaf"
+            assert made.state == "unreliable"
             assert figure("postbro_wakeups_missed_total") == before + MOST_MISSED
             assert figure("postbro_wakeups_arrive") == 0
             await until(lambda: len(realtime.joins) == 2, "another subscription")
             assert heard(log, "wakeup_missed")
 
             await until(lambda: made.subscribed, "the join")
-            assert made.state == "deaf", "that it is subscribed again proves nothing"
+            assert made.state == "unreliable", "that it is subscribed again proves nothing"
             await realtime.wake_up()
             await until(lambda: made.state == "well", "the state")
 
