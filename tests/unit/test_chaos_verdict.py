@@ -9,27 +9,27 @@ from tests.chaos.calls import calls
 from tests.chaos.diary import Entry
 from tests.chaos.failures import failures
 from tests.chaos.losses import losses
-from tests.chaos.verdict import Asked, Evidence, violations
+from tests.chaos.verdict import Asked, Evidence, Row, violations
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 
 
-def call(question: str, seconds: float = 0) -> dict:
+def call(question: str, seconds: float = 0) -> Row:
     text = f"How many likes did it get? {question}"
     return {"time": at(seconds).isoformat(), "body": {"contents": [{"parts": [{"text": text}]}]}}
 
 
-def reply(question: str, status: str, seconds: int, error_code: str | None = None, version: int = 1) -> dict:
+def reply(question: str, status: str, seconds: int, error_code: str | None = None, version: int = 1) -> Row:
     times = {"created_at": at(0), "finished_at": at(seconds)}
     ids = {"message_id": question, "session_id": "s"}
     return {**ids, **times, "status": status, "error_code": error_code, "version": version}
 
 
-def answer(question: str, content: str, version: int = 1, finish_reason: str = "stop") -> dict:
+def answer(question: str, content: str, version: int = 1, finish_reason: str = "stop") -> Row:
     return {"reply_to": question, "content": content, "version": version, "finish_reason": finish_reason}
 
 
-def asked(question: str, turn: int) -> dict:
+def asked(question: str, turn: int) -> Row:
     return {"id": question, "session_id": "s", "turn": turn}
 
 
@@ -37,14 +37,14 @@ def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def entry(question: str, outcome: str, times: tuple[float, float] = (0, 1), **others: object) -> dict:
+def entry(question: str, outcome: str, times: tuple[float, float] = (0, 1), **others: object) -> Row:
     """A row of the ledger; `times` in seconds from the start."""
     row = {"message_id": question, "attempt": 1, "outcome": outcome, "model_requested": "a-model"}
     more = {"session_id": "s", "worker_id": "w", "latency_ms": None}
     return {**row, **more, "started_at": at(times[0]), "finished_at": at(times[1]), **others}
 
 
-def turn(question: str, state: str, text: str) -> dict:
+def turn(question: str, state: str, text: str) -> Row:
     return {"id": question, "state": state, "text": text, "errorCode": None}
 
 
@@ -67,12 +67,12 @@ TALK = GOOD.talks[0]
 KILLED = Entry("kill_worker", at(5), at(6), "w")
 
 
-def test_what_holds_is_let_through():
+def test_what_holds_is_let_through() -> None:
     assert judged(GOOD) == []
     assert judged(replace(GOOD, calls=[*GOOD.calls, call("a")])) == []  # the lost worker had made its call
 
 
-def test_versions_and_replaced_questions_are_let_through():
+def test_versions_and_replaced_questions_are_let_through() -> None:
     versions = replace(
         GOOD,
         talks=[{**TALK, "replaced": ["b"], "turns": [turn("a", "completed", "Yes, indeed.")]}],
@@ -86,7 +86,7 @@ def test_versions_and_replaced_questions_are_let_through():
     assert "completed with 1 answers of 2" in sentence
 
 
-def test_a_question_that_waits_behind_another_may_be_cancelled_first():
+def test_a_question_that_waits_behind_another_may_be_cancelled_first() -> None:
     cancelled = [reply("a", "completed", 3), reply("b", "cancelled", 2)]
     turns = [TALK["turns"][0], turn("b", "cancelled", "")]
     assert (
@@ -99,7 +99,7 @@ def test_a_question_that_waits_behind_another_may_be_cancelled_first():
     )
 
 
-def test_what_was_deleted_need_not_be_there():
+def test_what_was_deleted_need_not_be_there() -> None:
     deleted = replace(
         GOOD, questions=[asked("b", 2)], replies=GOOD.replies[1:], answers=[], talks=[{**TALK, "turns": []}]
     )
@@ -137,7 +137,7 @@ def test_what_was_deleted_need_not_be_there():
         ({"ledger": [*GOOD.ledger[:2], entry("b", "content_blocked", (0.2, 2))]}, "a and b at the same time"),
     ],
 )
-def test_what_does_not_hold_is_named(broken: dict, words: str):
+def test_what_does_not_hold_is_named(broken: Row, words: str) -> None:
     assert any(words in sentence for sentence in judged(replace(GOOD, **broken)))
 
 
@@ -157,7 +157,7 @@ def failed_as(code: str, *outcomes: str) -> Evidence:
         replace(failed_as("internal", "lost", "lost", "lost"), diary=[KILLED] * 3),
     ],
 )
-def test_a_question_may_fail_for_a_reason_of_its_own(fair: Evidence):
+def test_a_question_may_fail_for_a_reason_of_its_own(fair: Evidence) -> None:
     assert list(failures(fair)) == []
 
 
@@ -170,12 +170,12 @@ def test_a_question_may_fail_for_a_reason_of_its_own(fair: Evidence):
         failed_as("internal", "lost"),
     ],
 )
-def test_a_question_that_fails_for_another_reason_is_named(unfair: Evidence):
+def test_a_question_that_fails_for_another_reason_is_named(unfair: Evidence) -> None:
     [sentence] = failures(unfair)
     assert "without a reason" in sentence
 
 
-def test_a_worker_that_is_killed_may_leave_one_call_untold():
+def test_a_worker_that_is_killed_may_leave_one_call_untold() -> None:
     untold = replace(GOOD, calls=[*GOOD.calls, call("b", 4.9)], asked=Asked(endings=[at(5)]))
     assert list(calls(untold)) == []
     # The API was away from before the call until just before the end.
@@ -197,13 +197,13 @@ LOST = entry("a", "lost", (1, 7))
 TAKEN_OVER = replace(GOOD, ledger=[LOST, entry("a", "ok", (7, 9), attempt=3, worker_id="v")], diary=[FROZEN])
 
 
-def test_a_loss_with_a_reason_is_let_through():
+def test_a_loss_with_a_reason_is_let_through() -> None:
     assert losses(TAKEN_OVER) == []
     assert losses(replace(TAKEN_OVER, diary=[Entry("restart_postgres", at(2), at(6))])) == []
     assert losses(replace(TAKEN_OVER, diary=[], asked=Asked(touched={"a"}))) == []
 
 
-def test_a_stale_attempt_may_end_as_soon_as_its_worker_wakes_up():
+def test_a_stale_attempt_may_end_as_soon_as_its_worker_wakes_up() -> None:
     woken = entry("a", "lost", (1, 13), latency_ms=12_000)
     assert losses(replace(TAKEN_OVER, ledger=[woken, TAKEN_OVER.ledger[1]])) == []
 
@@ -218,12 +218,12 @@ def test_a_stale_attempt_may_end_as_soon_as_its_worker_wakes_up():
         [Entry("kill_api", at(9), at(9))],
     ],
 )
-def test_a_loss_without_a_reason_is_named(diary: list[Entry]):
+def test_a_loss_without_a_reason_is_named(diary: list[Entry]) -> None:
     [sentence] = losses(replace(TAKEN_OVER, diary=diary))
     assert "attempt 1 was lost, and nothing had happened to its worker" in sentence
 
 
-def test_a_stale_attempt_that_lives_on_is_named():
+def test_a_stale_attempt_that_lives_on_is_named() -> None:
     lived_on = entry("a", "lost", (1, 20), latency_ms=19_000)
     [sentence] = losses(replace(TAKEN_OVER, ledger=[lived_on, TAKEN_OVER.ledger[1]]))
     assert "attempt 1 was lost, and streamed on for 8 s" in sentence

@@ -145,7 +145,7 @@ def test_each_direct_dependency_has_been_looked_at() -> None:
 
 
 def test_the_bill_of_materials_of_the_pages_is_their_lock() -> None:
-    npm = Path(sys.executable).with_name("npm")
+    npm = str(Path(sys.executable).with_name("npm"))
     command = [npm, "sbom", "--sbom-format", "cyclonedx", "--sbom-type", "application", "--package-lock-only"]
     bill = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
     locked = json.loads((ROOT / "package-lock.json").read_text())["packages"]

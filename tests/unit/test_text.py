@@ -39,14 +39,14 @@ def cleaned(*pieces: str) -> str:
         ([], ""),
     ],
 )
-def test_pieces_are_cleaned(pieces, expected):
+def test_pieces_are_cleaned(pieces: list[str], expected: str) -> None:
     text = cleaned(*pieces)
 
     assert text == expected
     assert text.encode() == expected.encode()
 
 
-def test_a_cut_at_any_place_changes_nothing():
+def test_a_cut_at_any_place_changes_nothing() -> None:
     text = f"a\x00{GRIN}é{HIGH}x{LOW}🧑‍🍳"
     raw = text.encode("utf-16-le", "surrogatepass")
     units = [raw[at : at + 2].decode("utf-16-le", "surrogatepass") for at in range(0, len(raw), 2)]
@@ -57,7 +57,7 @@ def test_a_cut_at_any_place_changes_nothing():
     assert cleaned(*units) == whole
 
 
-def test_the_first_half_of_a_pair_is_not_shown_before_the_second():
+def test_the_first_half_of_a_pair_is_not_shown_before_the_second() -> None:
     cleaner = Cleaner()
 
     assert cleaner.clean(f"a{HIGH}") == "a"
@@ -65,7 +65,7 @@ def test_the_first_half_of_a_pair_is_not_shown_before_the_second():
     assert cleaner.rest() == ""
 
 
-def test_what_was_held_is_given_once():
+def test_what_was_held_is_given_once() -> None:
     cleaner = Cleaner()
     cleaner.clean(HIGH)
 
@@ -74,31 +74,32 @@ def test_what_was_held_is_given_once():
 
 
 @pytest.mark.parametrize("text", ["", "abc", "é\u2028\uffff", GRIN, f"a{GRIN}b{GRIN}", "🧑‍🍳", "\U0010ffff"])
-def test_length_is_that_of_javascript(text):
+def test_length_is_that_of_javascript(text: str) -> None:
     assert utf16_length(text) == len(text.encode("utf-16-le")) // 2
 
 
 @pytest.mark.parametrize(
     "text", ["", " \n\0", "\u200b", "\u00a0", "\u2060\ufeff", "\u3164", "\u2800", "\U000e0041", "\ufe0f"]
 )
-def test_nothing_to_see(text):
+def test_nothing_to_see(text: str) -> None:
     assert is_blank(text)
     assert not is_blank(f"{text}.")
 
 
 @pytest.mark.parametrize("text", ["a", "\u200b?", GRIN, "\u0301", "\ue000", "\ufffd", LOW, "\u200f\u05d0"])
-def test_something_to_see(text):
+def test_something_to_see(text: str) -> None:
     assert not is_blank(text)
 
 
-def test_no_space_control_or_format_is_anything_to_see():
+def test_no_space_control_or_format_is_anything_to_see() -> None:
     kinds = ("Cc", "Cf", "Zl", "Zp", "Zs")
     every = map(chr, range(sys.maxunicode + 1))
     assert [char for char in every if unicodedata.category(char) in kinds and not is_blank(char)] == []
 
 
-def test_the_tables_check_has_the_same_characters():
+def test_the_tables_check_has_the_same_characters() -> None:
     check = re.search(
         r"user_message_is_not_blank check \(.*?content ~ (.*?)\n  \),", MIGRATION.read_text(), re.DOTALL
     )
+    assert check
     assert "".join(re.findall(r"'(.*?)'", check[1])) == f"[^{BLANKS}]"

@@ -17,26 +17,26 @@ from worker.network.jitter import JITTER, jittered
 
 
 @pytest.fixture
-def clock():
+def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-def breaker(clock):
+def breaker(clock: Clock) -> Breaker:
     return Breaker(clock)
 
 
-def fail(breaker, times, users=LEAST_USERS, first=0):
+def fail(breaker: Breaker, times: int, users: int = LEAST_USERS, first: int = 0) -> None:
     for number in range(first, first + times):
         breaker.vote(f"bad {number}", f"user {number % users}", failed=True)
 
 
-def succeed(breaker, times):
+def succeed(breaker: Breaker, times: int) -> None:
     for number in range(times):
         breaker.vote(f"good {number}", "user", failed=False)
 
 
-def test_enough_failures_open_it(breaker):
+def test_enough_failures_open_it(breaker: Breaker) -> None:
     fail(breaker, LEAST_VOTES - 1)
     assert breaker.closure.state == "closed"
 
@@ -45,7 +45,7 @@ def test_enough_failures_open_it(breaker):
 
 
 @pytest.mark.parametrize("users", [1, LEAST_USERS - 1])
-def test_the_questions_of_few_users_never_open_it(breaker, users):
+def test_the_questions_of_few_users_never_open_it(breaker: Breaker, users: int) -> None:
     fail(breaker, 5 * WINDOW_VOTES, users=users)
     assert breaker.closure.state == "closed"
 
@@ -53,7 +53,7 @@ def test_the_questions_of_few_users_never_open_it(breaker, users):
     assert breaker.closure.state == ("open" if users == LEAST_USERS - 1 else "closed")
 
 
-def test_good_answers_to_other_users_make_no_failures_of_them(breaker):
+def test_good_answers_to_other_users_make_no_failures_of_them(breaker: Breaker) -> None:
     for number in range(LEAST_USERS):
         breaker.vote(f"good {number}", f"other {number}", failed=False)
     fail(breaker, LEAST_VOTES, users=1)
@@ -61,7 +61,7 @@ def test_good_answers_to_other_users_make_no_failures_of_them(breaker):
     assert breaker.closure.state == "closed"
 
 
-def test_a_question_has_one_vote_its_newest(breaker):
+def test_a_question_has_one_vote_its_newest(breaker: Breaker) -> None:
     for _ in range(4):
         for user in range(LEAST_VOTES - 1):
             breaker.vote(f"question {user}", f"user {user}", failed=True)
@@ -72,7 +72,7 @@ def test_a_question_has_one_vote_its_newest(breaker):
     assert breaker.closure.state == "open", "four of five"
 
 
-def test_it_is_a_share_that_opens_it(breaker):
+def test_it_is_a_share_that_opens_it(breaker: Breaker) -> None:
     good = round(WINDOW_VOTES * (1 - FAILURE_SHARE)) + 1
     succeed(breaker, good)
     fail(breaker, WINDOW_VOTES - good)
@@ -83,14 +83,14 @@ def test_it_is_a_share_that_opens_it(breaker):
     assert breaker.closure.state == "open"
 
 
-def test_it_opens_by_a_failure_only(breaker):
+def test_it_opens_by_a_failure_only(breaker: Breaker) -> None:
     fail(breaker, LEAST_VOTES - 1)
     succeed(breaker, 1)
 
     assert breaker.closure.state == "closed"
 
 
-def test_it_is_half_open_after_its_time(breaker, clock):
+def test_it_is_half_open_after_its_time(breaker: Breaker, clock: Clock) -> None:
     fail(breaker, LEAST_VOTES)
     clock.now += OPEN_SECONDS - 0.1
     assert breaker.closure.state == "open"
@@ -101,7 +101,7 @@ def test_it_is_half_open_after_its_time(breaker, clock):
     assert breaker.closure.opens_in() == 0
 
 
-def test_what_was_under_way_says_nothing_once_it_is_open(breaker, clock):
+def test_what_was_under_way_says_nothing_once_it_is_open(breaker: Breaker, clock: Clock) -> None:
     fail(breaker, LEAST_VOTES)
     clock.now += OPEN_SECONDS
     left = breaker.closure.opens_in()
@@ -112,7 +112,7 @@ def test_what_was_under_way_says_nothing_once_it_is_open(breaker, clock):
     assert breaker.closure.state in ("open", "half_open")
 
 
-def test_there_is_one_probe_at_a_time(clock):
+def test_there_is_one_probe_at_a_time(clock: Clock) -> None:
     closure = half_open(clock)
     closure.take()
 
@@ -126,14 +126,14 @@ def test_there_is_one_probe_at_a_time(clock):
     assert closure.opens_in() == 0
 
 
-def half_open(clock):
+def half_open(clock: Clock) -> Closure:
     closure = Closure(clock)
     closure.begin([10.0], then_probe=True, begun_at=clock.now)
     clock.now += 10 * (1 + JITTER)
     return closure
 
 
-def test_a_place_that_nobody_uses_is_free_again(clock):
+def test_a_place_that_nobody_uses_is_free_again(clock: Clock) -> None:
     closure = half_open(clock)
     closure.take()
     clock.now += UNUSED_PROBE_SECONDS
@@ -142,10 +142,11 @@ def test_a_place_that_nobody_uses_is_free_again(clock):
     assert closure.opens_in() == 0
 
 
-def test_the_end_of_an_old_probe_does_not_free_the_place_of_a_new_one(clock):
+def test_the_end_of_an_old_probe_does_not_free_the_place_of_a_new_one(clock: Clock) -> None:
     closure = half_open(clock)
     closure.take()
     old = closure.use()
+    assert old
     closure.begin([10.0], then_probe=True, begun_at=clock.now)
     clock.now += 10 * (1 + JITTER)
     closure.take()
@@ -155,7 +156,7 @@ def test_the_end_of_an_old_probe_does_not_free_the_place_of_a_new_one(clock):
     assert closure.opens_in() > 0
 
 
-def test_closures_grow_on_repetition_and_not_by_one_burst(clock):
+def test_closures_grow_on_repetition_and_not_by_one_burst(clock: Clock) -> None:
     closure = Closure(clock)
     seconds = []
     for _ in range(4):
@@ -169,7 +170,7 @@ def test_closures_grow_on_repetition_and_not_by_one_burst(clock):
     assert all(wish <= each <= wish * (1 + JITTER) for wish, each in zip([5, 10, 20, 20], seconds, strict=True))
 
 
-def test_a_good_answer_makes_the_next_a_first_one(clock):
+def test_a_good_answer_makes_the_next_a_first_one(clock: Clock) -> None:
     closure = Closure(clock)
     for _ in range(3):
         closure.begin([5.0, 10.0], then_probe=False, begun_at=clock.now)
@@ -184,7 +185,7 @@ def test_a_good_answer_makes_the_next_a_first_one(clock):
     assert closure.opens_in() <= 5 * (1 + JITTER)
 
 
-def test_no_closure_is_shortened_and_its_probe_is_kept(clock):
+def test_no_closure_is_shortened_and_its_probe_is_kept(clock: Clock) -> None:
     closure = Closure(clock)
     begun_at = clock.now
     clock.now += 1
@@ -196,7 +197,7 @@ def test_no_closure_is_shortened_and_its_probe_is_kept(clock):
     assert closure.is_half_open
 
 
-def test_jitter_only_adds():
+def test_jitter_only_adds() -> None:
     drawn = [jittered(10.0) for _ in range(500)]
 
     assert 10 <= min(drawn) < 10.5

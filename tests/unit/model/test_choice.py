@@ -6,112 +6,116 @@ import pytest
 
 from tests.support.calls import fail
 from tests.support.clock import Clock
-from worker.errors import AccessRefused, ModelError, NoModel, RateLimited, TimedOut
+from worker.errors import ModelError, ModelUnavailable, NoModel, RateLimited, TimedOut
 from worker.model.admission import Admission
-from worker.model.choice import NO_MODEL_OF_PLAN_SECONDS, ModelChoice
+from worker.model.choice import NO_MODEL_OF_PLAN_SECONDS, Route
 from worker.model.retry import Again
 
 KINDS = ModelError.__subclasses__()
 OF_THE_QUESTION = [kind for kind in KINDS if kind.is_of_the_question]
-OTHERS = [kind for kind in KINDS if not kind.is_of_the_question and kind is not AccessRefused]
+OTHERS = [kind for kind in KINDS if not kind.is_of_the_question and kind is not ModelUnavailable]
 
 
 @pytest.fixture
-def clock():
+def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-def admission(clock):
+def admission(clock: Clock) -> Admission:
     return Admission(["first", "second"], None, clock)
 
 
-def asked(admission, choice, kind, **others):
+def asked(admission: Admission, route: Route, kind: type[ModelError], **others: float) -> tuple[str, Again]:
     """The model, and when the next is asked."""
-    model, error = choice.choose(), kind("x", **others)
+    model, error = route.choose(), kind("x", **others)
     with contextlib.suppress(ModelError), admission.watch(model, "q", "u"):
         raise error
-    return model, choice.after(model, error)
+    return model, route.after(model, error)
 
 
 @pytest.mark.parametrize("kind", OTHERS)
-def test_a_model_that_gives_no_answer_is_followed_by_the_next_in_the_same_claim(admission, kind):
-    choice = ModelChoice(admission)
+def test_a_model_that_gives_no_answer_is_followed_by_the_next_in_the_same_claim(
+    admission: Admission, kind: type[ModelError]
+) -> None:
+    route = Route(admission)
 
-    assert asked(admission, choice, kind) == ("first", Again.AT_ONCE)
-    assert asked(admission, choice, kind) == ("second", Again.LATER)
+    assert asked(admission, route, kind) == ("first", Again.AT_ONCE)
+    assert asked(admission, route, kind) == ("second", Again.LATER)
 
 
 @pytest.mark.parametrize("kind", OF_THE_QUESTION)
-def test_what_is_of_the_question_is_final(admission, kind):
-    assert asked(admission, ModelChoice(admission), kind) == ("first", Again.NEVER)
+def test_what_is_of_the_question_is_final(admission: Admission, kind: type[ModelError]) -> None:
+    assert asked(admission, Route(admission), kind) == ("first", Again.NEVER)
 
 
-def test_with_a_refused_key_no_other_model_is_asked(admission):
-    choice = ModelChoice(admission)
-    assert asked(admission, choice, AccessRefused) == ("first", Again.LATER)
+def test_with_a_refused_key_no_other_model_is_asked(admission: Admission) -> None:
+    route = Route(admission)
+    assert asked(admission, route, ModelUnavailable) == ("first", Again.LATER)
 
     with pytest.raises(NoModel) as caught:
-        choice.choose()
+        route.choose()
     assert 0 < caught.value.seconds < 10
 
 
 @pytest.mark.parametrize("kind", [kind for kind in OTHERS if not kind.closes_the_model])
-def test_those_that_were_asked_are_set_aside_and_come_again_in_turn(admission, kind):
-    choice = ModelChoice(admission)
+def test_those_that_were_asked_are_set_aside_and_come_again_in_turn(
+    admission: Admission, kind: type[ModelError]
+) -> None:
+    route = Route(admission)
 
-    assert [asked(admission, choice, kind)[0] for _ in range(5)] == ["first", "second", "first", "second", "first"]
+    assert [asked(admission, route, kind)[0] for _ in range(5)] == ["first", "second", "first", "second", "first"]
 
 
-def test_one_that_was_asked_is_asked_again_while_no_other_can_serve(admission):
+def test_one_that_was_asked_is_asked_again_while_no_other_can_serve(admission: Admission) -> None:
     fail(admission, "second")
-    choice = ModelChoice(admission)
+    route = Route(admission)
 
-    assert asked(admission, choice, TimedOut) == ("first", Again.LATER)
-    assert choice.choose() == "first"
+    assert asked(admission, route, TimedOut) == ("first", Again.LATER)
+    assert route.choose() == "first"
 
 
-def test_a_model_that_is_left_alone_is_passed_over(admission):
+def test_a_model_that_is_left_alone_is_passed_over(admission: Admission) -> None:
     fail(admission, "first")
 
-    assert ModelChoice(admission).choose() == "second"
+    assert Route(admission).choose() == "second"
 
 
-def test_another_claim_begins_with_the_first(admission):
-    asked(admission, ModelChoice(admission), TimedOut)
+def test_another_claim_begins_with_the_first(admission: Admission) -> None:
+    asked(admission, Route(admission), TimedOut)
 
-    assert ModelChoice(admission).choose() == "first"
+    assert Route(admission).choose() == "first"
 
 
-def test_where_no_model_may_be_asked_it_is_told_for_how_long_and_no_call_is_counted(admission):
+def test_where_no_model_may_be_asked_it_is_told_for_how_long_and_no_call_is_counted(admission: Admission) -> None:
     for model in ("first", "second"):
         with contextlib.suppress(ModelError), admission.watch(model, "q", "u"):
             raise RateLimited("x", 40.0 if model == "first" else 20.0)
     with pytest.raises(NoModel) as caught:
-        ModelChoice(admission).choose()
+        Route(admission).choose()
 
     assert 20 <= caught.value.seconds <= 26
     assert not isinstance(caught.value, ModelError)
 
 
-def test_a_plan_s_models_are_asked_and_no_others(admission):
-    choice = ModelChoice(admission, ["second", "elsewhere"])
+def test_a_plan_s_models_are_asked_and_no_others(admission: Admission) -> None:
+    route = Route(admission, ["second", "elsewhere"])
 
-    assert asked(admission, choice, TimedOut) == ("second", Again.LATER)
-    assert choice.choose() == "second"
+    assert asked(admission, route, TimedOut) == ("second", Again.LATER)
+    assert route.choose() == "second"
 
 
-def test_where_a_plan_s_models_are_closed_it_waits_for_them_and_not_for_others(admission):
-    choice = ModelChoice(admission, ["second"])
-    assert asked(admission, choice, RateLimited, retry_after=7.0) == ("second", Again.LATER)
+def test_where_a_plan_s_models_are_closed_it_waits_for_them_and_not_for_others(admission: Admission) -> None:
+    route = Route(admission, ["second"])
+    assert asked(admission, route, RateLimited, retry_after=7.0) == ("second", Again.LATER)
 
     with pytest.raises(NoModel) as caught:
-        choice.choose()
+        route.choose()
     assert 5 < caught.value.seconds < 15
-    assert ModelChoice(admission).choose() == "first"
+    assert Route(admission).choose() == "first"
 
 
-def test_where_a_plan_names_no_model_that_there_is_the_question_waits(admission):
+def test_where_a_plan_names_no_model_that_there_is_the_question_waits(admission: Admission) -> None:
     with pytest.raises(NoModel) as caught:
-        ModelChoice(admission, ["elsewhere"]).choose()
+        Route(admission, ["elsewhere"]).choose()
     assert caught.value.seconds == NO_MODEL_OF_PLAN_SECONDS

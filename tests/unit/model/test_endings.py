@@ -38,6 +38,8 @@ def google(word: str, message: str = "sentinel") -> dict[str, Any]:
     return {"error": {"status": word, "message": message}}
 
 
+UNREADABLE: list[Any] = [NOT_UTF8, DEEP, b"", b"\x00", b"[", "x", 7, None, [], [[]], {"error": 7}]
+
 # Status and body as they come over HTTP, and what they mean.
 ANSWERS: list[tuple[int, Any, type[ModelError]]] = [
     # Each status that has a row, and 429
@@ -74,8 +76,7 @@ ANSWERS: list[tuple[int, Any, type[ModelError]]] = [
     (400, google("INVALID_ARGUMENT", "API key not valid. Please pass a valid API key."), AccessRefused),
     (400, google("FAILED_PRECONDITION", "User location is not supported."), AccessRefused),
     # A body that cannot be read changes nothing about the status
-    *((503, body, ModelOverloaded) for body in (NOT_UTF8, DEEP, b"", b"\x00", b"[", "x", 7, None)),
-    *((503, body, ModelOverloaded) for body in ([], [[]], {"error": 7})),
+    *((503, body, ModelOverloaded) for body in UNREADABLE),
     (429, NOT_UTF8, RateLimited),
     (503, [google("UNAVAILABLE")], ModelOverloaded),
     (503, {"error": {"status": {"x": KEY}, "message": [KEY]}}, ModelOverloaded),

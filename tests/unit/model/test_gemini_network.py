@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.support.scripted_model import ScriptedModel, chunk, says
+from tests.support.scripted_model import Exchange, ScriptedModel, chunk, says
 from worker.config import WorkerSettings
 from worker.errors import ModelError, ModelOverloaded, RateLimited
 from worker.model.gemini import Gemini
@@ -182,7 +182,7 @@ async def test_a_proxy_that_does_not_reach_it_is_trouble_that_passes(
 
 
 async def test_through_a_proxy_it_is_still_one_request_for_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def script(exchange):
+    async def script(exchange: Exchange) -> None:
         await exchange.answer(429, {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED"}})
 
     async with ScriptedModel(script) as model, Proxy(model.url).serving() as proxy:

@@ -46,9 +46,9 @@ def test_figures_are_exact(file: Path) -> None:
 
     first, second = price_list.read(file)
 
-    assert (first.prompt, first.cached, first.output) == (Decimal("0.30"), 0, Decimal("2.50"))
+    assert (first.prompt, first.cached, first.output) == (Decimal("0.30"), Decimal(0), Decimal("2.50"))
     assert (first.as_of, first.starts_on, first.estimated) == (date(2026, 11, 1), None, False)
-    assert (second.prompt, second.estimated, second.starts_on) == (10, True, date(2027, 1, 1))
+    assert (second.prompt, second.estimated, second.starts_on) == (Decimal(10), True, date(2027, 1, 1))
 
 
 @pytest.mark.parametrize("figure", ["-0.01", "-1", "nan", "-nan", "inf", "-inf", "500.01", "1e30", "9" * 400])

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from worker.config import WorkerSettings
 from worker.model.price_list import HIGHEST, Price
-from worker.model.pricing import MOST_WARNINGS, Prices
+from worker.model.pricing import MOST_WARNINGS, Cost, Prices
 from worker.model.usage import MOST_TOKENS
 from worker.rows import Usage
 
@@ -31,7 +31,7 @@ def price(model: str, dollars: float | str = 1, **others: object) -> Price:
         output=figure,
         as_of=TODAY,
         source="a test",
-        **others,  # type: ignore[arg-type]
+        **others,
     )
 
 
@@ -146,7 +146,7 @@ def test_the_operators_prices_win_and_what_they_do_not_name_stays(tmp_path: Path
     for day in (TODAY, date(2027, 6, 1)):
         quote = prices.of("gemini-3.8-flash", day)
         assert quote is not None
-        assert (quote.price.output, quote.is_estimated) == (1, False)
+        assert (quote.price.output, quote.is_estimated) == (Decimal(1), False)
     assert found(prices, "mine-001") == ("mine", False)
     assert prices.of("gemini-3.5-flash-lite", TODAY) == shipped.of("gemini-3.5-flash-lite", TODAY)
 
@@ -215,4 +215,6 @@ def test_a_provider_with_a_new_name_for_each_call_does_not_fill_the_log() -> Non
 
 
 def test_the_offline_model_is_free() -> None:
-    assert Prices.load().cost("offline-extractive", Usage(prompt=MILLION, candidates=MILLION)) == (0, False)
+    assert Prices.load().cost("offline-extractive", Usage(prompt=MILLION, candidates=MILLION)) == Cost(
+        Decimal(0), False
+    )

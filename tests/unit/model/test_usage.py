@@ -34,7 +34,8 @@ def noted(told: list[object], has_text: bool = True) -> Usage | None:
     known = None
     for each in told:
         if counts := usage.counts(each):
-            known = usage.updated(known, *(counts.get(name) for name in usage.FIELDS), has_text=has_text)
+            prompt, cached, candidates, thoughts = (counts.get(name) for name in usage.FIELDS)
+            known = usage.updated(known, prompt, cached, candidates, thoughts, has_text)
     return known
 
 
@@ -48,7 +49,9 @@ def test_whatever_is_told_can_be_stored_and_counted(told: list[object], has_text
     assert all(count is None or (type(count) is int and count >= 0) for count in counts)
     assert sum(count or 0 for count in (known.prompt, known.candidates, known.thoughts)) < INTEGER_OF_POSTGRES
     assert (known.cached or 0) <= (math.inf if known.prompt is None else known.prompt)
-    assert 0 <= Prices.load().cost("gemini-2.5-flash", known).usd < 1_000_000
+    cost = Prices.load().cost("gemini-2.5-flash", known)
+    assert cost
+    assert 0 <= cost.usd < 1_000_000
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ def learned(estimated: int, counted: int, times: int = 1) -> Budget:
     return budget
 
 
-def test_the_limit_itself_is_allowed():
+def test_the_limit_itself_is_allowed() -> None:
     assert Budget(1000).allows(1000, "chat")
     assert not Budget(1000).allows(1001, "chat")
 
 
-def test_it_learns_by_and_by_what_the_provider_counts():
+def test_it_learns_by_and_by_what_the_provider_counts() -> None:
     assert 1 < learned(100, 200).ratio("chat") < 2
 
     budget = learned(100, 200, times=20)
@@ -27,7 +27,7 @@ def test_it_learns_by_and_by_what_the_provider_counts():
     assert not budget.allows(501, "chat")
 
 
-def test_what_one_chat_teaches_holds_for_no_other():
+def test_what_one_chat_teaches_holds_for_no_other() -> None:
     budget = learned(100, 300, times=20)
 
     assert not budget.allows(500, "chat")
@@ -35,7 +35,7 @@ def test_what_one_chat_teaches_holds_for_no_other():
     assert budget.allows(1000, "other")
 
 
-def test_it_knows_the_chats_that_were_answered_last():
+def test_it_knows_the_chats_that_were_answered_last() -> None:
     budget = learned(100, 200)
     for number in range(CHATS - 1):
         budget.learn(f"chat {number}", 100, 200)
@@ -48,10 +48,10 @@ def test_it_knows_the_chats_that_were_answered_last():
 
 
 @pytest.mark.parametrize(("counted", "bound"), [(1, LEAST_RATIO), (1_000_000, GREATEST_RATIO)])
-def test_strange_figures_have_bounds(counted, bound):
+def test_strange_figures_have_bounds(counted: int, bound: float) -> None:
     assert learned(100, counted, times=100).ratio("chat") == pytest.approx(bound, abs=0.01)
 
 
 @pytest.mark.parametrize(("estimated", "counted"), [(0, 5), (5, 0)])
-def test_no_figure_is_no_news(estimated, counted):
+def test_no_figure_is_no_news(estimated: int, counted: int) -> None:
     assert learned(estimated, counted).ratio("chat") == 1

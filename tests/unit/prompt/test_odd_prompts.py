@@ -2,7 +2,7 @@
 
 import base64
 import random
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -10,7 +10,7 @@ from worker.config import WorkerSettings
 from worker.prompt.budget import Budget
 from worker.prompt.context import Prompt, build_chat_prompt
 from worker.prompt.token_count import estimate
-from worker.rows import Message, Reply
+from worker.rows import Analysis, Message, Post, Reply
 
 LEAST, DEFAULT = 1_000, 32_000
 QUESTION = "Why did it work, and what should the next one begin with? ¿Por qué? なぜ 🧑‍🍳"
@@ -44,7 +44,7 @@ def in_analysis(**parts: Any) -> tuple[Row, Row]:
     return {"platform": "instagram", "caption": "Three eggs"}, {"viral_status": "Viral.", **parts}
 
 
-ODD_TYPES = [
+ODD_TYPES: list[Any] = [
     None,
     True,
     False,
@@ -126,7 +126,7 @@ CUT = {
 
 
 def prompt_of(odd: tuple[Row, Row], budget: int, times: int = 1) -> Prompt:
-    post, analysis = odd
+    post, analysis = cast(Post, odd[0]), cast(Analysis, odd[1])
     claimed = Reply("m", "s", "u", 1, 1, 4, QUESTION, HISTORY, [post] * times, [analysis] * times)
     return build_chat_prompt(claimed, Budget(budget))
 
@@ -138,7 +138,7 @@ def assert_within(prompt: Prompt, budget: int) -> None:
     assert "".join(texts).encode()
 
 
-def test_the_least_and_the_default_budget_are_these():
+def test_the_least_and_the_default_budget_are_these() -> None:
     fields = WorkerSettings.model_fields["prompt_token_budget"]
 
     assert fields.default == DEFAULT
@@ -147,7 +147,7 @@ def test_the_least_and_the_default_budget_are_these():
 
 @pytest.mark.parametrize("budget", [LEAST, DEFAULT])
 @pytest.mark.parametrize("name", [*WHOLE, *CUT])
-def test_a_prompt_of_an_odd_post_is_within_its_budget(name, budget):
+def test_a_prompt_of_an_odd_post_is_within_its_budget(name: str, budget: int) -> None:
     prompt = prompt_of({**WHOLE, **CUT}[name], budget)
 
     assert_within(prompt, budget)
@@ -163,5 +163,5 @@ def test_a_prompt_of_an_odd_post_is_within_its_budget(name, budget):
 @pytest.mark.parametrize("budget", [LEAST, DEFAULT])
 @pytest.mark.parametrize("name", ["emoji", "hieroglyphs", "nothing"])
 @pytest.mark.parametrize("times", [5, 50])
-def test_so_is_one_of_many_odd_posts(name, times, budget):
+def test_so_is_one_of_many_odd_posts(name: str, times: int, budget: int) -> None:
     assert_within(prompt_of({**WHOLE, **CUT}[name], budget, times), budget)

@@ -33,7 +33,7 @@ RANDOM = random.Random(1).randbytes(3_000)  # noqa: S311
     ],
     ids=ascii,
 )
-def test_an_estimate_is_near_in_every_script(text, least, most):
+def test_an_estimate_is_near_in_every_script(text: str, least: int, most: int) -> None:
     assert least <= estimate(text) <= most
 
 
@@ -42,13 +42,13 @@ def test_an_estimate_is_near_in_every_script(text, least, most):
     st.text(st.characters(exclude_categories=()), max_size=60),
     st.text(st.characters(exclude_categories=()), max_size=60),
 )
-def test_two_texts_together_cost_no_more_than_each(one, other):
+def test_two_texts_together_cost_no_more_than_each(one: str, other: str) -> None:
     assert max(estimate(one), estimate(other)) <= estimate(one + other) <= estimate(one) + estimate(other)
 
 
 @settings(derandomize=True, max_examples=500, deadline=None, database=None)
 @given(st.text(st.characters(exclude_categories=()), max_size=60), st.integers(-5, 300))
-def test_a_beginning_is_as_long_as_its_tokens_allow(text, tokens):
+def test_a_beginning_is_as_long_as_its_tokens_allow(text: str, tokens: int) -> None:
     kept = beginning(text, tokens)
 
     assert text.startswith(kept)

@@ -26,12 +26,12 @@ from worker.prompt.words import beginning, count
     ],
     ids=ascii,
 )
-def test_words(text, words):
+def test_words(text: str, words: int) -> None:
     assert count(text) == words
 
 
 @pytest.mark.parametrize("text", ["one two  three\n- four", "知識は力である one", "x" * 100])
-def test_a_beginning_has_so_many_words(text):
+def test_a_beginning_has_so_many_words(text: str) -> None:
     for words in range(count(text) + 1):
         kept = beginning(text, words)
         assert text.startswith(kept)
