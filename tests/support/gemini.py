@@ -16,6 +16,18 @@ PROMPT = Prompt("Persona", [Message("user", "Q"), Message("assistant", "A"), Mes
 BOUND = 5  # seconds; what takes as long has failed
 
 
+def settings_of(server: ScriptedModel, key: str, **others: Any) -> WorkerSettings:
+    """Of a worker whose model and whose project are this server."""
+    return WorkerSettings(
+        _env_file=None,
+        supabase_url=server.url,
+        supabase_secret_key=key,
+        gemini_api_key=key,
+        gemini_base_url=server.url,
+        **others,
+    )
+
+
 @contextlib.asynccontextmanager
 async def talking(
     *scripts: Script, idle_seconds: float = BOUND, first_token_seconds: float = BOUND
