@@ -4,12 +4,13 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
+from postgrest.exceptions import APIError
 from supabase import AsyncClient
 
 from worker.claim import Claim
 from worker.database.replies import Replies
 from worker.database.rpc import Database
-from worker.rows import Reply
+from worker.rows import Call, Reply
 
 ALIVE_SECONDS = 15.0
 
@@ -53,3 +54,10 @@ def replies_of(*, offer_seconds: float = 60.0, **answers: Any) -> tuple[Scripted
 def claim_of(message_id: str = "m", attempt: int = 1) -> Claim:
     reply = Reply(message_id, "session", "user", attempt, 1, 4, "Why?", [], [], [])
     return Claim(reply, "w1", attempt=attempt, calls_left=4)
+
+
+CALL = Call("chat-1", model_requested="model", prompt_tokens=7)
+
+
+def refuses(code: str) -> APIError:
+    return APIError({"code": code, "message": "sentinel"})
