@@ -67,6 +67,6 @@ async def heard(*scripts: Script, **limits: float) -> tuple[list[str], ModelStre
         return pieces, stream, error
 
 
-def usage(prompt: int | None, candidates: int | None = None, **others: Any) -> dict[str, Any]:
+def usage(prompt: object, candidates: object = None, **others: Any) -> dict[str, Any]:
     counts = {"promptTokenCount": prompt, "candidatesTokenCount": candidates, **others}
     return {"usageMetadata": {name: count for name, count in counts.items() if count is not None}}

@@ -239,7 +239,7 @@ def test_a_refusal_was_ended_by_the_provider(status: int) -> None:
 
 
 def test_the_reasons_of_the_table_are_two_kinds() -> None:
-    """Which reason is of which kind: test_gemini.py, by the library's own list."""
+    """Which reason is of which kind: test_gemini_reasons.py, by the library's own list."""
     assert not endings.BLOCKED & endings.BROKEN_OFF
     for reason in endings.BLOCKED:
         with pytest.raises(ContentBlocked):
