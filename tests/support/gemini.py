@@ -70,6 +70,11 @@ async def heard(*scripts: Script, **limits: float) -> tuple[list[str], ModelStre
         return pieces, stream, error
 
 
+def google(word: str, message: str = "sentinel") -> dict[str, Any]:
+    """An error as Gemini tells it, by the word for its status."""
+    return {"error": {"status": word, "message": message}}
+
+
 def usage(prompt: object, candidates: object = None, **others: Any) -> dict[str, Any]:
     counts = {"promptTokenCount": prompt, "candidatesTokenCount": candidates, **others}
     return {"usageMetadata": {name: count for name, count in counts.items() if count is not None}}
