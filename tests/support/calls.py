@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 from typing import Any
 
+from tests.support.clock import Clock
 from worker.errors import ModelError, ModelOverloaded
 from worker.model.admission import Admission
-from worker.model.breakers import LEAST_VOTES
+from worker.model.breakers import LEAST_VOTES, OPEN_SECONDS
+from worker.network.jitter import JITTER
 
 
 def call(
@@ -39,3 +41,9 @@ def fail(
 ) -> None:
     for number in range(times):
         call(admission, model, kind("x"), question=f"q{number}", user=f"u{number}", **others)
+
+
+def half_open(admission: Admission, clock: Clock, model: str = "first") -> None:
+    fail(admission, model)
+    clock.now += OPEN_SECONDS * (1 + JITTER)
+    assert admission.states()[model] == "half_open"

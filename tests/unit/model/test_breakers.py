@@ -17,11 +17,6 @@ from worker.network.jitter import JITTER, jittered
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def breaker(clock: Clock) -> Breaker:
     return Breaker(clock)
 

@@ -5,7 +5,6 @@ import contextlib
 import pytest
 
 from tests.support.calls import fail
-from tests.support.clock import Clock
 from worker.errors import ModelError, ModelUnavailable, NoModel, RateLimited, TimedOut
 from worker.model.admission import Admission
 from worker.model.choice import NO_MODEL_OF_PLAN_SECONDS, Route
@@ -14,16 +13,6 @@ from worker.model.retry import Again
 KINDS = ModelError.__subclasses__()
 OF_THE_QUESTION = [kind for kind in KINDS if kind.is_of_the_question]
 OTHERS = [kind for kind in KINDS if not kind.is_of_the_question and kind is not ModelUnavailable]
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def admission(clock: Clock) -> Admission:
-    return Admission(["first", "second"], None, clock)
 
 
 def asked(admission: Admission, route: Route, kind: type[ModelError], **others: float) -> tuple[str, Again]:
