@@ -64,7 +64,7 @@ async def test_a_model_that_hangs_is_followed_by_the_next_in_the_same_claim() ->
             await exchange.event(chunk("whole", "STOP"))
 
     async with ScriptedModel(answers) as server:
-        gemini = Gemini(settings_of(server, "key", model_first_token_seconds=0.1))
+        gemini = Gemini(settings_of(server, "key", model_first_token_seconds=1.0))
         replies = FakeReplies()
         answering = answerer_of(replies, gemini, FakeBroadcaster()).answer(claimed(), a_lease())
         await asyncio.wait_for(answering, BOUND)
