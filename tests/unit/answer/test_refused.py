@@ -3,11 +3,9 @@
 import pytest
 
 from tests.support.answering import FakeReplies, told
+from tests.support.costs import USED
 from tests.support.fake_provider import FakeStream
 from worker.errors import DatabaseRefused
-from worker.rows import Usage
-
-USED = Usage(prompt=10, candidates=2)
 
 
 async def test_an_answer_refused_for_a_figure_is_offered_once_more_without_any() -> None:
