@@ -13,8 +13,8 @@ def sample(name: str, **labels: str) -> float:
 def causes() -> dict[tuple[str, str], float]:
     """What led to the claims so far, and what they found."""
     return {
-        (sample.labels["cause"], sample.labels["found"]): sample.value
+        (each.labels["cause"], each.labels["found"]): each.value
         for family in metrics.REGISTRY.collect()
-        for sample in family.samples
-        if sample.name == "postbro_claims_total"
+        for each in family.samples
+        if each.name == "postbro_claims_total"
     }

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import asdict
 from typing import Any
 
@@ -40,7 +40,7 @@ class LineStream:
     def latency_ms(self) -> int:
         return round((time.monotonic() - self._begun) * 1000)
 
-    async def _read(self, http: httpx.AsyncClient, asked: dict[str, Any]) -> AsyncIterator[str]:
+    async def _read(self, http: httpx.AsyncClient, asked: dict[str, Any]) -> AsyncGenerator[str, None]:
         try:
             async with http.stream("POST", "/lines", json=asked) as response:
                 if response.status_code != 200:
@@ -67,7 +67,7 @@ class LineProvider:
     async def stream(self, model: str, prompt: Prompt) -> AsyncIterator[LineStream]:
         told = {"name": model, "about": prompt.system_instruction, "said": [asdict(turn) for turn in prompt.turns]}
         stream = LineStream(self._http, told)
-        async with contextlib.aclosing(stream.text):  # type: ignore[type-var]
+        async with contextlib.aclosing(stream.text):
             yield stream
 
 
