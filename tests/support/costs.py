@@ -6,11 +6,11 @@ from datetime import date
 from tests.support.answering import claimed
 from worker.claim import Claim
 from worker.errors import (
+    AccessRefused,
     InternalError,
     ModelError,
     ModelGone,
     ModelOverloaded,
-    ModelUnavailable,
     PromptTooLong,
     QuotaSpent,
     RateLimited,
@@ -50,7 +50,7 @@ REFUSED = [
     RateLimited,
     QuotaSpent,
     ModelGone,
-    ModelUnavailable,
+    AccessRefused,
     PromptTooLong,
     unbilled(InternalError),
     unbilled(ModelOverloaded),

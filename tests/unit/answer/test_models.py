@@ -20,11 +20,11 @@ from tests.support.fake_provider import FakeStream
 from tests.support.gemini import settings_of
 from tests.support.scripted_model import Exchange, ScriptedModel, chunk
 from worker.errors import (
+    AccessRefused,
     EmptyReply,
     ModelError,
     ModelGone,
     ModelOverloaded,
-    ModelUnavailable,
     QuotaSpent,
     RateLimited,
     TimedOut,
@@ -73,7 +73,7 @@ async def test_a_model_that_hangs_is_followed_by_the_next_in_the_same_claim() ->
     assert replies.settled == [("next", "", "timed_out"), ("complete", "whole", "stop")]
 
 
-@pytest.mark.parametrize("kind", [RateLimited, QuotaSpent, ModelGone, ModelUnavailable])
+@pytest.mark.parametrize("kind", [RateLimited, QuotaSpent, ModelGone, AccessRefused])
 async def test_when_every_model_is_closed_the_question_waits_in_the_queue(kind: type[ModelError]) -> None:
     streams = [FakeStream(kind("x")), FakeStream(kind("x"))]
 
@@ -85,7 +85,7 @@ async def test_when_every_model_is_closed_the_question_waits_in_the_queue(kind: 
 
 
 async def test_a_refused_key_is_not_offered_to_the_next_model() -> None:
-    provider, replies, _ = await told(FakeStream(ModelUnavailable("x")))
+    provider, replies, _ = await told(FakeStream(AccessRefused("x")))
 
     assert asked_in_order(provider) == ["first"]
     assert replies.settled[0][:2] == ("fail", "model_unavailable")

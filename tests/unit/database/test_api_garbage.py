@@ -20,7 +20,7 @@ from worker.config import WorkerSettings
 from worker.database.replies import Beaten, Claimed, Replies
 from worker.database.rpc import Database
 from worker.errors import DatabaseAway, DatabaseRefused
-from worker.rows import Call, Reply
+from worker.rows import Call, ErrorCode, FinishReason, Reply
 
 EXAMPLES = int(os.environ.get("GARBAGE_EXAMPLES", "200"))
 SEED = os.environ.get("GARBAGE_SEED")
@@ -43,9 +43,9 @@ CALLS: dict[str, tuple[Doing, tuple[type, ...]]] = {
     "beat": (lambda replies: replies.beat([claim()], 1, 0.0), (Beaten,)),
     "save_drafts": (lambda replies: replies.save_drafts([claim()]), (type(None),)),
     "give_back": (lambda replies: replies.give_back(claim(), 1.0), (type(None),)),
-    "next_attempt": (lambda replies: replies.next_attempt(claim(), "truncated", CALLED), (bool,)),
-    "complete_reply": (lambda replies: replies.complete(claim(), "stop", CALLED), (bool,)),
-    "fail_reply": (lambda replies: replies.fail(claim(), "truncated", 1.0, CALLED), (bool,)),
+    "next_attempt": (lambda replies: replies.next_attempt(claim(), ErrorCode.TRUNCATED, CALLED), (bool,)),
+    "complete_reply": (lambda replies: replies.complete(claim(), FinishReason.STOP, CALLED), (bool,)),
+    "fail_reply": (lambda replies: replies.fail(claim(), ErrorCode.TRUNCATED, 1.0, CALLED), (bool,)),
     "release_replies": (lambda replies: replies.release(), (tuple,)),
     "reconcile_replies": (lambda replies: replies.reconcile(600.0, 60.0), (dict, type(None))),
     "ops_queue": (lambda replies: replies.queue(), (dict,)),

@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.support.replies import ALIVE_SECONDS, CALL, claim_of, replies_of
 from worker.claim import Claim
+from worker.rows import ErrorCode
 
 
 def beaten(held: bool, attempt: int = 1, cancel_requested: bool = False) -> dict[str, Any]:
@@ -81,7 +82,7 @@ async def test_an_attempt_that_is_just_being_ended_is_not_taken_for_lost() -> No
     database, replies = replies_of(beat=beaten(held=False), next_attempt=2)
     database.gates["next_attempt"] = asyncio.Event()
     claim = claim_of()
-    moving = asyncio.create_task(replies.next_attempt(claim, "model_overloaded", CALL))
+    moving = asyncio.create_task(replies.next_attempt(claim, ErrorCode.MODEL_OVERLOADED, CALL))
     await database.reached.wait()
 
     assert (await replies.beat([claim], 1, 0.0)).lost == []

@@ -11,6 +11,7 @@ from tests.support.scripted_model import Exchange, ScriptedModel
 from worker.config import WorkerSettings
 from worker.database.replies import Replies
 from worker.errors import DatabaseAway, DatabaseRefused
+from worker.rows import FinishReason
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ async def test_half_a_surrogate_pair_never_leaves_the_house() -> None:
         claim = claim_of()
         claim.text = "half \ud83c"
         with pytest.raises(DatabaseRefused) as refused:
-            await replies.complete(claim, "stop", CALL)
+            await replies.complete(claim, FinishReason.STOP, CALL)
         await replies.close()
     assert refused.value.is_of_the_content
     assert server.requests == []
@@ -92,7 +93,7 @@ async def test_beats_do_not_wait_behind_a_crowd_of_answers() -> None:
             worker_concurrency=1,
         )
         replies = await Replies.connect(settings)
-        crowd = [asyncio.create_task(replies.complete(claim_of(f"m{n}"), "stop", CALL)) for n in range(30)]
+        crowd = [asyncio.create_task(replies.complete(claim_of(f"m{n}"), FinishReason.STOP, CALL)) for n in range(30)]
         assert (await asyncio.wait_for(replies.beat([], 0, 0.0), 5)).alive
         stored.set()
         assert await asyncio.gather(*crowd) == [True] * 30

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from tests.support.replies import CALL, claim_of, refuses, replies_of
 from worker.database import offers
 from worker.errors import DatabaseAway, DatabaseRefused
+from worker.rows import ErrorCode, FinishReason
 
 PAUSE = offers.pause
 
@@ -21,7 +22,7 @@ async def test_an_answer_is_offered_until_the_api_is_back() -> None:
     claim = claim_of()
     claim.text = "Because."
 
-    assert await replies.complete(claim, "stop", CALL)
+    assert await replies.complete(claim, FinishReason.STOP, CALL)
 
     assert len(database.asked) == 5
     assert all(asked == database.asked[0] for asked in database.asked)
@@ -37,7 +38,7 @@ async def test_what_is_refused_for_a_reason_that_is_not_the_answers_is_offered_a
     """A function that is just being replaced, perhaps."""
     database, replies = replies_of(complete_reply=(refuses("PGRST202"), refuses("42883"), True))
 
-    assert await replies.complete(claim_of(), "stop", CALL)
+    assert await replies.complete(claim_of(), FinishReason.STOP, CALL)
     assert len(database.asked) == 3
 
 
@@ -46,7 +47,7 @@ async def test_but_not_for_ever(error: Exception) -> None:
     database, replies = replies_of(complete_reply=error, offer_seconds=0.05)
 
     with pytest.raises((DatabaseAway, DatabaseRefused)):
-        await asyncio.wait_for(replies.complete(claim_of(), "stop", CALL), 5)
+        await asyncio.wait_for(replies.complete(claim_of(), FinishReason.STOP, CALL), 5)
     assert len(database.asked) > 1
 
 
@@ -55,7 +56,7 @@ async def test_nor_unseen() -> None:
     _, replies = replies_of(complete_reply=(*[httpx.ConnectError("sentinel")] * 100, True))
 
     with capture_logs() as lines:
-        assert await replies.complete(claim_of(), "stop", CALL)
+        assert await replies.complete(claim_of(), FinishReason.STOP, CALL)
 
     assert [line["offers"] for line in lines] == [1, 2, 4, 8, 16, 32, 64]
     assert {line["action"] for line in lines} == {"offered_again"}
@@ -71,8 +72,8 @@ async def test_an_answer_is_not_stored_because_somebody_says_something(answer: A
     """Nor is a claim lost by it: a gateway may answer 200 to everything."""
     database, replies = replies_of(complete_reply=(answer, True), fail_reply=(answer, True))
 
-    assert await replies.complete(claim_of(), "stop", CALL)
-    assert await replies.fail(claim_of(), "truncated", 1.0, CALL)
+    assert await replies.complete(claim_of(), FinishReason.STOP, CALL)
+    assert await replies.fail(claim_of(), ErrorCode.TRUNCATED, 1.0, CALL)
     assert len(database.asked) == 4
 
 
@@ -81,7 +82,7 @@ async def test_nor_does_an_attempt_begin(answer: Any) -> None:
     database, replies = replies_of(next_attempt=(answer, 2))
     claim = claim_of()
 
-    assert await replies.next_attempt(claim, "truncated", CALL)
+    assert await replies.next_attempt(claim, ErrorCode.TRUNCATED, CALL)
     assert (claim.attempt, len(database.asked)) == (2, 2)
 
 
@@ -90,7 +91,7 @@ async def test_what_is_refused_for_its_content_is_told_at_once(code: str) -> Non
     database, replies = replies_of(complete_reply=(refuses(code), True))
 
     with pytest.raises(DatabaseRefused):
-        await replies.complete(claim_of(), "stop", CALL)
+        await replies.complete(claim_of(), FinishReason.STOP, CALL)
     assert len(database.asked) == 1
 
 
@@ -115,9 +116,9 @@ def test_and_what_waits_for_the_same_does_not_come_back_together(number: int, wi
 async def test_whether_the_claim_was_still_held(is_held: bool) -> None:
     database, replies = replies_of(complete_reply=is_held, fail_reply=is_held, next_attempt=2 if is_held else None)
 
-    assert await replies.complete(claim_of(), "stop", CALL) is is_held
-    assert await replies.fail(claim_of(), "truncated", 2.5, CALL) is is_held
-    assert await replies.next_attempt(claim_of(), "truncated", CALL) is is_held
+    assert await replies.complete(claim_of(), FinishReason.STOP, CALL) is is_held
+    assert await replies.fail(claim_of(), ErrorCode.TRUNCATED, 2.5, CALL) is is_held
+    assert await replies.next_attempt(claim_of(), ErrorCode.TRUNCATED, CALL) is is_held
     [words] = database.words("fail_reply")
     assert (words["error_code"], words["retry_in"]) == ("truncated", 2.5)
 

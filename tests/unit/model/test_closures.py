@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.calls import call, fail
 from tests.support.clock import Clock
-from worker.errors import ModelError, ModelGone, ModelUnavailable, QuotaSpent, RateLimited
+from worker.errors import AccessRefused, ModelError, ModelGone, QuotaSpent, RateLimited
 from worker.model.admission import LIMITED_SECONDS, QUOTA_SECONDS, REFUSED_SECONDS, Admission
 from worker.model.breakers import LEAST_VOTES
 from worker.network.jitter import JITTER
@@ -49,7 +49,7 @@ def closed_for(admission: Admission, clock: Clock, model: str, error: ModelError
         (RateLimited("x", 7.0), [7.0, 7.0, 7.0]),
         (QuotaSpent("x"), [*QUOTA_SECONDS, *QUOTA_SECONDS]),
         (ModelGone("x"), [*REFUSED_SECONDS, REFUSED_SECONDS[-1]]),
-        (ModelUnavailable("x"), [*REFUSED_SECONDS, REFUSED_SECONDS[-1]]),
+        (AccessRefused("x"), [*REFUSED_SECONDS, REFUSED_SECONDS[-1]]),
     ],
     ids=repr,
 )
@@ -64,7 +64,7 @@ def test_what_the_provider_closes_is_closed_longer_each_time_until_a_good_answer
 
 
 def test_a_refused_key_closes_all_models_and_one_call_tries_it(admission: Admission, clock: Clock) -> None:
-    call(admission, "first", ModelUnavailable("x"))
+    call(admission, "first", AccessRefused("x"))
     assert admission.states() == {"first": "open", "second": "open"}
     assert admission.capacity(50) == 0
     assert 0 < admission.opens_in() <= REFUSED_SECONDS[0] * (1 + JITTER)

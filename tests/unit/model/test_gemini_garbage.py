@@ -26,7 +26,7 @@ from worker.errors import ModelError, TimedOut
 from worker.model import endings, gemini, spending
 from worker.model.gemini import Gemini, GeminiStream
 from worker.model.pricing import Prices
-from worker.rows import Call
+from worker.rows import Call, FinishReason
 from worker.telemetry import metrics
 from worker.text import Cleaner
 
@@ -108,7 +108,7 @@ def noted(stream: GeminiStream) -> dict[str, Any]:
     """The row of the ledger, as the worker makes it and as its metrics count it."""
     call = Call("chat-1", model_requested="m")
     spending.note(call, stream, PRICES, 100, "good", None)
-    metrics.call_ended(call, "stop")
+    metrics.call_ended(call, FinishReason.STOP)
     return call.as_row()
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.gemini import PROMPT, heard, talking
 from tests.support.scripted_model import Exchange, chunk, says
-from worker.errors import ModelOverloaded, ModelUnavailable
+from worker.errors import AccessRefused, ModelOverloaded
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
@@ -15,7 +15,7 @@ async def test_no_redirect_is_followed(status: int) -> None:
     async with talking(says(chunk("never"))) as (elsewhere, _):
         target = {"Location": f"{elsewhere.url}/v1/models/m:streamGenerateContent?alt=sse"}
         _, _, error = await heard(lambda exchange: exchange.answer(status, b"", target))
-        assert isinstance(error, ModelUnavailable)
+        assert isinstance(error, AccessRefused)
         assert elsewhere.requests == []
 
 

@@ -7,11 +7,11 @@ import pytest
 from tests.support.gemini import heard
 from tests.support.scripted_model import refuses
 from worker.errors import (
+    AccessRefused,
     InternalError,
     ModelError,
     ModelGone,
     ModelOverloaded,
-    ModelUnavailable,
     PromptTooLong,
     QuotaSpent,
     RateLimited,
@@ -57,8 +57,8 @@ async def test_no_wish_is_waited_for_without_end() -> None:
     ("code", "kind"),
     [
         (400, InternalError),
-        (401, ModelUnavailable),
-        (403, ModelUnavailable),
+        (401, AccessRefused),
+        (403, AccessRefused),
         (404, ModelGone),
         (408, TimedOut),
         (413, PromptTooLong),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from worker.model import usage
 from worker.model.pricing import Prices
-from worker.rows import Call, Usage
+from worker.rows import Call, FinishReason, Usage
 from worker.telemetry import metrics
 
 INTEGER_OF_POSTGRES = 2**31
@@ -133,4 +133,4 @@ def test_no_figure_makes_a_metric_raise(
     call.prompt_tokens, call.cached_tokens = prompt, cached
     call.candidate_tokens, call.thought_tokens, call.cost_usd = candidates, thoughts, cost
 
-    metrics.call_ended(call, "stop")
+    metrics.call_ended(call, FinishReason.STOP)

@@ -56,7 +56,7 @@ async def test_questions_of_which_no_wake_up_told_make_it_ask_more_often() -> No
         assert worker.wakeup.missed == 1, "one may have been late"
         replies.waiting += [claim_of("m2", waited=5.0)]
         await answerer.until(lambda: answerer.begun == ["m1", "m2"])
-        assert (worker.wakeup.missed, worker.wakeup.state) == (2, "deaf")
+        assert (worker.wakeup.missed, worker.wakeup.state) == (2, "unreliable")
         asked = len(replies.asked)
         await turns()
         assert len(replies.asked) == asked, "from now on by the other rule, which is the longer one here"
