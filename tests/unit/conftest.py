@@ -1,0 +1,19 @@
+"""What makes the unit tests fast."""
+
+from collections.abc import Iterator
+
+import pytest
+import trustme
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Each HTTP client reads the certificates that it trusts: for all public authorities that takes 30 ms.
+
+    No unit test needs one of those. Clients and servers are made by the thousand here.
+    """
+    file = tmp_path_factory.mktemp("trusted") / "authority.pem"
+    trustme.CA().cert_pem.write_to_path(file)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+        yield
