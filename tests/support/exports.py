@@ -13,6 +13,48 @@ from worker.web.export.transcript import Transcript
 
 SESSION = "00000000-0000-4000-8000-000000000001"
 
+SCRIPTS = {
+    "Latin": "Crème brûlée, straße, Łódź",
+    "Cyrillic": "Сколько лайков",
+    "Greek": "Καλημέρα κόσμε",
+    "Arabic": "مرحبا بالعالم",
+    "Hebrew": "שלום עולם",
+    "Devanagari": "नमस्ते दुनिया",
+    "Thai": "สวัสดีชาวโลก",
+    "Chinese": "你好世界",
+    "Japanese": "こんにちは、世界",
+    "Korean": "안녕하세요 세계",
+    "emoji": "🥐 🎉 🚀",
+}
+
+ANSWER = """# A **heading**
+
+Some *emphasis*, ~~gone~~, `inline("code")`, a [link](https://example.com/a), a [trap](javascript:alert(1)),
+an [old one](ftp://example.com/b), a [near one](/c) and ![a tracking pixel](https://tracker.example/pixel.png).
+
+1. first
+2. second
+   - nested
+
+> quoted
+
+```python
+#panic("in code")
+print("你好 🥐")
+```
+
+| figure | value |
+|---|---:|
+| likes | 48,210 |
+| saves | 21,730 |
+
+<script>alert("in an answer")</script>
+
+#panic("in an answer") $x$ @cite <label> \\#set
+"""
+
+HARMFUL = '<script>alert("x")</script> #panic("x") #read("/etc/passwd") $1 / 0$ `] } \\ "'
+
 
 def message(turn: int, question: str, answer: str | None = None, **reply: str) -> dict[str, Any]:
     at = f"2026-10-03T09:{turn % 60:02}:00.5+00:00"

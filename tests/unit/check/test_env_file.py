@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.check import command, env_file
+from worker.check import command, env_file, models
 
 SECRET = "sb_secret_in_a_file"
 
@@ -43,7 +43,7 @@ def test_the_check_looks_at_it(file: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
     file.chmod(0o644)
     monkeypatch.setattr(command, "_project", nothing)
-    monkeypatch.setattr(command.models, "ask", nothing)
+    monkeypatch.setattr(models, "ask", nothing)
     settings = command.CheckSettings(supabase_url="https://abc.supabase.co", gemini_api_key="x")
     assert "chmod 600 .env" in [
         finding.remedy.removeprefix("Run: ") for finding in asyncio.run(command.check(settings))

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def _no_proxies() -> Iterator[None]:
     os.environ.update(before)
 
 
-def told(**settings: str) -> list[str]:
+def told(**settings: Any) -> list[str]:
     needed = {"supabase_url": "https://abc.supabase.co", "supabase_secret_key": "unused", "gemini_api_key": "unused"}
     made = WorkerSettings(_env_file=None, **{**needed, **settings})
     return [finding.words for finding in proxies.judge(made)]

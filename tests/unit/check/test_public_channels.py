@@ -60,7 +60,7 @@ class Realtime:
 async def test_the_answer_to_a_join_decides(reply: Reply, is_local: bool, level: str, words: str) -> None:
     realtime = Realtime(reply)
     async with serve(realtime.handle, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+        port = next(iter(server.sockets)).getsockname()[1]
         finding = await public_channels.ask(f"http://127.0.0.1:{port}", KEY, is_local)
 
     [join] = realtime.joins

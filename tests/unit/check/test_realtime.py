@@ -78,7 +78,7 @@ class Project(Realtime):
 async def project(request: pytest.FixtureRequest) -> AsyncIterator[Project]:
     made = Project(**getattr(request, "param", {}))
     async with serve(made.handle, "127.0.0.1", 0) as server:
-        made.port = server.sockets[0].getsockname()[1]
+        made.port = next(iter(server.sockets)).getsockname()[1]
         yield made
 
 

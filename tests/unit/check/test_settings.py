@@ -1,5 +1,7 @@
 """Settings that can be read and make no sense."""
 
+from typing import Any
+
 import pytest
 
 from worker.check.settings import is_local, judge
@@ -8,7 +10,7 @@ from worker.config import WorkerSettings
 GOOD = {"supabase_url": "https://abc.supabase.co", "supabase_secret_key": "sb_secret_x", "gemini_api_key": "x"}
 
 
-def judged(**settings: object) -> list[tuple[str, str]]:
+def judged(**settings: Any) -> list[tuple[str, str]]:
     made = WorkerSettings(_env_file=None, **{**GOOD, **settings})
     return [(finding.level, finding.words) for finding in judge(made)]
 
@@ -29,7 +31,7 @@ def test_the_defaults_make_sense() -> None:
         ({"gemini_models": "a,b,a"}, "warning", "names a model twice"),
     ],
 )
-def test_what_is_odd_is_named(settings: dict[str, object], level: str, words: str) -> None:
+def test_what_is_odd_is_named(settings: dict[str, Any], level: str, words: str) -> None:
     [(found, sentence)] = judged(**settings)
     assert found == level
     assert words in sentence

@@ -19,7 +19,7 @@ from worker.database.api_errors import translate
 from worker.errors import DatabaseAway
 from worker.local.supabase.hosted import answers
 from worker.local.supabase.hosted.manners import Cut, Manners, Verdict
-from worker.local.supabase.hosted.messages import Request
+from worker.local.supabase.hosted.messages import Answer, Request
 from worker.local.supabase.hosted.weather import MAX_ROWS, Weather
 
 CALL = "/rest/v1/rpc/beat"
@@ -194,7 +194,7 @@ def test_the_stacks_own_health_is_left_alone_and_a_browser_may_ask_whether_it_ma
 
 
 @pytest.mark.parametrize("answer", [*answers.POSTGREST, *answers.GATEWAY])
-def test_whatever_comes_from_there_passes_by_itself(answer: answers.Answer) -> None:
+def test_whatever_comes_from_there_passes_by_itself(answer: Answer) -> None:
     code = json.loads(answer.body)["code"] if "json" in answer.header("content-type") else ""
     assert isinstance(translate("beat", code, answer.status, dict(answer.headers)), DatabaseAway)
 

@@ -1,6 +1,7 @@
 """A project that nobody is connected to gets cold, and broadcasts are lost until it is warm again."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from tests.support.waiting import until
 from worker.local.realtime.cold_start import ColdStart
@@ -8,7 +9,7 @@ from worker.local.realtime.pgoutput import Change, Relation
 from worker.local.realtime.settings import Settings
 
 
-def settings(**more: int) -> Settings:
+def settings(**more: Any) -> Settings:
     return Settings(database_url="", jwt_secret="", publishable_key="", secret_key="", **more)
 
 

@@ -3,7 +3,7 @@
 import struct
 from datetime import UTC, datetime
 
-from worker.local.realtime.pgoutput import Decoder
+from worker.local.realtime.pgoutput import Change, Decoder
 
 OID = 16384
 COMMITTED_AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -37,14 +37,16 @@ def row(*values: str | None) -> bytes:
     return encoded
 
 
-def change(kind: str, *parts: bytes, columns: dict[str, int] = COLUMNS):
+def change(kind: str, *parts: bytes, columns: dict[str, int] = COLUMNS) -> Change:
     decoder = Decoder()
     assert decoder.decode(begin()) is None
     assert decoder.decode(relation(columns)) is None
-    return decoder.decode(kind.encode() + struct.pack("!I", OID) + b"".join(parts))
+    decoded = decoder.decode(kind.encode() + struct.pack("!I", OID) + b"".join(parts))
+    assert decoded is not None
+    return decoded
 
 
-def test_an_insert_has_its_row_and_the_time_of_its_commit():
+def test_an_insert_has_its_row_and_the_time_of_its_commit() -> None:
     inserted = change("I", b"N", row("1", "é", None))
     assert (inserted.operation, inserted.relation.schema, inserted.relation.table) == (
         "INSERT",
@@ -56,37 +58,37 @@ def test_an_insert_has_its_row_and_the_time_of_its_commit():
     assert inserted.committed_at == COMMITTED_AT
 
 
-def test_an_update_of_other_columns_knows_the_old_row_by_its_key():
+def test_an_update_of_other_columns_knows_the_old_row_by_its_key() -> None:
     updated = change("U", b"N", row("1", "b", "…"))
     assert updated.new == {"id": "1", "body": "b"}
     assert updated.old == {"id": "1"}
 
 
-def test_an_update_of_the_key_has_the_old_key():
+def test_an_update_of_the_key_has_the_old_key() -> None:
     updated = change("U", b"K", row("1", None, None), b"N", row("2", "b", None))
     assert updated.new == {"id": "2", "body": "b", "note": None}
     assert updated.old == {"id": "1"}
 
 
-def test_an_update_with_full_replica_identity_has_the_old_row():
+def test_an_update_with_full_replica_identity_has_the_old_row() -> None:
     everything = dict.fromkeys(COLUMNS, 1)
     updated = change("U", b"O", row("1", "a", None), b"N", row("1", "b", None), columns=everything)
     assert updated.old == {"id": "1", "body": "a", "note": None}
 
 
-def test_a_delete_has_the_key_and_nothing_that_stands_in_for_the_rest():
+def test_a_delete_has_the_key_and_nothing_that_stands_in_for_the_rest() -> None:
     deleted = change("D", b"K", row("1", None, None))
     assert deleted.operation == "DELETE"
     assert deleted.new is None
     assert deleted.old == {"id": "1"}
 
 
-def test_a_delete_with_full_replica_identity_has_the_row():
+def test_a_delete_with_full_replica_identity_has_the_row() -> None:
     deleted = change("D", b"O", row("1", "a", None), columns=dict.fromkeys(COLUMNS, 1))
     assert deleted.old == {"id": "1", "body": "a", "note": None}
 
 
-def test_a_table_that_changed_is_read_by_its_new_columns():
+def test_a_table_that_changed_is_read_by_its_new_columns() -> None:
     decoder = Decoder()
     decoder.decode(begin())
     decoder.decode(relation())
@@ -96,7 +98,7 @@ def test_a_table_that_changed_is_read_by_its_new_columns():
     assert inserted.new == {"id": "1"}
 
 
-def test_other_messages_are_no_changes():
+def test_other_messages_are_no_changes() -> None:
     decoder = Decoder()
     assert decoder.decode(b"C" + bytes(25)) is None
     assert decoder.decode(b"T" + bytes(9)) is None

@@ -1,6 +1,8 @@
 """Who hears a broadcast."""
 
 import json
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -15,21 +17,21 @@ SETTINGS = Settings(database_url="", jwt_secret="", publishable_key="", secret_k
 
 
 class Listener:
-    def __init__(self, version=Version.V1):
+    def __init__(self, version: Version = Version.V1) -> None:
         self.version = version
-        self.replayed = set()
-        self.heard = []
+        self.replayed: set[str] = set()
+        self.heard: list[Any] = []
 
-    def deliver(self, frame):
+    def deliver(self, frame: str | bytes) -> None:
         self.heard.append(frame)
 
 
 @pytest.fixture
-def rooms():
+def rooms() -> Rooms:
     return Rooms()
 
 
-def test_a_text_broadcast_is_relayed_as_it_came(rooms):
+def test_a_text_broadcast_is_relayed_as_it_came(rooms: Rooms) -> None:
     listener = Listener()
     rooms.enter("a", False, listener)
     payload = {"type": "broadcast", "event": "e", "payload": {"x": "\ud800"}, "more": 1}
@@ -42,7 +44,7 @@ def test_a_text_broadcast_is_relayed_as_it_came(rooms):
     }
 
 
-def test_public_and_private_rooms_of_one_name_are_apart(rooms):
+def test_public_and_private_rooms_of_one_name_are_apart(rooms: Rooms) -> None:
     public, private = Listener(), Listener()
     rooms.enter("a", False, public)
     rooms.enter("a", True, private)
@@ -50,7 +52,7 @@ def test_public_and_private_rooms_of_one_name_are_apart(rooms):
     assert (len(public.heard), len(private.heard)) == (0, 1)
 
 
-def test_the_sender_may_be_left_out(rooms):
+def test_the_sender_may_be_left_out(rooms: Rooms) -> None:
     sender, other = Listener(), Listener()
     rooms.enter("a", False, sender)
     rooms.enter("a", False, other)
@@ -58,7 +60,7 @@ def test_the_sender_may_be_left_out(rooms):
     assert (len(sender.heard), len(other.heard)) == (0, 1)
 
 
-def test_each_version_hears_it_in_its_own_way(rooms):
+def test_each_version_hears_it_in_its_own_way(rooms: Rooms) -> None:
     one, two = Listener(Version.V1), Listener(Version.V2)
     rooms.enter("a", False, one)
     rooms.enter("a", False, two)
@@ -67,14 +69,14 @@ def test_each_version_hears_it_in_its_own_way(rooms):
     assert isinstance(two.heard[0], bytes)
 
 
-def test_what_is_no_json_is_heard_by_nobody(rooms):
+def test_what_is_no_json_is_heard_by_nobody(rooms: Rooms) -> None:
     listener = Listener()
     rooms.enter("a", False, listener)
     rooms.broadcast("a", False, {"x": float("inf")})
     assert listener.heard == []
 
 
-def test_who_left_hears_nothing(rooms):
+def test_who_left_hears_nothing(rooms: Rooms) -> None:
     listener = Listener()
     rooms.enter("a", False, listener)
     rooms.leave("a", False, listener)
@@ -84,7 +86,7 @@ def test_who_left_hears_nothing(rooms):
 
 
 @pytest.fixture
-def limits():
+def limits() -> Limits:
     return Limits(SETTINGS)
 
 
@@ -98,12 +100,14 @@ ROW = {
 }
 
 
-def stored(**values):
+def stored(**values: str | None) -> Change:
     relation = Relation(1, "realtime", "messages_2026_11_27", ())
-    return Change("INSERT", relation, committed_at=None, new={**ROW, **values}, old=None)
+    return Change(
+        "INSERT", relation, committed_at=datetime(2026, 11, 27, tzinfo=UTC), new={**ROW, **values}, old=None
+    )
 
 
-def test_a_stored_message_is_broadcast_with_its_id(rooms, limits):
+def test_a_stored_message_is_broadcast_with_its_id(rooms: Rooms, limits: Limits) -> None:
     listener = Listener()
     rooms.enter("a", True, listener)
     assert broadcasts.is_broadcast(stored())
@@ -116,7 +120,7 @@ def test_a_stored_message_is_broadcast_with_its_id(rooms, limits):
     }
 
 
-def test_a_stored_message_may_be_bytes(rooms, limits):
+def test_a_stored_message_may_be_bytes(rooms: Rooms, limits: Limits) -> None:
     listener = Listener(Version.V2)
     rooms.enter("a", False, listener)
     broadcasts.send(rooms, limits, stored(private="f", payload=None, binary_payload="\\x00ff"))
@@ -124,7 +128,7 @@ def test_a_stored_message_may_be_bytes(rooms, limits):
 
 
 @pytest.mark.parametrize("missing", ["topic", "event", "private", "payload"])
-def test_an_incomplete_stored_message_is_skipped(rooms, limits, missing):
+def test_an_incomplete_stored_message_is_skipped(rooms: Rooms, limits: Limits, missing: str) -> None:
     listener = Listener()
     rooms.enter("a", True, listener)
     broadcasts.send(rooms, limits, stored(**{missing: None}))

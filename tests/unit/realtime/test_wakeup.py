@@ -25,7 +25,7 @@ LONG = 3600.0
 async def realtime() -> AsyncIterator[Realtime]:
     made = Realtime()
     async with serve(made.handle, "127.0.0.1", 0) as server:
-        made.port = server.sockets[0].getsockname()[1]
+        made.port = next(iter(server.sockets)).getsockname()[1]
         yield made
 
 
@@ -106,8 +106,7 @@ async def test_a_joined_channel_is_not_relied_on_until_realtime_reads_the_databa
     async with listening(realtime) as made:
         await until(lambda: made.subscribed, "the join")
         assert realtime.joins[0]["config"]["broadcast"]["replication_ready"] is True
-        assert made.state == "starting"
-        assert figure("postbro_wakeups_arrive") == 0
+        assert (made.state, figure("postbro_wakeups_arrive")) == ("starting", 0)
         made.take()
 
         await realtime.say_that_it_reads()
@@ -210,7 +209,7 @@ async def test_after_a_failure_not_all_workers_come_back_in_the_same_moment(
         pauses.append(seconds)
         await real_sleep(0.001)
 
-    monkeypatch.setattr(wakeup.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     monkeypatch.setattr(wakeup, "BACKOFF_SECONDS", (1.0, 2.0, 5.0))
 
     async def fail(*_: Any) -> None:

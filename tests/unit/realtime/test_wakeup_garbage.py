@@ -121,7 +121,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 async def listening() -> AsyncIterator[tuple[Realtime, WakeUp, asyncio.Task[None]]]:
     realtime = Realtime()
     async with serve(realtime.handle, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+        port = next(iter(server.sockets)).getsockname()[1]
         url = f"http://127.0.0.1:{port}"
         made = WakeUp(WorkerSettings(_env_file=None, supabase_url=url, supabase_secret_key="k", gemini_api_key="k"))
         running = asyncio.create_task(made.run())

@@ -4,8 +4,10 @@ import asyncio
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import SpanProcessor
@@ -15,6 +17,7 @@ from opentelemetry.trace import StatusCode
 
 from tests.support.answering import FakeBroadcaster, FakeReplies, a_lease, answerer_of, claimed, now, told
 from tests.support.fake_provider import FakeProvider, FakeStream
+from worker.claim import Claim
 from worker.errors import ContentBlocked, ModelOverloaded
 from worker.rows import FinishReason, Usage
 from worker.telemetry.otlp import SentTraces
@@ -23,35 +26,37 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
-def exporter():
+def exporter() -> InMemorySpanExporter:
     return InMemorySpanExporter()
 
 
 @pytest.fixture
-def traces(exporter):
+def traces(exporter: InMemorySpanExporter) -> Iterator[SentTraces]:
     sent = SentTraces(SimpleSpanProcessor(exporter), "w1")
     yield sent
     sent.close()
 
 
-def named(exporter, name):
+def named(exporter: InMemorySpanExporter, name: str) -> list[Any]:
     return [span for span in exporter.get_finished_spans() if span.name == name]
 
 
-def waiting(claim, milliseconds):
+def waiting(claim: Claim, milliseconds: int) -> Claim:
     return replace(claim, reply=replace(claim.reply, waiting_ms=milliseconds))
 
 
-def of_version(claim, version):
+def of_version(claim: Claim, version: int) -> Claim:
     return replace(claim, reply=replace(claim.reply, version=version))
 
 
-async def test_an_answer_is_one_trace_from_the_question_on(traces, exporter):
+async def test_an_answer_is_one_trace_from_the_question_on(
+    traces: SentTraces, exporter: InMemorySpanExporter
+) -> None:
     usage = Usage(prompt=10, cached=4, candidates=5, thoughts=3)
 
     await told(FakeStream("x", usage=usage), claim=waiting(claimed(), 1500), traces=traces)
 
-    spans = exporter.get_finished_spans()
+    spans: tuple[Any, ...] = exporter.get_finished_spans()
     assert sorted(span.name for span in spans) == [
         "complete_reply",
         "generate_content first",
@@ -76,7 +81,7 @@ async def test_an_answer_is_one_trace_from_the_question_on(traces, exporter):
     assert root.resource.attributes["service.instance.id"] == "w1"
 
 
-async def test_a_call_by_the_genai_conventions(traces, exporter):
+async def test_a_call_by_the_genai_conventions(traces: SentTraces, exporter: InMemorySpanExporter) -> None:
     usage = Usage(prompt=10, cached=4, candidates=5, thoughts=3)
 
     await told(FakeStream("x", finish=FinishReason.MAX_TOKENS, usage=usage), traces=traces)
@@ -101,7 +106,7 @@ async def test_a_call_by_the_genai_conventions(traces, exporter):
     }
 
 
-async def test_each_attempt_is_a_span_of_the_same_trace(traces, exporter):
+async def test_each_attempt_is_a_span_of_the_same_trace(traces: SentTraces, exporter: InMemorySpanExporter) -> None:
     await told(FakeStream(now(ModelOverloaded)), FakeStream("x"), models=("first",), traces=traces)
 
     first, second = named(exporter, "generate_content first")
@@ -112,7 +117,7 @@ async def test_each_attempt_is_a_span_of_the_same_trace(traces, exporter):
     assert named(exporter, "next_attempt")
 
 
-async def test_a_failure(traces, exporter):
+async def test_a_failure(traces: SentTraces, exporter: InMemorySpanExporter) -> None:
     await told(FakeStream(ContentBlocked("sentinel")), traces=traces)
 
     [root] = named(exporter, "reply")
@@ -120,7 +125,9 @@ async def test_a_failure(traces, exporter):
     assert named(exporter, "fail_reply")
 
 
-async def test_every_worker_that_claims_a_reply_writes_to_its_trace_and_a_new_version_has_its_own(traces, exporter):
+async def test_every_worker_that_claims_a_reply_writes_to_its_trace_and_a_new_version_has_its_own(
+    traces: SentTraces, exporter: InMemorySpanExporter
+) -> None:
     for version in (1, 1, 2):
         await told(FakeStream("x"), claim=of_version(claimed(), version), traces=traces)
 
@@ -128,7 +135,7 @@ async def test_every_worker_that_claims_a_reply_writes_to_its_trace_and_a_new_ve
     assert first == second != other
 
 
-async def test_replies_side_by_side_are_not_mixed_up(traces, exporter):
+async def test_replies_side_by_side_are_not_mixed_up(traces: SentTraces, exporter: InMemorySpanExporter) -> None:
     claims = [claimed(), of_version(claimed(), 2)]
     pairs = [(FakeProvider(FakeStream("x")), claim) for claim in claims]
     await asyncio.gather(
@@ -144,7 +151,7 @@ async def test_replies_side_by_side_are_not_mixed_up(traces, exporter):
     assert [roots[call.parent.span_id] for call in calls] == [call.context.trace_id for call in calls]
 
 
-async def test_a_claim_given_up_says_so(traces, exporter):
+async def test_a_claim_given_up_says_so(traces: SentTraces, exporter: InMemorySpanExporter) -> None:
     broadcaster = FakeBroadcaster()
     provider = FakeProvider(FakeStream("half", asyncio.Event()))
     answerer = answerer_of(FakeReplies(), provider, broadcaster, traces=traces)
@@ -161,7 +168,7 @@ async def test_a_claim_given_up_says_so(traces, exporter):
     "stream",
     [FakeStream("sentinel"), FakeStream("sentinel", ContentBlocked("sentinel")), FakeStream(ValueError("sentinel"))],
 )
-async def test_no_span_holds_text(traces, exporter, stream):
+async def test_no_span_holds_text(traces: SentTraces, exporter: InMemorySpanExporter, stream: FakeStream) -> None:
     answering = answerer_of(FakeReplies(), FakeProvider(stream), FakeBroadcaster(), traces=traces)
     await asyncio.gather(answering.answer(claimed("sentinel question"), a_lease()), return_exceptions=True)
 
@@ -174,16 +181,16 @@ async def test_no_span_holds_text(traces, exporter, stream):
 class DeafProcessor(SpanProcessor):
     """Cannot come to its end before it may."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.may_end = threading.Event()
         self.ended = threading.Event()
 
-    def shutdown(self):
+    def shutdown(self) -> None:
         self.may_end.wait()
         self.ended.set()
 
 
-def test_a_deaf_collector_does_not_keep_the_worker_from_stopping(monkeypatch):
+def test_a_deaf_collector_does_not_keep_the_worker_from_stopping(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.telemetry.otlp.CLOSE_SECONDS", 0.01)
     processor = DeafProcessor()
     closing = threading.Thread(target=SentTraces(processor, "w1").close, daemon=True)
@@ -195,7 +202,7 @@ def test_a_deaf_collector_does_not_keep_the_worker_from_stopping(monkeypatch):
     assert processor.ended.wait(5)
 
 
-def test_switched_off_nothing_of_it_is_imported():
+def test_switched_off_nothing_of_it_is_imported() -> None:
     code = (
         "import sys, worker.run, worker.telemetry.traces\n"
         "worker.run._traces_to(None, 'w1')\n"
@@ -205,7 +212,7 @@ def test_switched_off_nothing_of_it_is_imported():
     assert ended.stdout.strip() == "[]"
 
 
-def test_no_library_brings_aiohttp_along():
+def test_no_library_brings_aiohttp_along() -> None:
     """google-genai would take it for its own, with other timeouts and hidden retries."""
     ended = subprocess.run([sys.executable, "-c", "import aiohttp"], capture_output=True, check=False)
     assert ended.returncode != 0

@@ -44,6 +44,11 @@ class FakeReplies:
         return answer
 
 
+def cap_of(*answers: Any) -> SpendCap:
+    replies: Any = FakeReplies(*answers)
+    return SpendCap(replies)
+
+
 def shown() -> dict[str, float]:
     return {
         "today": metrics.SPEND.labels("day")._value.get(),
@@ -56,7 +61,7 @@ def shown() -> dict[str, float]:
 
 
 async def test_the_figures() -> None:
-    cap = SpendCap(FakeReplies(OPEN, PAUSED))  # type: ignore[arg-type]
+    cap = cap_of(OPEN, PAUSED)
     await cap.step()
     found = shown()
     assert math.isnan(found.pop("cap of a month")), "there is none"
@@ -67,7 +72,7 @@ async def test_the_figures() -> None:
 
 @pytest.mark.parametrize("answer", [DatabaseAway("measure_spend: 57P01"), None, [], {**OPEN, "usd_today": "much"}])
 async def test_what_is_not_known_is_no_figure(answer: Any) -> None:
-    cap = SpendCap(FakeReplies(OPEN, answer))  # type: ignore[arg-type]
+    cap = cap_of(OPEN, answer)
     await cap.step()
     with pytest.raises(DatabaseError):
         await cap.step()
@@ -85,18 +90,19 @@ async def test_what_is_not_known_is_no_figure(answer: Any) -> None:
     ],
 )
 async def test_it_is_told_and_the_worker_stays_ready(answer: dict[str, Any], name: str, words: str) -> None:
-    cap = SpendCap(FakeReplies(OPEN, answer, OPEN))  # type: ignore[arg-type]
+    cap = cap_of(OPEN, answer, OPEN)
     client = create_health_app(dict, lambda: True, cap.notices).test_client()
     well = {"status": "ready", "problems": {}}
     assert client.get("/readyz").json == well, "nothing is known yet"
     await cap.step()
     assert client.get("/readyz").json == well
     await cap.step()
-    told = client.get("/readyz")
-    assert (told.status_code, told.json["status"], told.json["problems"]) == (200, "ready", {})
-    assert list(told.json["notices"]) == [name]
-    assert told.json["notices"][name].startswith(words)
-    assert "New questions are refused" in told.json["notices"][name]
+    answered = client.get("/readyz")
+    told = answered.get_json()
+    assert (answered.status_code, told["status"], told["problems"]) == (200, "ready", {})
+    assert list(told["notices"]) == [name]
+    assert told["notices"][name].startswith(words)
+    assert "New questions are refused" in told["notices"][name]
     await cap.step()
     assert client.get("/readyz").json == well
 
@@ -111,7 +117,7 @@ def test_a_worker_with_a_problem_tells_of_both() -> None:
 
 
 async def test_a_change_is_logged_once() -> None:
-    cap = SpendCap(FakeReplies(OPEN, PAUSED, PAUSED, OPEN, OPEN))  # type: ignore[arg-type]
+    cap = cap_of(OPEN, PAUSED, PAUSED, OPEN, OPEN)
     with capture_logs() as logged:
         for _ in range(5):
             await cap.step()

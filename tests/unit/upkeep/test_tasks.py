@@ -139,7 +139,12 @@ async def test_it_is_asked_less_and_less_while_it_fails_and_as_before_when_it_an
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     told: list[int] = []
-    monkeypatch.setattr(tasks, "_pause", lambda seconds, longest, failures: told.append(failures) or 0.0)
+
+    def pause(seconds: float, longest: float, failures: int) -> float:
+        told.append(failures)
+        return 0.0
+
+    monkeypatch.setattr(tasks, "_pause", pause)
     away = DatabaseAway("beat: ConnectError")
     steps = Steps(away, away, away, None, away)
     async with repeated(steps):

@@ -30,8 +30,14 @@ PAUSED = {
 USED = {"code": "23505", "message": "This id was used before."}
 
 
-def question(**over: Any) -> dict[str, Any]:
-    reply = {"status": "pending", "error_code": None, "version": 1, "draft": None, "question": {"answers": []}}
+def question(**over: Any) -> Any:
+    reply: dict[str, Any] = {
+        "status": "pending",
+        "error_code": None,
+        "version": 1,
+        "draft": None,
+        "question": {"answers": []},
+    }
     row = {"id": KEY, "session_id": SESSION, "role": "user", "content": "Why?", "created_at": "2026-11-24T12:00:00Z"}
     return {**row, "reply": reply, **over}
 
@@ -89,7 +95,7 @@ def test_a_limit_says_which_it_is_and_when_it_is_over(
 def test_a_limit_without_a_sound_time_to_come_again_gets_one(
     monkeypatch: pytest.MonkeyPatch, wait: str | None
 ) -> None:
-    headers = {} if wait is None else {"Retry-After": wait.encode()}
+    headers = [] if wait is None else [(b"Retry-After", wait.encode())]
     answer = ask(monkeypatch, httpx.Response(429, json=PAUSED, headers=headers), [])
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "5")
 

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask, request
 
 from tests.support.access_tokens import token_of
+from worker.web import export
 from worker.web.api import conversation, exports, problems, project, requests
 from worker.web.api.problems import Problem
 from worker.web.api.waiting import Shares
@@ -177,7 +178,7 @@ def test_a_missing_function_is_not_an_unknown_analysis(monkeypatch: pytest.Monke
         json={"post_analysis_id": "0b3f9a52-7a1f-4f07-9c4e-1f7a3b8a6f11"},
         headers={"Authorization": f"Bearer {token_of('authenticated')}"},
     )
-    assert (answer.status_code, answer.json["code"]) == (502, "api_failed")
+    assert (answer.status_code, answer.get_json()["code"]) == (502, "api_failed")
     assert answer.content_type == problems.MEDIA_TYPE
 
 
@@ -229,9 +230,9 @@ def test_a_user_has_one_pdf_set_at_a_time_and_keeps_nobody_else_from_theirs(monk
             assert exports.download(somebody, "a chat", "pdf", pdfs).status_code == 200
         return b"a file", "application/pdf"
 
-    monkeypatch.setattr(exports.export, "read_transcript", lambda *_: object())
-    monkeypatch.setattr(exports.export, "file_name", lambda *_: "chat.pdf")
-    monkeypatch.setattr(exports.export, "render", render)
+    monkeypatch.setattr(export, "read_transcript", lambda *_: object())
+    monkeypatch.setattr(export, "file_name", lambda *_: "chat.pdf")
+    monkeypatch.setattr(export, "render", render)
     for _ in range(2):  # it is given back
         assert exports.download(me, "a chat", "pdf", pdfs).status_code == 200
     assert asked_meanwhile
