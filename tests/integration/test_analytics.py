@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from tests.support.database import Connection
 from tests.support.holder import CALL, Holder
 from tests.support.people import Chat, People
 
@@ -33,7 +34,7 @@ def chat(people: People) -> Chat:
     return people.make_chat()
 
 
-def one(database: Any, statement: str) -> dict[str, Any]:
+def one(database: Connection, statement: str) -> dict[str, Any]:
     rows: list[dict[str, Any]] = database.execute(statement).fetchall()
     assert len(rows) == 1, rows
     return rows[0]
@@ -53,7 +54,7 @@ def fail(worker: Holder, code: str) -> None:
     assert worker.fail(reply, code)
 
 
-def test_messages_of_a_session_and_their_average(database: Any, people: People, worker: Holder) -> None:
+def test_messages_of_a_session_and_their_average(database: Connection, people: People, worker: Holder) -> None:
     long, short = people.make_chat(), people.make_chat()
     people.make_chat()  # without a word: not in the averages
     for chat in (long, long, short):
@@ -72,7 +73,7 @@ def test_messages_of_a_session_and_their_average(database: Any, people: People, 
 
 
 def test_a_session_lasts_from_its_first_to_its_last_message(
-    database: Any, people: People, chat: Chat, worker: Holder
+    database: Connection, people: People, chat: Chat, worker: Holder
 ) -> None:
     first = people.ask(chat)
     answer(worker, first)
@@ -87,7 +88,7 @@ def test_a_session_lasts_from_its_first_to_its_last_message(
 
 
 def test_tokens_of_a_message_are_those_of_all_its_calls(
-    database: Any, people: People, chat: Chat, worker: Holder
+    database: Connection, people: People, chat: Chat, worker: Holder
 ) -> None:
     question = people.ask(chat)
     answer(worker, question, failures=1)
@@ -102,7 +103,7 @@ def test_tokens_of_a_message_are_those_of_all_its_calls(
     [("cost_by_day", None), ("cost_by_model", "model"), ("cost_by_user", "user_id")],
 )
 def test_cost_by_day_model_and_user(
-    database: Any, people: People, chat: Chat, worker: Holder, view: str, by: str | None
+    database: Connection, people: People, chat: Chat, worker: Holder, view: str, by: str | None
 ) -> None:
     for _ in range(3):
         answer(worker, people.ask(chat))
@@ -119,7 +120,7 @@ def test_cost_by_day_model_and_user(
         assert row[by] == {"model": "gemini-test-001", "user_id": chat.user.id}[by]
 
 
-def test_a_day_is_a_day_of_utc(database: Any, people: People, chat: Chat, worker: Holder) -> None:
+def test_a_day_is_a_day_of_utc(database: Connection, people: People, chat: Chat, worker: Holder) -> None:
     answer(worker, people.ask(chat))
     database.execute("update public.external_api_call_logs set started_at = '2026-03-01T23:30:00-01:00'")
     database.execute("set timezone = 'America/Los_Angeles'")
@@ -127,7 +128,7 @@ def test_a_day_is_a_day_of_utc(database: Any, people: People, chat: Chat, worker
     assert str(one(database, "select day from analytics.cost_by_day")["day"]) == "2026-03-02"
 
 
-def test_the_use_of_a_day(database: Any, people: People, worker: Holder) -> None:
+def test_the_use_of_a_day(database: Connection, people: People, worker: Holder) -> None:
     one_user, other = people.make_chat(), people.make_chat()
     answer(worker, people.ask(one_user))
     people.ask(other)
@@ -141,7 +142,7 @@ def test_the_use_of_a_day(database: Any, people: People, worker: Holder) -> None
 
 
 def test_what_is_asked_again_is_counted_beside_the_questions(
-    database: Any, people: People, chat: Chat, worker: Holder
+    database: Connection, people: People, chat: Chat, worker: Holder
 ) -> None:
     question = people.ask(chat)
     fail(worker, "timed_out")
@@ -156,7 +157,7 @@ def test_what_is_asked_again_is_counted_beside_the_questions(
     assert (row["completed"], row["failed"], row["cancelled"]) == (2, 1, 0)
 
 
-def test_a_chat_counts_once_a_day(database: Any, people: People, chat: Chat, worker: Holder) -> None:
+def test_a_chat_counts_once_a_day(database: Connection, people: People, chat: Chat, worker: Holder) -> None:
     """On each day on which a question is asked in it."""
     yesterday = people.ask(chat)
     answer(worker, yesterday)
@@ -172,7 +173,7 @@ def test_a_chat_counts_once_a_day(database: Any, people: People, chat: Chat, wor
 @pytest.mark.parametrize("counted", [True, False], ids=["added up", "not added up yet"])
 @pytest.mark.parametrize("table", ["public.chat_sessions", "auth.users", "public.external_api_call_logs"])
 def test_figures_stay_when_what_they_are_of_is_deleted(
-    database: Any, people: People, chat: Chat, worker: Holder, table: str, counted: bool
+    database: Connection, people: People, chat: Chat, worker: Holder, table: str, counted: bool
 ) -> None:
     answer(worker, people.ask(chat), failures=1)
     people.ask(chat)
@@ -189,7 +190,7 @@ def test_figures_stay_when_what_they_are_of_is_deleted(
     assert (row["questions"], row["completed"], row["failed"], row["calls"]) == (2, 1, 1, 3)
 
 
-def test_latency_is_of_calls_that_answered(database: Any, people: People, chat: Chat, worker: Holder) -> None:
+def test_latency_is_of_calls_that_answered(database: Connection, people: People, chat: Chat, worker: Holder) -> None:
     for _ in range(4):
         answer(worker, people.ask(chat))
     people.ask(chat)
@@ -208,7 +209,7 @@ def test_latency_is_of_calls_that_answered(database: Any, people: People, chat: 
 
 
 def test_causes_of_failed_calls_and_of_failed_replies(
-    database: Any, people: People, chat: Chat, worker: Holder
+    database: Connection, people: People, chat: Chat, worker: Holder
 ) -> None:
     answer(worker, people.ask(chat), failures=2)
     people.ask(chat)
@@ -218,7 +219,7 @@ def test_causes_of_failed_calls_and_of_failed_replies(
     assert [tuple(row.values()) for row in rows] == [("content_blocked", 1, 1), ("model_overloaded", 2, 0)]
 
 
-def test_retries(database: Any, people: People, chat: Chat, worker: Holder) -> None:
+def test_retries(database: Connection, people: People, chat: Chat, worker: Holder) -> None:
     answer(worker, people.ask(chat))
     answer(worker, people.ask(chat), failures=2)
 
@@ -226,7 +227,9 @@ def test_retries(database: Any, people: People, chat: Chat, worker: Holder) -> N
     assert (row["replies"], row["calls"], row["replies_retried"], row["retries"]) == (2, 4, 1, 2)
 
 
-def test_another_version_of_an_answer_is_no_retry(database: Any, people: People, chat: Chat, worker: Holder) -> None:
+def test_another_version_of_an_answer_is_no_retry(
+    database: Connection, people: People, chat: Chat, worker: Holder
+) -> None:
     question = people.ask(chat)
     answer(worker, question)
     asked = people.signed_in(chat.user).post("/rpc/regenerate_reply", json={"message_id": str(question)})
@@ -238,7 +241,7 @@ def test_another_version_of_an_answer_is_no_retry(database: Any, people: People,
     assert one(database, "select public.ops_report() as report")["report"]["periods"][0]["retries"] == 0
 
 
-def test_every_view_has_a_comment(database: Any) -> None:
+def test_every_view_has_a_comment(database: Connection) -> None:
     rows = database.execute(
         """select relname, obj_description(oid, 'pg_class') as comment from pg_class
         where relnamespace = 'analytics'::regnamespace and relkind = 'v'"""
@@ -248,7 +251,7 @@ def test_every_view_has_a_comment(database: Any) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_nobody_but_the_owner_looks_in(database: Any, role: str) -> None:
+def test_nobody_but_the_owner_looks_in(database: Connection, role: str) -> None:
     rights = one(
         database,
         f"""select has_schema_privilege('{role}', 'analytics', 'usage') as usage,
@@ -266,7 +269,7 @@ def test_the_api_does_not_know_the_schema(people: People) -> None:
 
 @pytest.mark.parametrize("snippet", QUERIES, ids=lambda file: file.stem)
 def test_a_saved_query_runs_and_says_what_it_is(
-    database: Any, people: People, chat: Chat, worker: Holder, snippet: Path
+    database: Connection, people: People, chat: Chat, worker: Holder, snippet: Path
 ) -> None:
     """With one row of each kind that it may be about: an empty answer would prove nothing."""
     answer(worker, people.ask(chat))

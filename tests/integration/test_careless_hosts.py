@@ -9,6 +9,7 @@ import pytest
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from tests.support.database import one_row
 from worker.check import expected, installation
 from worker.check.findings import Finding
 
@@ -26,8 +27,7 @@ def host(database_url: str) -> Iterator[psycopg.Connection[Any]]:
 
 def found(host: psycopg.Connection[Any]) -> list[Finding]:
     names = [Jsonb([*expected.RELATIONS, expected.CHANNELS]), Jsonb(list(expected.FUNCTIONS))]
-    facts = host.execute("select public.check_installation(%s, %s) as facts", names).fetchone()
-    assert facts is not None
+    facts = one_row(host.execute("select public.check_installation(%s, %s) as facts", names))
     findings = installation.judge(facts["facts"], installation.versions(), local=True)
     return [finding for finding in findings if finding.level != "ok" and finding.subject != "workers"]
 

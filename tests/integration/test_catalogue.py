@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.database import Connection
+
 ANALYTICS = (
     "calls",
     "recent_sessions",
@@ -159,11 +161,11 @@ LETTERS = {"SELECT": "s", "INSERT": "i", "UPDATE": "u", "DELETE": "d"}
 OURS = "n.nspname in ('public', 'private', 'analytics') and pg_get_userbyid({owner}) = 'postgres'"
 
 
-def query(database: Any, statement: str) -> list[dict[str, Any]]:
+def query(database: Connection, statement: str) -> list[dict[str, Any]]:
     return database.execute(statement).fetchall()
 
 
-def test_rights_on_tables(database: Any) -> None:
+def test_rights_on_tables(database: Connection) -> None:
     rows = query(
         database,
         f"""select n.nspname || '.' || c.relname as name, a.privilege_type as privilege,
@@ -185,7 +187,7 @@ def test_rights_on_tables(database: Any) -> None:
     assert in_order == TABLE_RIGHTS
 
 
-def test_rights_on_columns(database: Any) -> None:
+def test_rights_on_columns(database: Connection) -> None:
     rows = query(
         database,
         f"""select n.nspname || '.' || c.relname as name, t.attname, lower(a.privilege_type) as privilege,
@@ -200,7 +202,7 @@ def test_rights_on_columns(database: Any) -> None:
     assert seen == COLUMN_RIGHTS
 
 
-def functions(database: Any) -> list[dict[str, Any]]:
+def functions(database: Connection) -> list[dict[str, Any]]:
     return query(
         database,
         f"""select n.nspname || '.' || p.proname as name, n.nspname as schema, p.prosecdef as definer,
@@ -214,7 +216,7 @@ def functions(database: Any) -> list[dict[str, Any]]:
     )
 
 
-def test_rights_on_functions(database: Any) -> None:
+def test_rights_on_functions(database: Connection) -> None:
     found = functions(database)
     assert {row["name"] for row in found} >= FUNCTION_RIGHTS.keys()
     seen = {row["name"]: set(row["roles"]) for row in found if row["roles"]}
@@ -222,11 +224,11 @@ def test_rights_on_functions(database: Any) -> None:
     assert {row["name"] for row in found if row["schema"] == "public"} <= FUNCTION_RIGHTS.keys()
 
 
-def test_every_function_has_an_empty_search_path(database: Any) -> None:
+def test_every_function_has_an_empty_search_path(database: Connection) -> None:
     assert [row["name"] for row in functions(database) if 'search_path=""' not in (row["settings"] or [])] == []
 
 
-def test_how_long_functions_wait_for_a_lock(database: Any) -> None:
+def test_how_long_functions_wait_for_a_lock(database: Connection) -> None:
     """Users' commands 300 ms, a settle and a release one second; what concerns many replies waits for none.
 
     And erasing, which looks through all that was sent, may take longer than the API's roles are given.
@@ -241,15 +243,15 @@ def test_how_long_functions_wait_for_a_lock(database: Any) -> None:
     }
 
 
-def test_definers_are_private(database: Any) -> None:
+def test_definers_are_private(database: Connection) -> None:
     assert [row["name"] for row in functions(database) if row["definer"] and row["schema"] == "public"] == []
 
 
-def test_every_public_function_has_a_comment(database: Any) -> None:
+def test_every_public_function_has_a_comment(database: Connection) -> None:
     assert [row["name"] for row in functions(database) if row["schema"] == "public" and not row["comment"]] == []
 
 
-def test_nobody_may_use_the_schemas_that_are_not_exposed(database: Any) -> None:
+def test_nobody_may_use_the_schemas_that_are_not_exposed(database: Connection) -> None:
     rows = query(
         database,
         """select n.nspacl::text as acl, array(select r.rolname::text from pg_roles r
@@ -262,7 +264,7 @@ def test_nobody_may_use_the_schemas_that_are_not_exposed(database: Any) -> None:
     assert not any("=U" in (row["acl"] or "").replace("postgres=U", "") for row in rows)
 
 
-def test_row_level_security_is_on_everywhere(database: Any) -> None:
+def test_row_level_security_is_on_everywhere(database: Connection) -> None:
     rows = query(
         database,
         f"""select n.nspname || '.' || c.relname as name, c.relrowsecurity as on
@@ -272,7 +274,7 @@ def test_row_level_security_is_on_everywhere(database: Any) -> None:
     assert {row["name"]: row["on"] for row in rows} == dict.fromkeys(RELATIONS - VIEWS, True)
 
 
-def test_views_read_with_the_rights_of_their_caller(database: Any) -> None:
+def test_views_read_with_the_rights_of_their_caller(database: Connection) -> None:
     """Without security_invoker a view reads as its owner, whom no policy stops."""
     rows = query(
         database,
@@ -283,7 +285,7 @@ def test_views_read_with_the_rights_of_their_caller(database: Any) -> None:
     assert {row["name"]: row["options"] for row in rows} == {name: ["security_invoker=true"] for name in VIEWS}
 
 
-def test_policies(database: Any) -> None:
+def test_policies(database: Connection) -> None:
     rows = query(
         database,
         """select policyname, schemaname || '.' || tablename as name, cmd, permissive, roles::text[] as roles
@@ -294,7 +296,7 @@ def test_policies(database: Any) -> None:
     assert len(rows) == len(POLICIES)
 
 
-def test_policies_ask_for_the_user_once(database: Any) -> None:
+def test_policies_ask_for_the_user_once(database: Connection) -> None:
     """`auth.uid()` outside a sub-select is evaluated for every row."""
     rows = query(
         database,
@@ -305,7 +307,7 @@ def test_policies_ask_for_the_user_once(database: Any) -> None:
         assert row["text"].count("auth.uid()") == row["text"].count("( SELECT auth.uid() AS uid)"), row
 
 
-def test_every_table_has_a_comment(database: Any) -> None:
+def test_every_table_has_a_comment(database: Connection) -> None:
     rows = query(
         database,
         f"""select n.nspname || '.' || c.relname as name, obj_description(c.oid, 'pg_class') as comment
@@ -315,7 +317,7 @@ def test_every_table_has_a_comment(database: Any) -> None:
     assert {row["name"] for row in rows if row["comment"]} == RELATIONS
 
 
-def test_row_changes_are_sent_of_messages_and_replies_only(database: Any) -> None:
+def test_row_changes_are_sent_of_messages_and_replies_only(database: Connection) -> None:
     rows = query(
         database,
         """select schemaname || '.' || tablename as name from pg_publication_tables
@@ -324,7 +326,7 @@ def test_row_changes_are_sent_of_messages_and_replies_only(database: Any) -> Non
     assert {row["name"] for row in rows} == {"public.chat_messages", "public.chat_replies"}
 
 
-def test_every_foreign_key_has_an_index(database: Any) -> None:
+def test_every_foreign_key_has_an_index(database: Connection) -> None:
     """Without one, deleting a parent reads the whole child."""
     rows = query(
         database,
@@ -339,7 +341,7 @@ def test_every_foreign_key_has_an_index(database: Any) -> None:
 
 
 @pytest.mark.parametrize("schema", ["public", "private"])
-def test_no_default_privileges_of_ours(database: Any, schema: str) -> None:
+def test_no_default_privileges_of_ours(database: Connection, schema: str) -> None:
     """Those of a new project, and nothing else: a migration must not change them."""
     rows = query(
         database,

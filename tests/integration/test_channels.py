@@ -11,14 +11,16 @@ import httpx
 import psycopg
 import pytest
 from realtime import AsyncRealtimeClient, RealtimeSubscribeStates
+from realtime.types import BroadcastPayload, RealtimeChannelOptions
 
-from tests.support.database import Connection
+from tests.support.database import Connection, one_row
 from tests.support.holder import Holder
 from tests.support.people import Chat, People, User
 from tests.support.waiting import until
 from worker.local.stack import Stack
 from worker.local.supabase.passwords import SUPERUSER
 
+PRIVATE: RealtimeChannelOptions = {"config": {"private": True, "broadcast": None, "presence": None}}
 ROLES = ("anon", "owner", "other user", "member", "service")
 # Topic → who can join it as a private channel, and who can send to it.
 BARE = {
@@ -75,7 +77,7 @@ class Role:
             if not outcome.done():
                 outcome.set_result(state == RealtimeSubscribeStates.SUBSCRIBED)
 
-        channel = self.client.channel(topic, {"config": {"private": True}})
+        channel = self.client.channel(topic, PRIVATE)
         subscribing = asyncio.create_task(channel.subscribe(on_state))
         try:
             return await asyncio.wait_for(outcome, 15)
@@ -125,7 +127,7 @@ async def who_can_join(stack: Stack, roles: dict[str, Role], topic: str) -> set[
 async def who_is_heard(roles: dict[str, Role], topic: str) -> set[str]:
     """By the service, which may listen everywhere. It speaks last: what comes before it has come, or never will."""
     heard: list[str] = []
-    channel = roles["service"].client.channel(topic, {"config": {"private": True}})
+    channel = roles["service"].client.channel(topic, PRIVATE)
     channel.on_broadcast("word", lambda got: heard.append(got["payload"]["word"]))
     await channel.subscribe()
     for name, role in roles.items():
@@ -181,10 +183,10 @@ async def matrix(stack: Stack, roles: dict[str, Role], chat: Chat) -> dict[str, 
 
 async def test_a_browser_cannot_speak_over_its_socket_in_its_own_chat(roles: dict[str, Role], chat: Chat) -> None:
     topic, heard = f"chat:{chat.session}", []
-    listening = roles["service"].client.channel(topic, {"config": {"private": True}})
+    listening = roles["service"].client.channel(topic, PRIVATE)
     listening.on_broadcast("word", lambda got: heard.append(got["payload"]["word"]))
     await listening.subscribe()
-    owner = roles["owner"].client.channel(topic, {"config": {"private": True}})
+    owner = roles["owner"].client.channel(topic, PRIVATE)
     await owner.subscribe()
     await owner.send_broadcast("word", {"word": "forged"})
     await roles["service"].send(topic, "genuine")
@@ -197,9 +199,9 @@ async def test_events_of_a_plain_insert_arrive_over_the_channel(
 ) -> None:
     """The definer triggers work for a user who may not speak there: realtime.send only warns when it fails."""
     heard: list[str] = []
-    channel = roles["owner"].client.channel(f"chat:{chat.session}", {"config": {"private": True}})
+    channel = roles["owner"].client.channel(f"chat:{chat.session}", PRIVATE)
     for event in ("message", "reply"):
-        channel.on_broadcast(event, lambda _, event=event: heard.append(event))
+        channel.on_broadcast(event, lambda got: heard.append(got["event"]))
     await channel.subscribe()
     row = {"session_id": str(chat.session), "role": "user", "content": "Why?"}
     assert people.signed_in(chat.user).post("/chat_messages", json=row).status_code == 201
@@ -212,14 +214,14 @@ async def test_archiving_reopening_and_deleting_a_chat_tell_its_owner_and_nobody
     heard: dict[str, list[tuple[str, Any]]] = {"owner": [], "other user": []}
     others = people.make_chat(roles["other user"].user)
 
-    def take(role: str, topic: str) -> Callable[[dict[str, Any]], None]:
+    def take(role: str, topic: str) -> Callable[[BroadcastPayload], None]:
         return lambda got: heard[role].append((topic, got["payload"]["record"]))
 
     for role, session in (("owner", chat.session), ("other user", others.session)):
-        channel = roles[role].client.channel(f"chat:{session}", {"config": {"private": True}})
+        channel = roles[role].client.channel(f"chat:{session}", PRIVATE)
         channel.on_broadcast("session", take(role, str(session)))
         await channel.subscribe()
-    foreign = roles["other user"].client.channel(f"chat:{chat.session}", {"config": {"private": True}})
+    foreign = roles["other user"].client.channel(f"chat:{chat.session}", PRIVATE)
     foreign.on_broadcast("session", take("other user", str(chat.session)))
     await foreign.subscribe(lambda *_: None)
 
@@ -241,7 +243,7 @@ async def test_the_session_event_holds_the_row_as_the_api_gives_it(
     people: People, roles: dict[str, Role], chat: Chat
 ) -> None:
     heard: list[dict[str, Any]] = []
-    channel = roles["owner"].client.channel(f"chat:{chat.session}", {"config": {"private": True}})
+    channel = roles["owner"].client.channel(f"chat:{chat.session}", PRIVATE)
     channel.on_broadcast("session", lambda got: heard.append(got["payload"]["record"]))
     await channel.subscribe()
     row = set_status(people, chat, "archived")
@@ -265,7 +267,7 @@ async def test_the_wake_up_is_sent_when_a_reply_becomes_due_and_holds_no_content
     people: People, roles: dict[str, Role], chat: Chat
 ) -> None:
     heard: list[dict[str, Any]] = []
-    channel = roles["service"].client.channel("chat:worker", {"config": {"private": True}})
+    channel = roles["service"].client.channel("chat:worker", PRIVATE)
     channel.on_broadcast("wake_up", lambda got: heard.append(got["payload"]))
     await channel.subscribe()
     people.ask(chat, "A secret question")
@@ -274,8 +276,7 @@ async def test_the_wake_up_is_sent_when_a_reply_becomes_due_and_holds_no_content
 
 
 def wake_ups(database: Connection) -> int:
-    found = database.execute("select count(*) from realtime.messages where topic = 'chat:worker'").fetchone()
-    assert found is not None
+    found = one_row(database.execute("select count(*) from realtime.messages where topic = 'chat:worker'"))
     return int(found["count"])
 
 

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from tests.support.database import Connection, one_row
 from tests.support.people import Chat, People
 from worker.check import broadcasts, expected, installation
 from worker.local.stack import Stack
@@ -30,7 +31,7 @@ def test_a_fresh_installation_has_nothing_wrong(facts: installation.Facts) -> No
     assert [finding for finding in found if finding.level != "ok"] == []
 
 
-def test_every_relation_policy_and_trigger_is_expected(facts: installation.Facts, database: Any) -> None:
+def test_every_relation_policy_and_trigger_is_expected(facts: installation.Facts, database: Connection) -> None:
     rows = database.execute(
         f"""select n.nspname || '.' || c.relname as name from pg_class c
         join pg_namespace n on n.oid = c.relnamespace
@@ -47,7 +48,7 @@ def test_every_relation_policy_and_trigger_is_expected(facts: installation.Facts
     assert facts["relations"][expected.CHANNELS]["policies"] == expected.CHANNEL_POLICIES
 
 
-def test_every_function_that_somebody_may_execute_is_expected(database: Any) -> None:
+def test_every_function_that_somebody_may_execute_is_expected(database: Connection) -> None:
     rows = database.execute(
         f"""select n.nspname || '.' || p.proname as name, array(
             select private.role_name(a.grantee) from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
@@ -75,8 +76,7 @@ def test_users_may_not_ask(people: People) -> None:
 
 
 def broadcast_facts(connection: psycopg.Connection[Any]) -> dict[str, Any]:
-    row = connection.execute("select public.check_installation('[]', '[]') as facts").fetchone()
-    assert row is not None
+    row = one_row(connection.execute("select public.check_installation('[]', '[]') as facts"))
     return dict(row["facts"])
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from tests.support.database import Connection, one_row
 from tests.support.holder import Holder, Reply
 from tests.support.people import Chat, People
 
@@ -30,7 +31,7 @@ def run_together(count: int, work: Callable[[int], None]) -> None:
             future.result()
 
 
-def ask_at_once(database: Any, chat: Chat, questions: int) -> list[UUID]:
+def ask_at_once(database: Connection, chat: Chat, questions: int) -> list[UUID]:
     rows = database.execute(
         """insert into public.chat_messages (session_id, content)
         select %s, 'Question ' || n from generate_series(1, %s) as n returning id""",
@@ -39,7 +40,7 @@ def ask_at_once(database: Any, chat: Chat, questions: int) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
-def overlaps(database: Any) -> list[dict[str, Any]]:
+def overlaps(database: Connection) -> list[dict[str, Any]]:
     """Pairs of calls of one session that were under way at the same time, by the ledger."""
     return database.execute(
         """select a.session_id, a.message_id from public.external_api_call_logs a
@@ -50,7 +51,7 @@ def overlaps(database: Any) -> list[dict[str, Any]]:
     ).fetchall()
 
 
-def out_of_order(database: Any) -> list[dict[str, Any]]:
+def out_of_order(database: Connection) -> list[dict[str, Any]]:
     """Questions that were begun before the one of the turn before was settled."""
     return database.execute(
         """select later.message_id from public.chat_replies later
@@ -62,12 +63,12 @@ def out_of_order(database: Any) -> list[dict[str, Any]]:
     ).fetchall()
 
 
-def count_replies(database: Any) -> dict[str, int]:
+def count_replies(database: Connection) -> dict[str, int]:
     found = database.execute("select status, count(*) from public.chat_replies group by status").fetchall()
     return {row["status"]: row["count"] for row in found}
 
 
-def test_each_reply_is_claimed_once_and_in_order(people: People, database: Any, database_url: str) -> None:
+def test_each_reply_is_claimed_once_and_in_order(people: People, database: Connection, database_url: str) -> None:
     user_chats = [people.make_chat() for _ in range(SESSIONS)]
     questions = {str(each) for chat in user_chats for each in ask_at_once(database, chat, QUESTIONS_EACH)}
     claims: list[Reply] = []
@@ -88,7 +89,7 @@ def test_each_reply_is_claimed_once_and_in_order(people: People, database: Any, 
 
 
 def test_no_question_is_overlooked_when_it_comes_with_an_answer(
-    people: People, database: Any, database_url: str
+    people: People, database: Connection, database_url: str
 ) -> None:
     """A question that comes in while the answer before it is being stored: each thinks the other queues it."""
     chats = [people.make_chat(people.make_user()) for _ in range(4)]
@@ -137,7 +138,7 @@ def test_no_question_is_overlooked_when_it_comes_with_an_answer(
     assert (overlaps(database), out_of_order(database)) == ([], [])
 
 
-def test_everything_at_once_ends_without_a_deadlock(people: People, database: Any, database_url: str) -> None:
+def test_everything_at_once_ends_without_a_deadlock(people: People, database: Connection, database_url: str) -> None:
     """Questions, answers, edits, versions, wishes to stop, retries, releases and deaths in the same chats."""
     user = people.make_user()
     chats = [people.make_chat(user) for _ in range(3)]
@@ -205,7 +206,7 @@ def test_everything_at_once_ends_without_a_deadlock(people: People, database: An
               as everything from public.chat_messages""",
             [user.id],
         )
-        return found.fetchone()["everything"] is True
+        return one_row(found)["everything"] is True
 
     # On a busy machine the newest question of a chat may never be complete when its next version is asked for.
     for _ in range(6):
@@ -233,7 +234,7 @@ def test_everything_at_once_ends_without_a_deadlock(people: People, database: An
 
 
 def test_deleting_chats_and_answering_do_not_get_in_each_others_way(
-    people: People, database: Any, database_url: str
+    people: People, database: Connection, database_url: str
 ) -> None:
     user = people.make_user()
     chats = [people.make_chat(user) for _ in range(100)]
@@ -263,7 +264,7 @@ def test_deleting_chats_and_answering_do_not_get_in_each_others_way(
 
 
 def test_deleting_a_chat_waits_for_an_answer_that_is_being_stored(
-    people: People, database: Any, database_url: str
+    people: People, database: Connection, database_url: str
 ) -> None:
     """Session, then queue: who deletes must take them in the order of who settles."""
     chat = people.make_chat()

@@ -11,6 +11,7 @@ import httpx
 import psycopg
 import pytest
 
+from tests.support.database import Connection, one_row
 from tests.support.holder import Holder
 from tests.support.people import Chat, People
 from tests.support.side_by_side import as_user, hurry, open_work, status_of
@@ -124,7 +125,7 @@ def test_the_places_of_one_user_are_not_those_of_another(
 
 
 def test_the_service_and_the_dashboard_need_no_place(
-    people: People, database: Any, chat: Chat, three_inside: list[psycopg.Connection[Any]]
+    people: People, database: Connection, chat: Chat, three_inside: list[psycopg.Connection[Any]]
 ) -> None:
     people.ask(chat)
     assert (
@@ -147,7 +148,7 @@ def test_the_service_and_the_dashboard_need_no_place(
 )
 @pytest.mark.parametrize("name", ["ask", "replace", "cancel_reply", "retry_reply", "regenerate_reply"])
 def test_a_command_waits_less_than_two_seconds_for_a_lock_and_is_told_that_it_is_busy(
-    database: Any, chat: Chat, question: UUID, database_url: str, make_holder: MakeHolder, held: str, name: str
+    database: Connection, chat: Chat, question: UUID, database_url: str, make_holder: MakeHolder, held: str, name: str
 ) -> None:
     """Never 55P03, of which the API makes a 500. What needs no such lock goes through."""
     if name in ("retry_reply", "regenerate_reply"):
@@ -164,7 +165,7 @@ def test_a_command_waits_less_than_two_seconds_for_a_lock_and_is_told_that_it_is
 
 
 def test_a_user_who_holds_a_lock_for_long_loses_no_reply_of_a_worker(
-    people: People, database_url: str, database: Any, make_holder: MakeHolder
+    people: People, database_url: str, database: Connection, make_holder: MakeHolder
 ) -> None:
     """Three accounts, each with a stop, an edit or a question that its transaction holds for as long as it likes."""
     worker, chats = make_holder(), [people.make_chat() for _ in range(4)]
@@ -194,7 +195,7 @@ def body(question: UUID) -> dict[str, str]:
 
 @pytest.mark.parametrize("command", ["cancel_reply", "retry_reply", "regenerate_reply"])
 def test_nothing_can_be_embedded_in_a_command_and_filtered(
-    people: People, database: Any, chat: Chat, make_holder: MakeHolder, command: str
+    people: People, database: Connection, chat: Chat, make_holder: MakeHolder, command: str
 ) -> None:
     """An embedded filter on one's own text can be made to take seconds, with the command's locks held."""
     question = people.ask(chat, "a" * 401)
@@ -215,10 +216,12 @@ def test_nothing_can_be_embedded_in_a_command_and_filtered(
 
 
 @pytest.mark.parametrize("command", ["cancel_reply", "retry_reply", "regenerate_reply"])
-def test_a_command_answers_json_and_no_row_of_a_table(database: Any, command: str) -> None:
-    row = database.execute(
-        "select prorettype::regtype::text as type from pg_proc where oid = %s::regproc", [f"public.{command}"]
-    ).fetchone()
+def test_a_command_answers_json_and_no_row_of_a_table(database: Connection, command: str) -> None:
+    row = one_row(
+        database.execute(
+            "select prorettype::regtype::text as type from pg_proc where oid = %s::regproc", [f"public.{command}"]
+        )
+    )
     assert row["type"] == "jsonb"
 
 
@@ -250,7 +253,7 @@ def test_a_chat_that_is_locked_is_429_busy_through_the_api(
 
 
 def test_sixty_commands_at_a_time_of_one_account_leave_others_and_the_worker_alone(
-    people: People, database: Any, chat: Chat, question: UUID, make_holder: MakeHolder
+    people: People, database: Connection, chat: Chat, question: UUID, make_holder: MakeHolder
 ) -> None:
     worker, other = make_holder(), people.make_chat()
     mine = people.ask(other)

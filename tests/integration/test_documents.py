@@ -1,12 +1,12 @@
 """What documents say of the database: their SQL can be run, and their tables are those of the catalogue."""
 
 import re
-from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
 
+from tests.support.database import Connection, one_row
 from tests.support.documents import ROOT, examples, names, rows
 from tests.support.people import People
 
@@ -14,7 +14,7 @@ MIGRATIONS = "".join(file.read_text() for file in sorted((ROOT / "supabase/migra
 PLANS = re.compile(r"insert into public\.plans \(\s*(.*?)\)\s*values\s*(.*?);", re.DOTALL)
 
 
-def test_a_backend_writes_a_post_and_its_analysis_as_the_document_says(database: Any, people: People) -> None:
+def test_a_backend_writes_a_post_and_its_analysis_as_the_document_says(database: Connection, people: People) -> None:
     user = people.make_user()
     email = f"{uuid4()}@example.test"
     database.execute("update auth.users set email = %s where id = %s", [email, user.id])
@@ -27,7 +27,7 @@ def test_a_backend_writes_a_post_and_its_analysis_as_the_document_says(database:
     ]
 
 
-def test_the_repairs_by_hand_can_be_run(database: Any, people: People) -> None:
+def test_the_repairs_by_hand_can_be_run(database: Connection, people: People) -> None:
     chat = people.make_chat()
     [example] = examples("Repairs by hand", "sql")
     asked = "select r.status from public.chat_messages m join public.chat_replies r on r.message_id = m.id"
@@ -37,25 +37,25 @@ def test_the_repairs_by_hand_can_be_run(database: Any, people: People) -> None:
     assert replies == [{"status": "pending"}]
 
 
-def test_every_table_and_view_of_the_api_is_listed_and_no_other(database: Any) -> None:
+def test_every_table_and_view_of_the_api_is_listed_and_no_other(database: Connection) -> None:
     ours = "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'v')"
     listed = [name for cell, *_ in rows("Tables and rights", "table | what a row is") for name in names(cell)]
     assert sorted(listed) == sorted(row["relname"] for row in database.execute(ours))
 
 
-def test_every_private_table_is_listed_and_no_other(database: Any) -> None:
+def test_every_private_table_is_listed_and_no_other(database: Connection) -> None:
     ours = "select c.relname from pg_class c where c.relnamespace = 'private'::regnamespace and c.relkind = 'r'"
     listed = [name for cell, _ in rows("Tables and rights", "table of `private`") for name in names(cell)]
     assert sorted(listed) == sorted(row["relname"] for row in database.execute(ours))
 
 
-def test_every_view_of_the_figures_is_listed_and_no_other(database: Any) -> None:
+def test_every_view_of_the_figures_is_listed_and_no_other(database: Connection) -> None:
     ours = "select c.relname from pg_class c where c.relnamespace = 'analytics'::regnamespace and c.relkind = 'v'"
     listed = [name for cell, _ in rows("Figures") for name in names(cell)]
     assert sorted(listed) == sorted(row["relname"] for row in database.execute(ours))
 
 
-def test_the_functions_of_users_are_listed(database: Any) -> None:
+def test_the_functions_of_users_are_listed(database: Connection) -> None:
     granted = """select p.proname from pg_proc p where p.pronamespace = 'public'::regnamespace
         and has_function_privilege('authenticated', p.oid, 'execute')
         and not exists (select from pg_class v where v.relname = p.proname and v.relkind = 'v')"""
@@ -63,9 +63,9 @@ def test_the_functions_of_users_are_listed(database: Any) -> None:
     assert sorted(listed) == sorted(row["proname"] for row in database.execute(granted))
 
 
-def test_the_error_codes_of_replies_are_those_of_the_database(database: Any) -> None:
+def test_the_error_codes_of_replies_are_those_of_the_database(database: Connection) -> None:
     codes = [name for cell, *_ in rows("Errors", "`error_code`") for name in names(cell)]
-    body = database.execute("select prosrc from pg_proc where oid = 'private.is_error_code'::regproc").fetchone()
+    body = one_row(database.execute("select prosrc from pg_proc where oid = 'private.is_error_code'::regproc"))
     assert sorted(codes) == sorted(re.findall(r"'(\w+)'", body["prosrc"]))
 
 

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from tests.support.database import Connection, one_row
 from tests.support.holder import Holder
 from tests.support.people import Chat, People
 from worker.local.stack import Stack
@@ -36,7 +37,7 @@ def erase(people: People) -> dict[str, int]:
     return found
 
 
-def sent(database: Any, chat: Chat) -> list[str]:
+def sent(database: Connection, chat: Chat) -> list[str]:
     """What Realtime's table holds of this chat."""
     rows = database.execute(
         "select payload::text as words from realtime.messages where topic = %s", [f"chat:{chat.session}"]
@@ -53,7 +54,7 @@ def answered(people: People, make_holder: Callable[[], Holder], chat: Chat) -> C
     return chat
 
 
-def test_a_chat_that_is_deleted_is_erased(people: People, database: Any, answered: Chat) -> None:
+def test_a_chat_that_is_deleted_is_erased(people: People, database: Connection, answered: Chat) -> None:
     other = people.make_chat(answered.user)
     people.ask(other, "Another chat's")
     before = sent(database, other)
@@ -68,7 +69,7 @@ def test_a_chat_that_is_deleted_is_erased(people: People, database: Any, answere
     assert erase(people) == {"erased": 0, "left": 0}
 
 
-def test_a_user_who_is_deleted_is_erased(people: People, database: Any, answered: Chat) -> None:
+def test_a_user_who_is_deleted_is_erased(people: People, database: Connection, answered: Chat) -> None:
     database.execute("delete from auth.users where id = %s", [answered.user.id])
 
     assert erase(people)["left"] == 0
@@ -76,7 +77,7 @@ def test_a_user_who_is_deleted_is_erased(people: People, database: Any, answered
 
 
 def test_a_message_that_is_deleted_by_hand_is_erased_and_the_others_stay(
-    people: People, database: Any, answered: Chat
+    people: People, database: Connection, answered: Chat
 ) -> None:
     database.execute(
         "delete from public.chat_messages where session_id = %s and role = 'assistant'", [answered.session]
@@ -88,7 +89,7 @@ def test_a_message_that_is_deleted_by_hand_is_erased_and_the_others_stay(
     assert any(SECRET in each for each in words)
 
 
-def test_of_a_whole_chat_only_the_chat_is_noted(people: People, database: Any, answered: Chat) -> None:
+def test_of_a_whole_chat_only_the_chat_is_noted(people: People, database: Connection, answered: Chat) -> None:
     database.execute("delete from public.chat_sessions where id = %s", [answered.session])
 
     rows = database.execute("select id, session_id from private.erasures").fetchall()
@@ -96,7 +97,7 @@ def test_of_a_whole_chat_only_the_chat_is_noted(people: People, database: Any, a
 
 
 def test_a_deletion_that_is_rolled_back_erases_nothing(
-    people: People, database_url: str, database: Any, answered: Chat
+    people: People, database_url: str, database: Connection, answered: Chat
 ) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute("delete from public.chat_sessions where id = %s", [answered.session])
@@ -115,7 +116,7 @@ def realtimes_own(stack: Stack) -> Iterator[psycopg.Connection[Any]]:
 
 
 def test_deleting_waits_for_nothing_that_is_realtimes(
-    people: People, database: Any, realtimes_own: psycopg.Connection[Any], answered: Chat
+    people: People, database: Connection, realtimes_own: psycopg.Connection[Any], answered: Chat
 ) -> None:
     """Somebody has locked every row of Realtime's table: the chat is deleted all the same, and erased later."""
     realtimes_own.execute("select from realtime.messages for update")
@@ -133,7 +134,7 @@ def test_where_rows_may_not_be_deleted_they_are_made_empty(
     realtimes_own.execute("revoke delete on realtime.messages from postgres")
     realtimes_own.execute("revoke supabase_realtime_admin from postgres")
     realtimes_own.execute("delete from public.chat_sessions where id = %s", [answered.session])
-    row = realtimes_own.execute("select public.erase_broadcasts() as answer").fetchone()
+    row = one_row(realtimes_own.execute("select public.erase_broadcasts() as answer"))
 
     assert row == {"answer": {"erased": 1, "left": 0}}
     assert set(sent(realtimes_own, answered)) == {"{}"}
@@ -147,12 +148,12 @@ def test_what_fails_is_kept_for_the_next_time(realtimes_own: psycopg.Connection[
         realtimes_own.execute("select public.erase_broadcasts()")
     realtimes_own.execute("rollback to before")
 
-    row = realtimes_own.execute("select public.erase_broadcasts() as answer").fetchone()
+    row = one_row(realtimes_own.execute("select public.erase_broadcasts() as answer"))
     assert row == {"answer": {"erased": 1, "left": 0}}
 
 
 def test_two_workers_at_a_time_do_not_wait_for_each_other(
-    people: People, database: Any, database_url: str, answered: Chat
+    people: People, database: Connection, database_url: str, answered: Chat
 ) -> None:
     database.execute("delete from public.chat_sessions where id = %s", [answered.session])
     with psycopg.connect(database_url, row_factory=dict_row) as first:

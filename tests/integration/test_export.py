@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -15,7 +16,7 @@ MANY = 1_005  # more than the API gives in one answer
 
 
 def door(client: httpx.Client) -> Ask:
-    def ask(path: str, params: Mapping[str, str]) -> list[dict]:
+    def ask(path: str, params: Mapping[str, str]) -> list[dict[str, Any]]:
         response = client.get(f"/{path}", params=dict(params))
         assert response.status_code == 200, response.text
         return response.json()
@@ -25,7 +26,7 @@ def door(client: httpx.Client) -> Ask:
 
 def test_a_chat_is_read_with_post_analysis_and_answers(
     people: People, quiet: None, make_holder: Callable[[], Holder]
-):
+) -> None:
     chat = people.make_chat()
     holder = make_holder()
     people.ask(chat, "How many likes?")
@@ -51,7 +52,7 @@ def test_a_chat_is_read_with_post_analysis_and_answers(
 
 def test_replaced_questions_and_earlier_versions_are_left_out(
     people: People, quiet: None, make_holder: Callable[[], Holder]
-):
+) -> None:
     chat = people.make_chat()
     holder, owner = make_holder(), people.signed_in(chat.user)
 
@@ -80,7 +81,7 @@ def test_replaced_questions_and_earlier_versions_are_left_out(
     ]
 
 
-def test_a_long_chat_is_read_whole(people: People, database: Connection):
+def test_a_long_chat_is_read_whole(people: People, database: Connection) -> None:
     chat = people.make_chat()
     # Without the triggers, as a restore of a backup does it: the guard against floods takes no such number at once.
     with database.transaction():
@@ -111,7 +112,7 @@ def test_a_long_chat_is_read_whole(people: People, database: Connection):
     assert [(turn.question, turn.answer) for turn in transcript.turns] == wanted
 
 
-def test_a_foreign_chat_and_a_missing_one_look_the_same(people: People):
+def test_a_foreign_chat_and_a_missing_one_look_the_same(people: People) -> None:
     chat, stranger = people.make_chat(), people.make_user()
 
     assert read_transcript(door(people.signed_in(stranger)), str(chat.session)) is None

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 import pytest
 
+from tests.support.database import Connection
 from tests.support.holder import Holder
 from tests.support.people import People, User
-from tests.support.side_by_side import as_user, fall_silent, ids, queued
+from tests.support.side_by_side import as_user, fall_silent, ids, place_of
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -94,7 +94,7 @@ def test_many_questions_of_one_chat_and_many_chats_of_one_user_are_alike(
 
 
 def test_what_was_put_off_holds_up_nobody_and_comes_first_when_it_is_due(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     first, worker = people.ask(people.make_chat()), make_holder()
     worker.give_back(*worker.claim(), due_in=60)
@@ -105,7 +105,7 @@ def test_what_was_put_off_holds_up_nobody_and_comes_first_when_it_is_due(
 
 
 def test_thousands_that_were_put_off_are_not_in_the_way(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     for _ in range(60):
         people.ask(people.make_chat())
@@ -115,12 +115,13 @@ def test_thousands_that_were_put_off_are_not_in_the_way(
 
 
 def test_a_retry_takes_its_place_among_those_who_wait(
-    people: People, database_url: str, database: Any, make_holder: MakeHolder
+    people: People, database_url: str, database: Connection, make_holder: MakeHolder
 ) -> None:
     user, worker = people.make_user(), make_holder()
     chat = people.make_chat(user)
     failed = people.ask(chat)
-    worker.fail(*worker.claim())
+    (claimed,) = worker.claim()
+    worker.fail(claimed)
     mine = ask_in_chats_of(people, user, 2)
     other = people.ask(people.make_chat())
     with as_user(database_url, user) as asking:
@@ -130,7 +131,7 @@ def test_a_retry_takes_its_place_among_those_who_wait(
 
 
 def test_what_two_workers_died_of_comes_after_everybody_else(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     deadly: UUID = people.ask(people.make_chat())
     before = [str(people.ask(people.make_chat())) for _ in range(2)]
@@ -144,7 +145,7 @@ def test_what_two_workers_died_of_comes_after_everybody_else(
     assert order_of_claims(make_holder()) == [*before, *later, str(deadly)]
 
 
-def test_the_first_death_moves_nobody(people: People, database: Any, make_holder: MakeHolder) -> None:
+def test_the_first_death_moves_nobody(people: People, database: Connection, make_holder: MakeHolder) -> None:
     """Workers die for many reasons: what was beside the deadly question keeps its place."""
     first, second = people.ask(people.make_chat()), people.ask(people.make_chat())
     dead = make_holder()
@@ -167,9 +168,9 @@ def test_what_comes_back_unasked_stands_where_it_stood(people: People, make_hold
     assert order_of_claims(make_holder()) == [str(first), str(other)]
 
 
-def test_the_places_of_a_user_grow_by_one(people: People, database: Any) -> None:
+def test_the_places_of_a_user_grow_by_one(people: People, database: Connection) -> None:
     user = people.make_user()
-    places = [queued(database, question)["place"] for question in ask_in_chats_of(people, user, 4)]  # type: ignore[index]
+    places = [place_of(database, question)["place"] for question in ask_in_chats_of(people, user, 4)]
     assert places == list(range(places[0], places[0] + 4))
 
 

@@ -10,6 +10,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
+from tests.support.database import Connection, one_row
 from tests.support.holder import CALL, Holder, Reply
 from tests.support.people import Chat, People
 from tests.support.waiting import wait_for
@@ -36,7 +37,7 @@ def first(database_url: str, thread: ThreadPoolExecutor) -> Iterator[psycopg.Con
         yield connection
 
 
-def waits(second: Future[Any], database: Any) -> None:
+def waits(second: Future[Any], database: Connection) -> None:
     """Until it stands before a lock."""
     wait_for(
         lambda: database.execute(
@@ -52,12 +53,12 @@ def by_itself(database_url: str, statement: str, *parameters: object) -> None:
         connection.execute(statement, parameters)
 
 
-def answers(database: Any, question: UUID) -> int:
+def answers(database: Connection, question: UUID) -> int:
     return len(database.execute("select from public.chat_messages where reply_to = %s", [question]).fetchall())
 
 
 def test_the_version_key_lets_one_answer_through(
-    people: People, database: Any, database_url: str, first: psycopg.Connection, thread: ThreadPoolExecutor
+    people: People, database: Connection, database_url: str, first: psycopg.Connection, thread: ThreadPoolExecutor
 ) -> None:
     """No fence is asked here: a second answer is impossible whoever tries."""
     chat = people.make_chat()
@@ -73,7 +74,7 @@ def test_the_version_key_lets_one_answer_through(
 
 
 def test_the_fence_lets_the_holder_settle_and_the_stale_worker_not(
-    people: People, database: Any, database_url: str, first: psycopg.Connection, thread: ThreadPoolExecutor
+    people: People, database: Connection, database_url: str, first: psycopg.Connection, thread: ThreadPoolExecutor
 ) -> None:
     question = people.ask(people.make_chat())
     with Holder(database_url) as stale, Holder(database_url) as holder:
@@ -93,7 +94,7 @@ def test_the_fence_lets_the_holder_settle_and_the_stale_worker_not(
 
 
 def test_a_session_has_one_place_in_the_queue(
-    people: People, database: Any, database_url: str, first: psycopg.Connection, thread: ThreadPoolExecutor
+    people: People, database: Connection, database_url: str, first: psycopg.Connection, thread: ThreadPoolExecutor
 ) -> None:
     """Its primary key is the promise that one reply is in flight."""
     chat = people.make_chat()
@@ -119,8 +120,7 @@ def test_what_one_worker_is_claiming_no_other_sees(
     people.ask(chat)
     with Holder(database_url) as one, Holder(database_url) as other:
         one.register()
-        row = first.execute("select public.claim_replies(%s, 1, 10)", [one.id]).fetchone()
-        assert row is not None
+        row = one_row(first.execute("select public.claim_replies(%s, 1, 10)", [one.id]))
         assert len(row[0]["replies"]) == 1
         other.connection.execute("set lock_timeout = '2s'")
         assert other.claim() == []
@@ -180,7 +180,7 @@ def test_what_concerns_many_replies_waits_for_none(
 @pytest.mark.parametrize("limit", ["of the session", "of the user"])
 def test_two_questions_at_once_do_not_slip_past_the_flood_guard(
     people: People,
-    database: Any,
+    database: Connection,
     database_url: str,
     first: psycopg.Connection,
     thread: ThreadPoolExecutor,
@@ -208,13 +208,13 @@ def test_two_questions_at_once_do_not_slip_past_the_flood_guard(
     assert count(database, user.id) == (20 if limit == "of the session" else 100)
 
 
-def ask(database: Any, chat: Chat, number: int) -> None:
+def ask(database: Connection, chat: Chat, number: int) -> None:
     database.execute(
         "insert into public.chat_messages (session_id, content) select %s, 'Why?' from generate_series(1, %s)",
         [chat.session, number],
     )
 
 
-def count(database: Any, user: UUID) -> int:
-    found = database.execute("select count(*) from public.chat_replies where user_id = %s", [user]).fetchone()
+def count(database: Connection, user: UUID) -> int:
+    found = one_row(database.execute("select count(*) from public.chat_replies where user_id = %s", [user]))
     return found["count"]

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from tests.support.database import Connection, one_row
 from tests.support.holder import Holder
 from tests.support.people import Chat, People, User
 from tests.support.side_by_side import as_user, ids, in_background, open_work, queued, status_of
@@ -41,7 +42,7 @@ def outcome(connection: psycopg.Connection[Any], *row: object) -> str | None:
     return None
 
 
-def messages(database: Any, session: UUID) -> list[dict[str, Any]]:
+def messages(database: Connection, session: UUID) -> list[dict[str, Any]]:
     return database.execute(
         "select id, turn, content from public.chat_messages where session_id = %s order by turn", [session]
     ).fetchall()
@@ -52,7 +53,7 @@ def messages(database: Any, session: UUID) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("deletion", ["chat", "message by hand", "account"])
 def test_the_id_of_a_deleted_question_is_used_up_for_everybody(
-    people: People, database: Any, chat: Chat, deletion: str
+    people: People, database: Connection, chat: Chat, deletion: str
 ) -> None:
     question, other = people.ask(chat), people.make_chat()
     mine = people.make_chat(chat.user)
@@ -69,20 +70,25 @@ def test_the_id_of_a_deleted_question_is_used_up_for_everybody(
 
 
 def test_the_id_of_a_deleted_answer_is_used_up(
-    people: People, database: Any, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, make_holder: MakeHolder, chat: Chat
 ) -> None:
     people.ask(chat)
     worker = make_holder()
-    worker.complete(*worker.claim())
-    answer = database.execute(
-        "select id from public.chat_messages where session_id = %s and role = 'assistant'", [chat.session]
-    ).fetchone()["id"]
+    (claimed,) = worker.claim()
+    worker.complete(claimed)
+    answer = one_row(
+        database.execute(
+            "select id from public.chat_messages where session_id = %s and role = 'assistant'", [chat.session]
+        )
+    )["id"]
     database.execute("delete from public.chat_sessions where id = %s", [chat.session])
     other = people.make_chat()
     assert ask_rest(people, other.user, other.session, id=answer) == (409, "23505")
 
 
-def test_the_id_of_a_deleted_chat_is_used_up_even_for_the_operator(people: People, database: Any, chat: Chat) -> None:
+def test_the_id_of_a_deleted_chat_is_used_up_even_for_the_operator(
+    people: People, database: Connection, chat: Chat
+) -> None:
     database.execute("delete from public.chat_sessions where id = %s", [chat.session])
     with pytest.raises(psycopg.errors.UniqueViolation):
         database.execute(
@@ -92,7 +98,7 @@ def test_the_id_of_a_deleted_chat_is_used_up_even_for_the_operator(people: Peopl
 
 
 def test_an_id_whose_deletion_was_rolled_back_is_still_in_use(
-    people: People, database: Any, database_url: str, chat: Chat
+    people: People, database: Connection, database_url: str, chat: Chat
 ) -> None:
     question = people.ask(chat)
     with open_work(database_url) as operator:
@@ -102,7 +108,7 @@ def test_an_id_whose_deletion_was_rolled_back_is_still_in_use(
     assert [row["id"] for row in messages(database, chat.session)] == [question]
 
 
-def test_a_refused_id_spends_no_turn_and_opens_no_reply(people: People, database: Any, chat: Chat) -> None:
+def test_a_refused_id_spends_no_turn_and_opens_no_reply(people: People, database: Connection, chat: Chat) -> None:
     gone = people.make_chat(chat.user)
     used = people.ask(gone)
     database.execute("delete from public.chat_sessions where id = %s", [gone.session])
@@ -111,7 +117,7 @@ def test_a_refused_id_spends_no_turn_and_opens_no_reply(people: People, database
     assert [row["turn"] for row in messages(database, chat.session)] == [1]
 
 
-def test_ids_that_are_used_up_name_nobody(database: Any) -> None:
+def test_ids_that_are_used_up_name_nobody(database: Connection) -> None:
     columns = database.execute(
         "select attname as column_name from pg_attribute where attrelid = 'private.used_ids'::regclass and attnum > 0"
     ).fetchall()
@@ -123,7 +129,7 @@ def test_ids_that_are_used_up_name_nobody(database: Any) -> None:
 
 @pytest.mark.parametrize("asked_by", ["its owner", "a stranger", "its owner, in an archived chat"])
 def test_an_id_that_is_just_being_deleted_is_refused_before_and_after_that(
-    people: People, database: Any, database_url: str, chat: Chat, asked_by: str
+    people: People, database: Connection, database_url: str, chat: Chat, asked_by: str
 ) -> None:
     question = people.ask(chat)
     into = people.make_chat() if asked_by == "a stranger" else people.make_chat(chat.user)
@@ -138,7 +144,7 @@ def test_an_id_that_is_just_being_deleted_is_refused_before_and_after_that(
 
 
 def test_an_id_that_is_used_and_deleted_while_its_insert_waits_is_refused(
-    people: People, database: Any, database_url: str, chat: Chat
+    people: People, database: Connection, database_url: str, chat: Chat
 ) -> None:
     """The key waits for a row that nobody sees yet, and says yes when the same transaction deletes it again."""
     question, other = uuid4(), people.make_chat()
@@ -152,7 +158,7 @@ def test_an_id_that_is_used_and_deleted_while_its_insert_waits_is_refused(
 
 
 def test_sent_again_into_the_chat_that_is_just_being_deleted_is_refused(
-    people: People, database: Any, database_url: str, chat: Chat
+    people: People, database: Connection, database_url: str, chat: Chat
 ) -> None:
     question = people.ask(chat)
     with open_work(database_url) as deleting, as_user(database_url, chat.user) as asking:
@@ -166,7 +172,7 @@ def test_sent_again_into_the_chat_that_is_just_being_deleted_is_refused(
 # Sent again.
 
 
-def test_a_question_sent_again_is_409_and_changes_nothing(people: People, database: Any, chat: Chat) -> None:
+def test_a_question_sent_again_is_409_and_changes_nothing(people: People, database: Connection, chat: Chat) -> None:
     question = uuid4()
     assert ask_rest(people, chat.user, chat.session, id=question)[0] == 201
     assert ask_rest(people, chat.user, chat.session, id=question) == (409, "23505")
@@ -180,19 +186,19 @@ def test_a_question_sent_again_is_409_and_changes_nothing(people: People, databa
 
 @pytest.mark.parametrize("difference", ["content", "session", "owner"])
 def test_what_differs_from_the_stored_question_is_refused_and_spends_nothing(
-    people: People, database: Any, chat: Chat, difference: str
+    people: People, database: Connection, chat: Chat, difference: str
 ) -> None:
     question = people.ask(chat)
     into = {"content": chat, "session": people.make_chat(chat.user), "owner": people.make_chat()}[difference]
-    before = database.execute("select last_turn from public.chat_sessions where id = %s", [into.session]).fetchone()
+    before = one_row(database.execute("select last_turn from public.chat_sessions where id = %s", [into.session]))
     content = "Something else" if difference == "content" else "Why did it work?"
     assert ask_rest(people, into.user, into.session, id=question, content=content) == (409, "23505")
-    after = database.execute("select last_turn from public.chat_sessions where id = %s", [into.session]).fetchone()
+    after = one_row(database.execute("select last_turn from public.chat_sessions where id = %s", [into.session]))
     assert before == after
 
 
 def test_an_insert_that_ignores_duplicates_stops_no_reply_by_the_way(
-    people: People, database: Any, database_url: str, chat: Chat
+    people: People, database: Connection, database_url: str, chat: Chat
 ) -> None:
     """A stored id with `replaces` in a chat of one's own: nothing is inserted, so nothing may be stopped."""
     stored = people.ask(people.make_chat(chat.user))
@@ -208,7 +214,7 @@ def test_an_insert_that_ignores_duplicates_stops_no_reply_by_the_way(
 
 
 def test_anothers_id_is_refused_as_any_id_in_use_and_shows_nothing_of_it(
-    people: People, database: Any, chat: Chat
+    people: People, database: Connection, chat: Chat
 ) -> None:
     question, other = people.ask(chat), people.make_chat()
     sent = people.signed_in(other.user).post(
@@ -232,7 +238,7 @@ def test_a_question_in_anothers_chat_is_refused_alike_whether_that_exists_or_not
 
 @pytest.mark.parametrize("whose", ["another user's", "another chat's", "nobody's"])
 def test_only_a_question_of_the_same_chat_can_be_replaced(
-    people: People, database: Any, chat: Chat, whose: str
+    people: People, database: Connection, chat: Chat, whose: str
 ) -> None:
     target = {
         "another user's": lambda: people.ask(people.make_chat()),
@@ -246,7 +252,7 @@ def test_only_a_question_of_the_same_chat_can_be_replaced(
 
 
 def test_the_database_itself_refuses_to_replace_a_question_of_another_chat(
-    people: People, database: Any, chat: Chat
+    people: People, database: Connection, chat: Chat
 ) -> None:
     """Whatever the trigger may overlook: with it off, the composite key is still there."""
     other, mine = people.ask(people.make_chat()), people.ask(chat)
@@ -262,7 +268,7 @@ def test_the_database_itself_refuses_to_replace_a_question_of_another_chat(
     assert queued(database, mine) is not None
 
 
-def test_the_door_of_what_is_sent_again_replaces_nothing(people: People, database: Any, chat: Chat) -> None:
+def test_the_door_of_what_is_sent_again_replaces_nothing(people: People, database: Connection, chat: Chat) -> None:
     """Id, chat, owner and content of a stored question, and `replaces` besides."""
     first = people.ask(chat)
     newest = people.ask(chat, "The newest")
@@ -274,7 +280,7 @@ def test_the_door_of_what_is_sent_again_replaces_nothing(people: People, databas
 # Chats.
 
 
-def test_nobody_chooses_the_id_of_a_chat(people: People, database: Any) -> None:
+def test_nobody_chooses_the_id_of_a_chat(people: People, database: Connection) -> None:
     user = people.make_user()
     _, analysis = people.make_analysis(user)
     client, chosen = people.signed_in(user), uuid4()
@@ -286,7 +292,7 @@ def test_nobody_chooses_the_id_of_a_chat(people: People, database: Any) -> None:
 
 
 def test_the_channel_of_a_deleted_chat_can_be_joined_by_nobody_again(
-    people: People, database: Any, chat: Chat
+    people: People, database: Connection, chat: Chat
 ) -> None:
     """Who has no chat of that id may not read its topic, and a chat of that id can never be made again."""
     thief = people.make_chat()

@@ -4,10 +4,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
 
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.database import Connection, one_row
 
 TABLES = [
     "public.posts", "public.post_analyses", "public.chat_sessions", "public.chat_messages", "public.chat_replies",
@@ -125,8 +124,7 @@ def filled(query: str, database: Connection) -> str:
         name = query[query.index("{") + 1 : query.index("}")]
         table, column = name.split(".")
         schema = "private" if table == "workers" else "public"
-        row = database.execute(f"select {column} as value from {schema}.{table} limit 1").fetchone()
-        assert row is not None
+        row = one_row(database.execute(f"select {column} as value from {schema}.{table} limit 1"))
         query = query.replace("{" + name + "}", f"'{row['value']}'")
     return query
 
@@ -139,8 +137,7 @@ def indexes_in(plan: dict[str, Any]) -> set[str]:
 def test_each_index_is_used_by_its_query(crowded: Connection) -> None:
     unused = {}
     for index, query in SERVES.items():
-        row = crowded.execute(f"explain (format json) {filled(query, crowded)}").fetchone()
-        assert row is not None
+        row = one_row(crowded.execute(f"explain (format json) {filled(query, crowded)}"))
         used = indexes_in(row["QUERY PLAN"][0]["Plan"])
         if index not in used:
             unused[index] = json.dumps(sorted(used))

@@ -8,6 +8,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from tests.support.database import Connection, one_row
 from tests.support.holder import CALL, Holder
 from tests.support.people import Chat, People, User
 from tests.support.side_by_side import (
@@ -22,6 +23,7 @@ from tests.support.side_by_side import (
     ledger,
     open_work,
     piece,
+    place_of,
     queued,
     reply_of,
     status_of,
@@ -36,9 +38,8 @@ MODEL = {"model": "gemini-test"}
 
 def cancel(database_url: str, user: User, question: UUID) -> str:
     with as_user(database_url, user) as connection:
-        row = connection.execute("select public.cancel_reply(%s)", [question]).fetchone()
+        row = one_row(connection.execute("select public.cancel_reply(%s)", [question]))
         connection.commit()
-        assert row is not None
         return str(row[0]["status"])
 
 
@@ -48,17 +49,15 @@ def regenerate(database_url: str, user: User, question: UUID) -> None:
         connection.commit()
 
 
-def is_registered(database: Any, holder: Holder) -> bool:
+def is_registered(database: Connection, holder: Holder) -> bool:
     return database.execute("select from private.workers where id = %s", [holder.id]).fetchone() is not None
 
 
-def deaths_of(database: Any, question: UUID) -> int:
-    row = queued(database, question)
-    assert row is not None
-    return int(row["deaths"])
+def deaths_of(database: Connection, question: UUID) -> int:
+    return int(place_of(database, question)["deaths"])
 
 
-def die(database: Any, make_holder: MakeHolder, times: int) -> None:
+def die(database: Connection, make_holder: MakeHolder, times: int) -> None:
     """A worker claims, holds nothing else, and is never heard again; as often as that."""
     for _ in range(times):
         dead = make_holder()
@@ -71,7 +70,7 @@ def die(database: Any, make_holder: MakeHolder, times: int) -> None:
 
 
 def test_a_beat_before_the_burial_keeps_what_its_worker_holds(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     question, late, gravedigger = people.ask(people.make_chat()), make_holder(), make_holder()
     (claimed,) = late.claim()
@@ -82,13 +81,13 @@ def test_a_beat_before_the_burial_keeps_what_its_worker_holds(
         beat = beat_late(late, claimed)
         assert beat["replies"][0]["held"]
         assert gravedigger.claim() == []
-    assert queued(database, question)["worker_id"] == late.id  # type: ignore[index]
+    assert place_of(database, question)["worker_id"] == late.id
     assert gravedigger.claim() == []
     assert late.complete(claimed) is True
 
 
 def test_a_beat_during_the_burial_is_asked_again_and_then_told_that_all_is_lost(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     people.ask(people.make_chat())
     late, gravedigger = make_holder(), make_holder()
@@ -105,7 +104,7 @@ def test_a_beat_during_the_burial_is_asked_again_and_then_told_that_all_is_lost(
 
 
 def test_a_burial_that_is_rolled_back_has_taken_nothing(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     people.ask(people.make_chat())
     late, gravedigger = make_holder(), make_holder()
@@ -119,7 +118,7 @@ def test_a_burial_that_is_rolled_back_has_taken_nothing(
     assert late.complete(claimed) is True
 
 
-def test_two_burials_at_once_count_one_death(people: People, database: Any, make_holder: MakeHolder) -> None:
+def test_two_burials_at_once_count_one_death(people: People, database: Connection, make_holder: MakeHolder) -> None:
     question, dead, one, two = people.ask(people.make_chat()), make_holder(), make_holder(), make_holder()
     dead.claim()
     one.register()
@@ -133,7 +132,7 @@ def test_two_burials_at_once_count_one_death(people: People, database: Any, make
 
 
 def test_a_burial_that_is_not_finished_lets_nobody_come_back(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder
 ) -> None:
     """One row of two is locked by somebody else: the worker's row stays, and bears that it is dead."""
     locked, question = people.ask(people.make_chat()), people.ask(people.make_chat())
@@ -151,7 +150,7 @@ def test_a_burial_that_is_not_finished_lets_nobody_come_back(
 
 
 def test_what_a_release_could_not_free_is_freed_by_a_burial_and_no_death(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder
 ) -> None:
     question, leaving, gravedigger = people.ask(people.make_chat()), make_holder(), make_holder()
     leaving.claim()
@@ -163,7 +162,7 @@ def test_what_a_release_could_not_free_is_freed_by_a_burial_and_no_death(
     assert not is_registered(database, leaving)
 
 
-def test_a_settle_before_the_burial_is_kept(people: People, database: Any, make_holder: MakeHolder) -> None:
+def test_a_settle_before_the_burial_is_kept(people: People, database: Connection, make_holder: MakeHolder) -> None:
     question, late, gravedigger = people.ask(people.make_chat()), make_holder(), make_holder()
     (claimed,) = late.claim()
     gravedigger.register()
@@ -178,7 +177,7 @@ def test_a_settle_before_the_burial_is_kept(people: People, database: Any, make_
 
 
 def test_a_settle_after_the_burial_is_too_late_and_its_call_is_kept_as_lost(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     question, late, heir = people.ask(people.make_chat()), make_holder(), make_holder()
     (claimed,) = late.claim()
@@ -192,7 +191,7 @@ def test_a_settle_after_the_burial_is_too_late_and_its_call_is_kept_as_lost(
 
 
 def test_a_call_that_no_beat_has_named_is_in_the_ledger_when_it_comes_too_late(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     chat, late, heir = people.make_chat(), make_holder(), make_holder()
     question = people.ask(chat)
@@ -210,7 +209,7 @@ def test_a_call_that_no_beat_has_named_is_in_the_ledger_when_it_comes_too_late(
 
 
 def test_the_first_claim_that_comes_after_the_second_takes_nothing(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     people.ask(people.make_chat())
     worker = make_holder()
@@ -226,7 +225,7 @@ def test_the_first_claim_that_comes_after_the_second_takes_nothing(
 
 
 def test_the_first_claim_that_comes_before_any_beat_is_given_back_with_the_next(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     """Claim 1 was given up and comes after claim 2 all the same; no beat has said so yet."""
     first, second = people.ask(people.make_chat()), people.ask(people.make_chat())
@@ -239,11 +238,11 @@ def test_the_first_claim_that_comes_before_any_beat_is_given_back_with_the_next(
     assert worker.beat(claimed, known=2)["replies"][0]["held"]
     assert (status_of(database, first), status_of(database, second)) == ("answering", "pending")
     assert ledger(database, second) == []
-    assert queued(database, second)["calls"] == 0  # type: ignore[index]
+    assert place_of(database, second)["calls"] == 0
 
 
 def test_a_claim_whose_answer_is_still_awaited_is_not_given_back(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     question, worker = people.ask(people.make_chat()), make_holder()
     (claimed,) = worker.claim()
@@ -253,7 +252,7 @@ def test_a_claim_whose_answer_is_still_awaited_is_not_given_back(
 
 
 def test_a_claim_that_commits_after_it_was_given_up_goes_back_with_the_next_beat(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder
 ) -> None:
     question, worker = people.ask(people.make_chat()), make_holder()
     worker.register()
@@ -269,7 +268,7 @@ def test_a_claim_that_commits_after_it_was_given_up_goes_back_with_the_next_beat
 
 
 def test_an_attempt_that_its_worker_does_not_know_yet_is_not_given_back(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     """The answer of next_attempt is on its way: the beat names the message with the attempt before."""
     question, worker = people.ask(people.make_chat()), make_holder()
@@ -282,7 +281,7 @@ def test_an_attempt_that_its_worker_does_not_know_yet_is_not_given_back(
 
 
 def test_a_give_back_sent_twice_undoes_no_second_claim(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     question, worker = people.ask(people.make_chat()), make_holder()
     (claimed,) = worker.claim()
@@ -294,7 +293,7 @@ def test_a_give_back_sent_twice_undoes_no_second_claim(
 
 
 def test_a_full_worker_claims_nothing_and_loses_nothing(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     worker = make_holder()
     people.ask(people.make_chat())
@@ -308,7 +307,7 @@ def test_a_full_worker_claims_nothing_and_loses_nothing(
 
 
 def test_a_worker_without_a_model_gives_back_what_it_claimed_and_nothing_is_counted(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     question, worker = people.ask(people.make_chat()), make_holder()
     for _ in range(10):
@@ -322,7 +321,7 @@ def test_a_worker_without_a_model_gives_back_what_it_claimed_and_nothing_is_coun
 
 
 def test_a_release_waits_for_a_claim_under_way_and_frees_what_it_took(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder
 ) -> None:
     question, worker = people.ask(people.make_chat()), make_holder()
     worker.register()
@@ -330,8 +329,7 @@ def test_a_release_waits_for_a_claim_under_way_and_frees_what_it_took(
         releasing.execute("set role service_role")
 
         def release() -> dict[str, Any]:
-            row = releasing.execute("select public.release_replies(%s)", [worker.id]).fetchone()
-            assert row is not None
+            row = one_row(releasing.execute("select public.release_replies(%s)", [worker.id]))
             return dict(row[0])
 
         worker.connection.autocommit = False
@@ -345,7 +343,7 @@ def test_a_release_waits_for_a_claim_under_way_and_frees_what_it_took(
 
 
 def test_a_claim_of_a_worker_that_was_released_takes_nothing(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     question, worker = people.ask(people.make_chat()), make_holder()
     worker.register()
@@ -357,7 +355,7 @@ def test_a_claim_of_a_worker_that_was_released_takes_nothing(
 
 
 def test_a_claim_during_its_workers_release_takes_nothing(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder
 ) -> None:
     question, worker = people.ask(people.make_chat()), make_holder()
     worker.register()
@@ -374,7 +372,7 @@ def test_a_claim_during_its_workers_release_takes_nothing(
 
 
 def test_a_worker_that_was_stopped_for_two_lives_is_told_so_and_writes_nothing(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     question, stopped, heir = people.ask(people.make_chat()), make_holder(), make_holder()
     (claimed,) = stopped.claim()
@@ -395,7 +393,7 @@ def test_a_worker_that_was_stopped_for_two_lives_is_told_so_and_writes_nothing(
 
 
 def test_after_a_silence_of_all_the_first_worker_back_buries_nobody(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     questions = [people.ask(people.make_chat()) for _ in range(3)]
     workers = [make_holder() for _ in range(3)]
@@ -408,12 +406,12 @@ def test_after_a_silence_of_all_the_first_worker_back_buries_nobody(
     assert 10_000 < answer["next_due_in_ms"] <= 15_000
     for worker, (claimed,) in zip(workers[1:], held[1:], strict=True):
         assert worker.beat(claimed, known=1)["replies"][0]["held"]
-    assert [worker.complete(*claimed) for worker, claimed in zip(workers, held, strict=True)] == [True] * 3
+    assert [worker.complete(claimed) for worker, (claimed,) in zip(workers, held, strict=True)] == [True] * 3
     assert {status_of(database, question) for question in questions} == {"completed"}
 
 
 def test_who_was_heard_again_for_a_whole_life_buries_those_who_were_not(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     question, dead, back = people.ask(people.make_chat()), make_holder(), make_holder()
     dead.claim()
@@ -427,7 +425,7 @@ def test_who_was_heard_again_for_a_whole_life_buries_those_who_were_not(
 
 
 def test_a_worker_that_has_just_started_buries_nobody_for_a_life(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder
 ) -> None:
     people.ask(people.make_chat())
     dead = make_holder()
@@ -442,7 +440,7 @@ def test_a_worker_that_has_just_started_buries_nobody_for_a_life(
 
 
 def test_the_third_worker_that_dies_of_a_question_ends_it(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     question = people.ask(people.make_chat())
     die(database, make_holder, 3)
@@ -452,7 +450,7 @@ def test_the_third_worker_that_dies_of_a_question_ends_it(
 
 
 def test_what_two_workers_died_of_is_claimed_alone_and_by_a_worker_that_holds_nothing(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     deadly = people.ask(people.make_chat())
     die(database, make_holder, 2)
@@ -467,7 +465,7 @@ def test_what_two_workers_died_of_is_claimed_alone_and_by_a_worker_that_holds_no
 
 
 def test_two_deadly_questions_are_never_held_by_one_worker(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     deadly = {str(people.ask(people.make_chat())) for _ in range(2)}
     database.execute("update private.reply_queue set deaths = 2")
@@ -477,7 +475,7 @@ def test_two_deadly_questions_are_never_held_by_one_worker(
 
 
 def test_a_deadly_question_that_comes_first_is_claimed_without_those_behind_it(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     deadly = people.ask(people.make_chat())
     others = {str(people.ask(people.make_chat())) for _ in range(2)}
@@ -486,7 +484,9 @@ def test_a_deadly_question_that_comes_first_is_claimed_without_those_behind_it(
     assert ids(make_holder().claim()) == others
 
 
-def test_deadly_questions_take_no_place_of_others(people: People, database: Any, make_holder: MakeHolder) -> None:
+def test_deadly_questions_take_no_place_of_others(
+    people: People, database: Connection, make_holder: MakeHolder
+) -> None:
     """A worker that holds something may not claim them; they must not hide from it what it may claim."""
     for _ in range(3):
         people.ask(people.make_chat())
@@ -502,7 +502,7 @@ def test_deadly_questions_take_no_place_of_others(people: People, database: Any,
 
 
 def test_innocent_questions_survive_the_deaths_beside_them(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     """Two workers die with everything they hold. From then on each question is claimed alone, and one kills again."""
     deadly = people.ask(people.make_chat())
@@ -523,7 +523,9 @@ def test_innocent_questions_survive_the_deaths_beside_them(
     assert {status_of(database, question) for question in innocent} == {"completed"}
 
 
-def test_release_giving_back_and_beats_are_no_deaths(people: People, database: Any, make_holder: MakeHolder) -> None:
+def test_release_giving_back_and_beats_are_no_deaths(
+    people: People, database: Connection, make_holder: MakeHolder
+) -> None:
     question = people.ask(people.make_chat())
     for _ in range(4):
         worker = make_holder()
@@ -539,7 +541,7 @@ def test_release_giving_back_and_beats_are_no_deaths(people: People, database: A
 # Stopping, in each of the seven states of a reply under way.
 
 
-def stopped(database: Any, question: UUID, with_text: str | None = None) -> bool:
+def stopped(database: Connection, question: UUID, with_text: str | None = None) -> bool:
     kept = [answer["content"] for answer in answers(database, question)]
     return (
         status_of(database, question) == "cancelled"
@@ -560,13 +562,15 @@ def question(people: People, chat: Chat) -> UUID:
     return people.ask(chat)
 
 
-def test_a_pending_reply_is_stopped_at_once(database: Any, database_url: str, chat: Chat, question: UUID) -> None:
+def test_a_pending_reply_is_stopped_at_once(
+    database: Connection, database_url: str, chat: Chat, question: UUID
+) -> None:
     assert cancel(database_url, chat.user, question) == "cancelled"
     assert stopped(database, question)
 
 
 def test_a_reply_put_off_after_a_failed_call_is_stopped_at_once(
-    database: Any, database_url: str, make_holder: MakeHolder, chat: Chat, question: UUID
+    database: Connection, database_url: str, make_holder: MakeHolder, chat: Chat, question: UUID
 ) -> None:
     worker = make_holder()
     (claimed,) = worker.claim()
@@ -577,7 +581,7 @@ def test_a_reply_put_off_after_a_failed_call_is_stopped_at_once(
 
 
 def test_a_reply_that_was_given_back_is_stopped_at_once(
-    database: Any, database_url: str, make_holder: MakeHolder, chat: Chat, question: UUID
+    database: Connection, database_url: str, make_holder: MakeHolder, chat: Chat, question: UUID
 ) -> None:
     worker = make_holder()
     (claimed,) = worker.claim()
@@ -587,7 +591,7 @@ def test_a_reply_that_was_given_back_is_stopped_at_once(
 
 
 def test_a_reply_whose_worker_lives_is_stopped_by_it_within_a_beat(
-    database: Any, database_url: str, make_holder: MakeHolder, chat: Chat, question: UUID
+    database: Connection, database_url: str, make_holder: MakeHolder, chat: Chat, question: UUID
 ) -> None:
     worker = make_holder()
     (claimed,) = worker.claim()
@@ -603,7 +607,7 @@ def test_a_reply_whose_worker_lives_is_stopped_by_it_within_a_beat(
 
 
 def test_a_reply_whose_worker_is_dead_and_not_buried_is_stopped_at_once_with_its_draft(
-    database: Any, database_url: str, make_holder: MakeHolder, chat: Chat, question: UUID
+    database: Connection, database_url: str, make_holder: MakeHolder, chat: Chat, question: UUID
 ) -> None:
     worker = make_holder()
     (claimed,) = worker.claim()
@@ -615,7 +619,7 @@ def test_a_reply_whose_worker_is_dead_and_not_buried_is_stopped_at_once_with_its
     assert stopped(database, question, "So far")
 
 
-def bury(holder: Holder, claimed: dict[str, Any], database: Any, other: Holder) -> None:
+def bury(holder: Holder, claimed: dict[str, Any], database: Connection, other: Holder) -> None:
     fall_silent(database, holder)
     other.claim(most=0)
 
@@ -633,7 +637,7 @@ FREEING: dict[str, Callable[[Holder, dict[str, Any], Any, Holder], object]] = {
 @pytest.mark.parametrize("free", FREEING.values(), ids=[name.replace(" ", "-") for name in FREEING])
 def test_a_reply_that_was_asked_to_stop_is_stopped_by_whatever_frees_it(
     people: People,
-    database: Any,
+    database: Connection,
     database_url: str,
     make_holder: MakeHolder,
     chat: Chat,
@@ -653,7 +657,7 @@ def test_a_reply_that_was_asked_to_stop_is_stopped_by_whatever_frees_it(
 
 @pytest.mark.parametrize("free", FREEING.values(), ids=[name.replace(" ", "-") for name in FREEING])
 def test_a_reply_that_was_freed_before_its_author_stops_it_is_stopped_at_once(
-    database: Any,
+    database: Connection,
     database_url: str,
     make_holder: MakeHolder,
     chat: Chat,
@@ -669,7 +673,7 @@ def test_a_reply_that_was_freed_before_its_author_stops_it_is_stopped_at_once(
 
 
 def test_what_was_asked_to_stop_while_its_chat_was_locked_is_stopped_when_it_is_not(
-    database: Any, database_url: str, make_holder: MakeHolder, chat: Chat, question: UUID
+    database: Connection, database_url: str, make_holder: MakeHolder, chat: Chat, question: UUID
 ) -> None:
     worker = make_holder()
     worker.claim()
@@ -684,7 +688,7 @@ def test_what_was_asked_to_stop_while_its_chat_was_locked_is_stopped_when_it_is_
 
 
 def test_a_stop_and_a_claim_at_the_same_time_leave_one_of_both(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder, chat: Chat, question: UUID
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder, chat: Chat, question: UUID
 ) -> None:
     worker = make_holder()
     worker.register()
@@ -701,7 +705,7 @@ def test_a_stop_and_a_claim_at_the_same_time_leave_one_of_both(
 
 
 def test_a_draft_that_comes_during_the_next_attempt_is_not_saved(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder, question: UUID
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder, question: UUID
 ) -> None:
     worker = make_holder()
     (claimed,) = worker.claim()
@@ -725,7 +729,7 @@ def test_a_draft_that_comes_during_the_next_attempt_is_not_saved(
     ids=["next_attempt", "complete_reply", "fail_reply", "fail_reply-for-now"],
 )
 def test_a_draft_that_is_being_saved_ends_with_its_attempt(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder, question: UUID, settle: str
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder, question: UUID, settle: str
 ) -> None:
     worker = make_holder()
     (claimed,) = worker.claim()
@@ -741,7 +745,7 @@ def test_a_draft_that_is_being_saved_ends_with_its_attempt(
 
 @pytest.mark.parametrize("finish", ["stop", "cancelled"])
 def test_a_draft_that_comes_during_the_answer_is_not_saved(
-    database: Any, database_url: str, make_holder: MakeHolder, question: UUID, finish: str
+    database: Connection, database_url: str, make_holder: MakeHolder, question: UUID, finish: str
 ) -> None:
     worker = make_holder()
     (claimed,) = worker.claim()
@@ -757,7 +761,7 @@ def test_a_draft_that_comes_during_the_answer_is_not_saved(
 
 
 def test_a_version_that_is_stopped_before_a_claim_is_never_the_text_of_the_one_before(
-    database: Any, database_url: str, make_holder: MakeHolder, chat: Chat, question: UUID
+    database: Connection, database_url: str, make_holder: MakeHolder, chat: Chat, question: UUID
 ) -> None:
     """With a draft of the first version left behind, which takes an operator's hand today."""
     worker = make_holder()
@@ -778,7 +782,7 @@ def test_a_version_that_is_stopped_before_a_claim_is_never_the_text_of_the_one_b
 
 
 def test_a_version_that_is_stopped_keeps_its_own_text_and_no_others(
-    database: Any, database_url: str, make_holder: MakeHolder, chat: Chat, question: UUID
+    database: Connection, database_url: str, make_holder: MakeHolder, chat: Chat, question: UUID
 ) -> None:
     worker = make_holder()
     (claimed,) = worker.claim()
@@ -803,7 +807,7 @@ def test_a_version_that_is_stopped_keeps_its_own_text_and_no_others(
 
 
 def test_a_question_that_commits_late_is_claimed_then_and_wakes_the_workers_then(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder
 ) -> None:
     """Whoever was woken by another question in between has looked in vain: its own wake-up comes with its commit."""
     worker, chat = make_holder(), people.make_chat()
@@ -812,16 +816,16 @@ def test_a_question_that_commits_late_is_claimed_then_and_wakes_the_workers_then
     with open_work(database_url) as asking:
         asking.execute("insert into public.chat_messages (session_id, content) values (%s, 'Late')", [chat.session])
         other = people.ask(people.make_chat())
-        heard = database.execute(wakes).fetchone()["count"]
+        heard = one_row(database.execute(wakes))["count"]
         assert ids(worker.claim()) == {str(other)}
         assert worker.claim() == []
         asking.commit()
-    assert database.execute(wakes).fetchone()["count"] == heard + 1
+    assert one_row(database.execute(wakes))["count"] == heard + 1
     assert len(worker.claim()) == 1
 
 
 def test_a_settle_waits_a_second_for_a_held_insert_and_succeeds_when_it_is_repeated(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder, chat: Chat, question: UUID
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder, chat: Chat, question: UUID
 ) -> None:
     worker = make_holder()
     (claimed,) = worker.claim()
@@ -842,7 +846,7 @@ def test_a_settle_waits_a_second_for_a_held_insert_and_succeeds_when_it_is_repea
 
 
 def test_a_held_insert_and_the_answer_before_it_overlook_nothing_in_either_order(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder, chat: Chat
 ) -> None:
     people.ask(chat)
     worker = make_holder()

@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from tests.support.database import Connection, one_row
 from tests.support.holder import Holder
 from tests.support.people import Chat, People
 from tests.support.side_by_side import (
@@ -37,7 +38,7 @@ ASK = "insert into public.chat_messages (session_id, content) values (%s, 'The n
 
 
 @pytest.fixture(autouse=True)
-def reconciler_at_rest(database: Any) -> Iterator[None]:
+def reconciler_at_rest(database: Connection) -> Iterator[None]:
     at_rest = "update private.reconciler set last_run_at = '-infinity', refuses_questions = false, mended = 0"
     database.execute(at_rest)
     yield
@@ -49,11 +50,11 @@ def chat(people: People) -> Chat:
     return people.make_chat()
 
 
-def mended(database: Any) -> int:
-    return int(database.execute("select mended from private.reconciler").fetchone()["mended"])
+def mended(database: Connection) -> int:
+    return int(one_row(database.execute("select mended from private.reconciler"))["mended"])
 
 
-def contradictions(database: Any) -> list[UUID]:
+def contradictions(database: Connection) -> list[UUID]:
     return [row["session_id"] for row in database.execute("select session_id from private.contradictions()")]
 
 
@@ -71,11 +72,12 @@ DELETE = "delete from public.chat_messages where id = %s"
 
 
 def test_set_to_pending_by_hand_while_another_reply_of_the_chat_is_completed(
-    people: People, database: Any, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, make_holder: MakeHolder, chat: Chat
 ) -> None:
     failed, answered = people.ask(chat), people.ask(chat)
     worker = make_holder()
-    worker.fail(*worker.claim())
+    (claimed,) = worker.claim()
+    worker.fail(claimed)
     (claimed,) = worker.claim()
     with uncommitted(worker):
         assert worker.complete(claimed) is True
@@ -86,12 +88,13 @@ def test_set_to_pending_by_hand_while_another_reply_of_the_chat_is_completed(
 
 
 def test_set_to_pending_by_hand_before_another_reply_of_the_chat_is_completed(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder, chat: Chat
 ) -> None:
     failed = people.ask(chat)
     people.ask(chat)
     worker = make_holder()
-    worker.fail(*worker.claim())
+    (claimed,) = worker.claim()
+    worker.fail(claimed)
     (claimed,) = worker.claim()
     with open_work(database_url) as operator:
         operator.execute(TO_PENDING, [failed])
@@ -102,7 +105,7 @@ def test_set_to_pending_by_hand_before_another_reply_of_the_chat_is_completed(
 
 
 def test_a_message_in_flight_that_is_deleted_by_hand_lets_the_next_one_follow(
-    people: People, database: Any, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, make_holder: MakeHolder, chat: Chat
 ) -> None:
     first, following = people.ask(chat), people.ask(chat)
     worker = make_holder()
@@ -115,7 +118,7 @@ def test_a_message_in_flight_that_is_deleted_by_hand_lets_the_next_one_follow(
 
 
 def test_the_deletion_by_hand_of_a_message_waits_for_its_settle(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder, chat: Chat
 ) -> None:
     first, following = people.ask(chat), people.ask(chat)
     worker = make_holder()
@@ -129,7 +132,7 @@ def test_the_deletion_by_hand_of_a_message_waits_for_its_settle(
 
 
 def test_a_settle_waits_for_the_deletion_by_hand_of_its_message(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder, chat: Chat
 ) -> None:
     first, following = people.ask(chat), people.ask(chat)
     worker = make_holder()
@@ -143,7 +146,7 @@ def test_a_settle_waits_for_the_deletion_by_hand_of_its_message(
 
 
 def test_set_to_failed_by_hand_while_the_owner_asks(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder, chat: Chat
 ) -> None:
     first = people.ask(chat)
     with as_user(database_url, chat.user) as asking:
@@ -155,7 +158,7 @@ def test_set_to_failed_by_hand_while_the_owner_asks(
 
 
 def test_asked_while_the_reply_before_is_set_to_failed_by_hand(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder, chat: Chat
 ) -> None:
     first = people.ask(chat)
     with as_user(database_url, chat.user) as asking, open_work(database_url) as operator:
@@ -169,7 +172,7 @@ def test_asked_while_the_reply_before_is_set_to_failed_by_hand(
 
 
 def test_what_is_asked_and_changed_by_hand_at_random_leaves_no_reply_without_a_place(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder
 ) -> None:
     """Three chats, for two seconds: owners ask, a worker settles, an operator sets and deletes what there is."""
     chats = [people.make_chat() for _ in range(3)]
@@ -223,7 +226,7 @@ def plant(stack: Stack, statement: str, *parameters: object) -> None:
 
 
 def test_a_pending_reply_without_a_place_is_given_one(
-    people: People, database: Any, stack: Stack, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, stack: Stack, make_holder: MakeHolder, chat: Chat
 ) -> None:
     question = people.ask(chat)
     plant(stack, "delete from private.reply_queue where message_id = %s", question)
@@ -235,7 +238,7 @@ def test_a_pending_reply_without_a_place_is_given_one(
 
 
 def test_a_reply_said_to_be_answered_that_no_place_knows_is_answered_afresh(
-    people: People, database: Any, stack: Stack, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, stack: Stack, make_holder: MakeHolder, chat: Chat
 ) -> None:
     question, worker = people.ask(chat), make_holder()
     (claimed,) = worker.claim()
@@ -249,7 +252,7 @@ def test_a_reply_said_to_be_answered_that_no_place_knows_is_answered_afresh(
 
 
 def test_a_place_whose_reply_is_finished_is_taken_away_and_the_next_one_follows(
-    people: People, database: Any, stack: Stack, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, stack: Stack, make_holder: MakeHolder, chat: Chat
 ) -> None:
     first, following = people.ask(chat), people.ask(chat)
     plant(stack, "update public.chat_replies set status = 'cancelled' where message_id = %s", first)
@@ -260,7 +263,7 @@ def test_a_place_whose_reply_is_finished_is_taken_away_and_the_next_one_follows(
 
 
 def test_a_place_held_by_a_worker_that_is_not_known_is_due_again(
-    people: People, database: Any, stack: Stack, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, stack: Stack, make_holder: MakeHolder, chat: Chat
 ) -> None:
     question, gone = people.ask(chat), make_holder()
     gone.claim()
@@ -280,7 +283,7 @@ def test_a_place_held_by_a_worker_that_is_not_known_is_due_again(
     ids=["answering without a worker", "pending with a worker"],
 )
 def test_a_place_and_a_status_that_contradict_each_other_are_brought_together(
-    people: People, database: Any, stack: Stack, make_holder: MakeHolder, chat: Chat, change: str
+    people: People, database: Connection, stack: Stack, make_holder: MakeHolder, chat: Chat, change: str
 ) -> None:
     question, worker = people.ask(chat), make_holder()
     (claimed,) = worker.claim()
@@ -288,11 +291,12 @@ def test_a_place_and_a_status_that_contradict_each_other_are_brought_together(
     assert worker.reconcile() == {"mended": 1, "ended": 0, "more": False}
     assert contradictions(database) == []
     assert worker.complete(claimed) is False
-    assert worker.complete(*worker.claim()) is True
+    (claimed,) = worker.claim()
+    assert worker.complete(claimed) is True
 
 
 def test_one_look_mends_what_is_wrong_in_several_chats(
-    people: People, database: Any, stack: Stack, make_holder: MakeHolder
+    people: People, database: Connection, stack: Stack, make_holder: MakeHolder
 ) -> None:
     questions = {str(people.ask(people.make_chat())) for _ in range(5)}
     plant(stack, "delete from private.reply_queue")
@@ -305,7 +309,7 @@ def test_one_look_mends_what_is_wrong_in_several_chats(
 
 @pytest.mark.parametrize("settle", ["complete", "fail", "give_back", "release", "ask", "claim"])
 def test_what_is_under_way_is_neither_counted_nor_touched(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder, chat: Chat, settle: str
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder, chat: Chat, settle: str
 ) -> None:
     worker, looking = make_holder(), make_holder()
     people.ask(chat)
@@ -332,11 +336,11 @@ def test_what_is_under_way_is_neither_counted_nor_touched(
 
 
 def test_a_settle_that_commits_between_the_two_looks_is_not_counted(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder, chat: Chat
 ) -> None:
     """By its own old snapshot, a session contradicts itself; by the second look it does not."""
     people.ask(chat)
-    assert database.execute("select private.mend(%s) as mended", [chat.session]).fetchone()["mended"] is False
+    assert one_row(database.execute("select private.mend(%s) as mended", [chat.session]))["mended"] is False
     assert mended(database) == 0
 
 
@@ -360,7 +364,14 @@ def test_two_workers_that_look_at_the_same_moment_do_it_once(make_holder: MakeHo
 # Age.
 
 
-def age(database: Any, question: UUID, seconds: float) -> None:
+def ended_by(worker: Holder) -> int:
+    """How many questions it ended since they had waited for ten minutes."""
+    did = worker.reconcile(max_wait=600)
+    assert did is not None
+    return int(did["ended"])
+
+
+def age(database: Connection, question: UUID, seconds: float) -> None:
     database.execute(
         """update private.reply_queue set waiting_since = waiting_since - make_interval(secs => %s)
         where message_id = %s""",
@@ -368,17 +379,19 @@ def age(database: Any, question: UUID, seconds: float) -> None:
     )
 
 
-def waited(database: Any, question: UUID) -> float:
-    row = database.execute(
-        """select extract(epoch from now() - waiting_since)::float8 as s from private.reply_queue
+def waited(database: Connection, question: UUID) -> float:
+    row = one_row(
+        database.execute(
+            """select extract(epoch from now() - waiting_since)::float8 as s from private.reply_queue
         where message_id = %s""",
-        [question],
-    ).fetchone()
+            [question],
+        )
+    )
     return float(row["s"])
 
 
 def test_what_has_waited_too_long_is_ended_without_any_claim(
-    people: People, database: Any, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, make_holder: MakeHolder, chat: Chat
 ) -> None:
     old, following = people.ask(chat), people.ask(chat)
     young = people.ask(people.make_chat())
@@ -390,16 +403,16 @@ def test_what_has_waited_too_long_is_ended_without_any_claim(
 
 
 def test_the_age_of_a_question_begins_when_it_becomes_its_chats_next(
-    people: People, database: Any, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, make_holder: MakeHolder, chat: Chat
 ) -> None:
     first, second = people.ask(chat), people.ask(chat)
     age(database, first, 601)
-    assert make_holder().reconcile(max_wait=600)["ended"] == 1  # type: ignore[index]
+    assert ended_by(make_holder()) == 1
     assert waited(database, second) < 5
 
 
 def test_the_age_stands_still_while_a_question_is_answered(
-    people: People, database: Any, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, make_holder: MakeHolder, chat: Chat
 ) -> None:
     question, worker = people.ask(chat), make_holder()
     age(database, question, 100)
@@ -414,7 +427,7 @@ def test_the_age_stands_still_while_a_question_is_answered(
 
 @pytest.mark.parametrize("how", ["fail", "bury"])
 def test_the_time_for_which_it_was_held_is_no_age_however_it_came_back(
-    people: People, database: Any, make_holder: MakeHolder, chat: Chat, how: str
+    people: People, database: Connection, make_holder: MakeHolder, chat: Chat, how: str
 ) -> None:
     question, worker = people.ask(chat), make_holder()
     age(database, question, 100)
@@ -430,17 +443,17 @@ def test_the_time_for_which_it_was_held_is_no_age_however_it_came_back(
 
 
 def test_what_was_put_off_grows_old_meanwhile(
-    people: People, database: Any, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, make_holder: MakeHolder, chat: Chat
 ) -> None:
     question, worker = people.ask(chat), make_holder()
     worker.give_back(*worker.claim(), due_in=3600)
     age(database, question, 601)
-    assert worker.reconcile(max_wait=600)["ended"] == 1  # type: ignore[index]
+    assert ended_by(worker) == 1
     assert reply_of(database, question)["error_code"] == "waited_too_long"
 
 
 def test_what_is_retried_by_its_author_begins_a_new_age(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder, chat: Chat
 ) -> None:
     question = people.ask(chat)
     age(database, question, 601)
@@ -452,7 +465,7 @@ def test_what_is_retried_by_its_author_begins_a_new_age(
 
 
 def test_more_than_twenty_old_ones_are_ended_by_asking_again_at_once(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     questions = [people.ask(people.make_chat()) for _ in range(25)]
     for question in questions:
@@ -464,7 +477,7 @@ def test_more_than_twenty_old_ones_are_ended_by_asking_again_at_once(
     assert {status_of(database, question) for question in questions} == {"failed"}
 
 
-def test_the_last_in_line_are_ended_first(people: People, database: Any, make_holder: MakeHolder) -> None:
+def test_the_last_in_line_are_ended_first(people: People, database: Connection, make_holder: MakeHolder) -> None:
     user = people.make_user()
     questions = [people.ask(people.make_chat(user)) for _ in range(25)]
     database.execute("update private.reply_queue set waiting_since = waiting_since - interval '601 s'")
@@ -474,23 +487,23 @@ def test_the_last_in_line_are_ended_first(people: People, database: Any, make_ho
 
 
 def test_what_is_old_and_being_settled_is_left_alone(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder, chat: Chat
 ) -> None:
     question, looking = people.ask(chat), make_holder()
     age(database, question, 601)
     hurry(looking)
     with open_work(database_url) as asking:
         asking.execute(ASK, [chat.session])
-        assert looking.reconcile(max_wait=600)["ended"] == 0  # type: ignore[index]
+        assert ended_by(looking) == 0
         asking.commit()
-    assert looking.reconcile(max_wait=600)["ended"] == 1  # type: ignore[index]
+    assert ended_by(looking) == 1
 
 
 # The queue is too long.
 
 
 @pytest.fixture
-def answered(database: Any) -> Callable[[int], None]:
+def answered(database: Connection) -> Callable[[int], None]:
     def answered_in_the_last_minute(count: int) -> None:
         database.execute("delete from public.external_api_call_logs")
         database.execute(
@@ -504,7 +517,7 @@ def answered(database: Any) -> Callable[[int], None]:
     return answered_in_the_last_minute
 
 
-def busy_for_a_minute(database: Any) -> None:
+def busy_for_a_minute(database: Connection) -> None:
     """The queue was never empty in the last minute."""
     database.execute("update private.reply_queue set waiting_since = waiting_since - interval '61 s'")
 
@@ -517,7 +530,7 @@ def ask_rest(people: People, chat: Chat) -> tuple[int, str | None]:
 
 
 def test_new_questions_are_refused_while_their_turn_would_come_too_late(
-    people: People, database: Any, make_holder: MakeHolder, answered: Callable[[int], None], chat: Chat
+    people: People, database: Connection, make_holder: MakeHolder, answered: Callable[[int], None], chat: Chat
 ) -> None:
     waiting = [people.ask(people.make_chat()) for _ in range(30)]
     worker = make_holder()
@@ -532,7 +545,7 @@ def test_new_questions_are_refused_while_their_turn_would_come_too_late(
 
 
 def test_a_short_queue_is_never_too_long_and_no_pace_is_known_when_nothing_was_answered(
-    people: People, database: Any, make_holder: MakeHolder, answered: Callable[[int], None], chat: Chat
+    people: People, database: Connection, make_holder: MakeHolder, answered: Callable[[int], None], chat: Chat
 ) -> None:
     for _ in range(20):
         people.ask(people.make_chat())
@@ -559,7 +572,7 @@ def test_a_crowd_that_comes_after_a_quiet_minute_is_not_refused(
 
 
 def test_a_refusal_ends_when_nobody_looks_any_more(
-    people: People, database: Any, make_holder: MakeHolder, answered: Callable[[int], None], chat: Chat
+    people: People, database: Connection, make_holder: MakeHolder, answered: Callable[[int], None], chat: Chat
 ) -> None:
     database.execute("update private.reconciler set refuses_questions = true, last_run_at = now()")
     assert ask_rest(people, chat) == (429, "too_many_pending")
@@ -568,7 +581,7 @@ def test_a_refusal_ends_when_nobody_looks_any_more(
 
 
 def test_a_reply_set_to_pending_by_hand_while_it_is_answered_begins_afresh(
-    people: People, database: Any, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, make_holder: MakeHolder, chat: Chat
 ) -> None:
     question, worker = people.ask(chat), make_holder()
     (claimed,) = worker.claim()
@@ -576,11 +589,12 @@ def test_a_reply_set_to_pending_by_hand_while_it_is_answered_begins_afresh(
     database.execute(TO_PENDING, [question])
     assert (drafts(database, question), ledger(database, question)) == (0, [])
     assert worker.complete(claimed) is False
-    assert worker.complete(*worker.claim()) is True
+    (claimed,) = worker.claim()
+    assert worker.complete(claimed) is True
 
 
 def test_a_reply_that_falls_out_leaves_no_draft_behind(
-    people: People, database: Any, stack: Stack, make_holder: MakeHolder, chat: Chat
+    people: People, database: Connection, stack: Stack, make_holder: MakeHolder, chat: Chat
 ) -> None:
     question, worker = people.ask(chat), make_holder()
     (claimed,) = worker.claim()

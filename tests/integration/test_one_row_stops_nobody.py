@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from tests.support.database import Connection, one_row
 from tests.support.holder import CALL, Holder
 from tests.support.people import Chat, People
 from tests.support.side_by_side import (
@@ -16,6 +17,7 @@ from tests.support.side_by_side import (
     ids,
     ledger,
     open_work,
+    place_of,
     poison,
     queued,
     reply_of,
@@ -47,7 +49,7 @@ def is_held(holder: Holder, reply: dict[str, Any]) -> bool:
 
 
 def test_a_question_under_the_id_of_a_deleted_one_is_refused_and_others_are_answered(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     worker, question, chat = make_holder(), uuid4(), people.make_chat()
     assert ask_rest(people, chat, question) == 201
@@ -62,7 +64,7 @@ def test_a_question_under_the_id_of_a_deleted_one_is_refused_and_others_are_answ
 
 
 def test_a_ledger_that_already_has_the_next_attempt_stops_one_reply_and_no_other(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     chat = people.make_chat()
     first = people.ask(chat)
@@ -79,7 +81,7 @@ def test_a_ledger_that_already_has_the_next_attempt_stops_one_reply_and_no_other
     assert ledger(database, first) == [(1, "ok")]
 
 
-def test_attempts_go_on_where_the_ledger_ended(people: People, database: Any, make_holder: MakeHolder) -> None:
+def test_attempts_go_on_where_the_ledger_ended(people: People, database: Connection, make_holder: MakeHolder) -> None:
     """By hand, an id may come back: the list of used ids is emptied, or the trigger is off."""
     chat, question = people.make_chat(), uuid4()
     database.execute(
@@ -99,7 +101,7 @@ def test_attempts_go_on_where_the_ledger_ended(people: People, database: Any, ma
 
 @pytest.mark.parametrize("error", OF_THE_ROW)
 def test_a_row_that_raises_is_settled_and_the_others_are_claimed(
-    people: People, database: Any, stack: Stack, make_holder: MakeHolder, error: str
+    people: People, database: Connection, stack: Stack, make_holder: MakeHolder, error: str
 ) -> None:
     chat = people.make_chat()
     poisoned = people.ask(chat)
@@ -116,7 +118,7 @@ def test_a_row_that_raises_is_settled_and_the_others_are_claimed(
 
 
 def test_the_next_question_of_a_chat_is_answered_after_one_that_raised(
-    people: People, database: Any, stack: Stack, make_holder: MakeHolder
+    people: People, database: Connection, stack: Stack, make_holder: MakeHolder
 ) -> None:
     worker, chat = make_holder(), people.make_chat()
     people.ask(chat)
@@ -128,27 +130,29 @@ def test_the_next_question_of_a_chat_is_answered_after_one_that_raised(
 
 @pytest.mark.parametrize("error", OF_THE_ROW)
 def test_a_row_that_cannot_even_be_settled_is_set_aside_for_five_minutes(
-    people: People, database: Any, stack: Stack, make_holder: MakeHolder, error: str
+    people: People, database: Connection, stack: Stack, make_holder: MakeHolder, error: str
 ) -> None:
     chat = people.make_chat()
     poisoned = people.ask(chat)
     other = people.ask(people.make_chat())
-    before = database.execute("select set_aside from private.reconciler").fetchone()["set_aside"]
+    before = one_row(database.execute("select set_aside from private.reconciler"))["set_aside"]
     with poison(stack, "public.chat_replies", "before update", chat.session, error):
         answer = make_holder().claim_all()
         assert ids(answer["replies"]) == {str(other)}
         assert answer["refused"] == {"set_aside": 1}
         assert status_of(database, poisoned) == "pending"
-        put_off = database.execute(
-            "select due_at - now() as away from private.reply_queue where message_id = %s", [poisoned]
-        ).fetchone()
+        put_off = one_row(
+            database.execute(
+                "select due_at - now() as away from private.reply_queue where message_id = %s", [poisoned]
+            )
+        )
         assert 290 < put_off["away"].total_seconds() <= 300
-    assert database.execute("select set_aside from private.reconciler").fetchone()["set_aside"] == before + 1
+    assert one_row(database.execute("select set_aside from private.reconciler"))["set_aside"] == before + 1
 
 
 @pytest.mark.parametrize("error", PASSING)
 def test_a_trouble_that_passes_leaves_its_row_as_it_was(
-    people: People, database: Any, stack: Stack, make_holder: MakeHolder, error: str
+    people: People, database: Connection, stack: Stack, make_holder: MakeHolder, error: str
 ) -> None:
     chat, worker = people.make_chat(), make_holder()
     poisoned = people.ask(chat)
@@ -165,7 +169,7 @@ def test_a_trouble_that_passes_leaves_its_row_as_it_was(
 
 @pytest.mark.parametrize("error", ["P0001", "55P03"])
 def test_a_worker_with_one_place_passes_by_a_row_that_raises(
-    people: People, database: Any, stack: Stack, make_holder: MakeHolder, error: str
+    people: People, database: Connection, stack: Stack, make_holder: MakeHolder, error: str
 ) -> None:
     """The row that raises is the first one; whoever looks at no other claims nothing, for as long as it raises."""
     chat = people.make_chat()
@@ -177,7 +181,7 @@ def test_a_worker_with_one_place_passes_by_a_row_that_raises(
 
 @pytest.mark.parametrize("error", ["P0001", "XX000"])
 def test_a_claim_that_cannot_be_freed_is_set_aside_and_the_others_go_back(
-    people: People, database: Any, stack: Stack, make_holder: MakeHolder, error: str
+    people: People, database: Connection, stack: Stack, make_holder: MakeHolder, error: str
 ) -> None:
     chat = people.make_chat()
     poisoned, other = people.ask(chat), people.ask(people.make_chat())
@@ -192,7 +196,7 @@ def test_a_claim_that_cannot_be_freed_is_set_aside_and_the_others_go_back(
 
 
 def test_a_row_that_raises_does_not_keep_a_burial_or_a_release_from_the_others(
-    people: People, database: Any, stack: Stack, make_holder: MakeHolder
+    people: People, database: Connection, stack: Stack, make_holder: MakeHolder
 ) -> None:
     chat, dead, gravedigger = people.make_chat(), make_holder(), make_holder()
     people.ask(chat)
@@ -206,7 +210,7 @@ def test_a_row_that_raises_does_not_keep_a_burial_or_a_release_from_the_others(
 
 
 def test_a_row_that_raises_does_not_keep_the_reconciler_from_the_others(
-    people: People, database: Any, stack: Stack, make_holder: MakeHolder
+    people: People, database: Connection, stack: Stack, make_holder: MakeHolder
 ) -> None:
     chat, worker = people.make_chat(), make_holder()
     poisoned, other = people.ask(chat), people.ask(people.make_chat())
@@ -220,7 +224,7 @@ def test_a_row_that_raises_does_not_keep_the_reconciler_from_the_others(
 
 
 def test_a_reply_that_raises_does_not_stop_the_mending_of_others(
-    people: People, database: Any, stack: Stack, make_holder: MakeHolder
+    people: People, database: Connection, stack: Stack, make_holder: MakeHolder
 ) -> None:
     worker, chats = make_holder(), [people.make_chat() for _ in range(2)]
     lost = [people.ask(chat) for chat in chats]
@@ -233,7 +237,7 @@ def test_a_reply_that_raises_does_not_stop_the_mending_of_others(
 
 
 def test_setting_aside_waits_for_nobody_who_holds_the_count(
-    people: People, database: Any, stack: Stack, database_url: str, make_holder: MakeHolder
+    people: People, database: Connection, stack: Stack, database_url: str, make_holder: MakeHolder
 ) -> None:
     chat, worker = people.make_chat(), make_holder()
     people.ask(chat)
@@ -284,7 +288,7 @@ def test_a_row_that_is_held_keeps_no_claim_from_the_others(
 
 
 def test_a_row_that_is_held_costs_no_other_reply_its_beat(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder, held_row: str
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder, held_row: str
 ) -> None:
     worker = make_holder()
     first, other = people.ask(people.make_chat()), people.ask(people.make_chat())
@@ -299,7 +303,7 @@ def test_a_row_that_is_held_costs_no_other_reply_its_beat(
 
 
 def test_a_row_that_is_held_is_given_back_with_a_later_beat_and_the_others_at_once(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder, held_row: str
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder, held_row: str
 ) -> None:
     worker = make_holder()
     first, other = people.ask(people.make_chat()), people.ask(people.make_chat())
@@ -315,7 +319,7 @@ def test_a_row_that_is_held_is_given_back_with_a_later_beat_and_the_others_at_on
 
 @pytest.mark.parametrize("stopped", [False, True], ids=["kept", "stopped"])
 def test_a_row_that_is_held_keeps_no_other_reply_from_being_given_back_or_released(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder, held_row: str, stopped: bool
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder, held_row: str, stopped: bool
 ) -> None:
     """Stopped ones are settled when they are freed, which takes the session and the message as well."""
     worker = make_holder()
@@ -349,13 +353,12 @@ def test_a_row_that_is_held_keeps_no_draft_of_another_from_being_saved(
         pieces = [
             {"message_id": name, "attempt": 1, "version": 1, "starts_at": 0, "content": "So far"} for name in claimed
         ]
-        saved = worker.connection.execute("select public.save_drafts(%s, %s)", [worker.id, Jsonb(pieces)]).fetchone()
-        assert saved is not None
+        saved = one_row(worker.connection.execute("select public.save_drafts(%s, %s)", [worker.id, Jsonb(pieces)]))
         assert {"message_id": str(other), "attempt": 1, "stored": 6} in saved[0]
 
 
 def test_a_row_that_is_held_keeps_no_other_reply_of_a_dead_worker(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder, held_row: str
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder, held_row: str
 ) -> None:
     dead, worker = make_holder(), make_holder()
     first, other = people.ask(people.make_chat()), people.ask(people.make_chat())
@@ -367,11 +370,11 @@ def test_a_row_that_is_held_keeps_no_other_reply_of_a_dead_worker(
         operator.execute(held_row, [first])
         assert str(other) in ids(worker.claim())
     worker.claim()
-    assert queued(database, first)["worker_id"] == worker.id  # type: ignore[index]
+    assert place_of(database, first)["worker_id"] == worker.id
 
 
 def test_a_row_that_is_held_keeps_no_other_reply_from_being_settled(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder, held_row: str
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder, held_row: str
 ) -> None:
     worker = make_holder()
     first, other, third = (people.ask(people.make_chat()) for _ in range(3))
@@ -386,7 +389,7 @@ def test_a_row_that_is_held_keeps_no_other_reply_from_being_settled(
 
 @pytest.mark.parametrize("state", ["too old", "too old and stopped", "lost"])
 def test_a_row_that_is_held_keeps_the_reconciler_from_nobody_else(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder, held_row: str, state: str
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder, held_row: str, state: str
 ) -> None:
     worker, first, other = make_holder(), people.ask(people.make_chat()), people.ask(people.make_chat())
     worker.claim()
@@ -408,7 +411,7 @@ def test_a_row_that_is_held_keeps_the_reconciler_from_nobody_else(
 
 
 def test_the_held_row_of_a_chats_next_question_keeps_nobody_elses_reply(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder
 ) -> None:
     """Settling what was stopped puts the chat's next question in the queue, and looks at its reply for that."""
     worker, chat = make_holder(), people.make_chat()
@@ -426,7 +429,7 @@ def test_the_held_row_of_a_chats_next_question_keeps_nobody_elses_reply(
 
 
 def test_the_mending_of_a_chat_waits_for_nobody_who_holds_its_reply(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder
 ) -> None:
     worker, first, other = make_holder(), people.ask(people.make_chat()), people.ask(people.make_chat())
     database.execute("delete from private.reply_queue")
@@ -440,7 +443,7 @@ def test_the_mending_of_a_chat_waits_for_nobody_who_holds_its_reply(
 
 
 def test_a_row_that_is_held_is_settled_when_its_worker_asks_again(
-    people: People, database: Any, database_url: str, make_holder: MakeHolder
+    people: People, database: Connection, database_url: str, make_holder: MakeHolder
 ) -> None:
     worker, question = make_holder(), people.ask(people.make_chat())
     (claimed,) = worker.claim()
@@ -468,7 +471,7 @@ DEEP_OR_LARGE = {
 
 @pytest.mark.parametrize("value", DEEP_OR_LARGE.values(), ids=[name.replace(" ", "-") for name in DEEP_OR_LARGE])
 def test_a_post_that_is_too_deep_or_too_large_is_answered_without_that_part(
-    people: People, database: Any, make_holder: MakeHolder, value: str
+    people: People, database: Connection, make_holder: MakeHolder, value: str
 ) -> None:
     chat = people.make_chat()
     database.execute(
@@ -484,7 +487,7 @@ def test_a_post_that_is_too_deep_or_too_large_is_answered_without_that_part(
 
 
 def test_an_analysis_of_many_megabytes_makes_no_large_claim(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     chat = people.make_chat()
     database.execute(
@@ -496,14 +499,15 @@ def test_an_analysis_of_many_megabytes_makes_no_large_claim(
     people.ask(chat)
     worker = make_holder()
     worker.register()
-    row = worker.connection.execute(
-        "select octet_length(public.claim_replies(%s, 1, 10)::text)", [worker.id]
-    ).fetchone()
-    assert row is not None
+    row = one_row(
+        worker.connection.execute("select octet_length(public.claim_replies(%s, 1, 10)::text)", [worker.id])
+    )
     assert row[0] < 500_000
 
 
-def test_figures_that_fit_are_handed_on_unchanged(people: People, database: Any, make_holder: MakeHolder) -> None:
+def test_figures_that_fit_are_handed_on_unchanged(
+    people: People, database: Connection, make_holder: MakeHolder
+) -> None:
     chat = people.make_chat()
     database.execute("update public.posts set metrics = %s::jsonb where id = %s", [levels(14), chat.post])
     people.ask(chat)
@@ -511,7 +515,9 @@ def test_figures_that_fit_are_handed_on_unchanged(people: People, database: Any,
     assert str(claimed["posts"][0]["metrics"]).count("a") == 14
 
 
-def test_a_call_without_a_model_leaves_no_row_behind(people: People, database: Any, make_holder: MakeHolder) -> None:
+def test_a_call_without_a_model_leaves_no_row_behind(
+    people: People, database: Connection, make_holder: MakeHolder
+) -> None:
     question, worker = people.ask(people.make_chat()), make_holder()
     (claimed,) = worker.claim()
     assert worker.give_back(claimed) == 1

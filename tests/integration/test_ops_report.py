@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.database import Connection, one_row
 from tests.support.holder import CALL, Holder
 from tests.support.people import Chat, People
 
@@ -15,7 +16,7 @@ ANSWER = "A bird of rivers."
 
 
 @pytest.fixture(autouse=True)
-def empty(quiet: None, no_figures: None, database: Any) -> None:
+def empty(quiet: None, no_figures: None, database: Connection) -> None:
     database.execute("update private.reconciler set mended = 0, set_aside = 0, refuses_questions = false")
 
 
@@ -62,7 +63,9 @@ def test_nothing_has_happened_yet(report: Callable[[], dict[str, Any]]) -> None:
     assert found["periods"] == [{"hours": 24, **nothing}, {"hours": 168, **nothing}]
 
 
-def test_the_queue(report: Callable[[], dict[str, Any]], people: People, worker: Holder, database: Any) -> None:
+def test_the_queue(
+    report: Callable[[], dict[str, Any]], people: People, worker: Holder, database: Connection
+) -> None:
     claimed, retried, overdue = people.make_chat(), people.make_chat(), people.make_chat()
     people.ask(claimed)
     people.ask(retried)
@@ -90,7 +93,12 @@ def test_the_queue(report: Callable[[], dict[str, Any]], people: People, worker:
 
 
 def test_what_a_dead_worker_holds_is_in_flight_until_it_is_buried(
-    report: Callable[[], dict[str, Any]], people: People, chat: Chat, worker: Holder, database: Any, database_url: str
+    report: Callable[[], dict[str, Any]],
+    people: People,
+    chat: Chat,
+    worker: Holder,
+    database: Connection,
+    database_url: str,
 ) -> None:
     people.ask(chat)
     worker.claim()
@@ -105,7 +113,7 @@ def test_what_a_dead_worker_holds_is_in_flight_until_it_is_buried(
 
 
 def test_the_workers(
-    report: Callable[[], dict[str, Any]], people: People, chat: Chat, worker: Holder, database: Any
+    report: Callable[[], dict[str, Any]], people: People, chat: Chat, worker: Holder, database: Connection
 ) -> None:
     people.ask(chat)
     (claimed,) = worker.claim()
@@ -119,7 +127,7 @@ def test_the_workers(
 
 
 def test_a_call_is_counted_when_it_has_ended(
-    report: Callable[[], dict[str, Any]], people: People, chat: Chat, worker: Holder, database: Any
+    report: Callable[[], dict[str, Any]], people: People, chat: Chat, worker: Holder, database: Connection
 ) -> None:
     """And a claim that is no call yet, never."""
     people.ask(chat)
@@ -163,7 +171,7 @@ def test_replies_calls_and_causes(
 
 
 def test_the_periods_end_where_they_say(
-    report: Callable[[], dict[str, Any]], people: People, worker: Holder, database: Any
+    report: Callable[[], dict[str, Any]], people: People, worker: Holder, database: Connection
 ) -> None:
     ages = ["1 hour", "2 days", "8 days", "30 days"]
     for age in ages:
@@ -223,7 +231,7 @@ HOURS = """
 
 
 @pytest.mark.parametrize("added_up", [False, True])
-def test_a_period_has_each_of_its_hours_once(database: Any, worker: Holder, added_up: bool) -> None:
+def test_a_period_has_each_of_its_hours_once(database: Connection, worker: Holder, added_up: bool) -> None:
     """Some by their own sums, and those of whole days by the day's."""
     database.execute(A_CALL_AND_A_REPLY_IN_EACH_HOUR)
     if added_up:
@@ -232,9 +240,9 @@ def test_a_period_has_each_of_its_hours_once(database: Any, worker: Holder, adde
     for days in (0, 1, 6):
         for time in ("00:00:00", "00:00:01", "00:59:59", "13:00:00", "13:20:00", "22:59:59", "23:10:00"):
             since = {"since": f"{today - timedelta(days)}T{time}Z"}
-            expected = database.execute(HOURS, since).fetchone()["count"]
-            took = database.execute(BY_THE_HOUR, since).fetchone()
-            period = database.execute("select private.ops_period(%(since)s) as p", since).fetchone()["p"]
+            expected = one_row(database.execute(HOURS, since))["count"]
+            took = one_row(database.execute(BY_THE_HOUR, since))
+            period = one_row(database.execute("select private.ops_period(%(since)s) as p", since))["p"]
             assert period["calls"].get("ok", 0) == expected, since
             assert period["failures"].get("internal", 0) == expected, since
             assert sum(model["calls"] for model in period["models"]) == expected, since
@@ -273,7 +281,7 @@ def test_an_estimated_cost_is_in_the_sum_and_said_to_be_one(
 
 
 def test_latency_is_of_calls_that_answered(
-    report: Callable[[], dict[str, Any]], people: People, chat: Chat, worker: Holder, database: Any
+    report: Callable[[], dict[str, Any]], people: People, chat: Chat, worker: Holder, database: Connection
 ) -> None:
     for ms in (100, 200, 900):
         message = people.ask(chat)
@@ -328,7 +336,7 @@ def test_the_queue_alone_says_what_the_report_says(
 
 
 def test_a_claim_says_how_long_the_question_has_waited(
-    people: People, chat: Chat, worker: Holder, database: Any
+    people: People, chat: Chat, worker: Holder, database: Connection
 ) -> None:
     """Since it became its chat's next, without the time for which workers held it."""
     people.ask(chat, QUESTION)

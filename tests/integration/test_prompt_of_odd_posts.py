@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
+from tests.support.database import Connection, one_row
 from tests.support.holder import Holder
 from tests.support.people import Chat, People
 from worker.prompt.budget import Budget
@@ -22,16 +23,16 @@ BOUND = 1_730_000
 QUESTION = "Why did it work?"
 
 
-def change(database: Any, chat: Chat, **columns: Any) -> None:
+def change(database: Connection, chat: Chat, **columns: Any) -> None:
     for table, row in (("posts", chat.post), ("post_analyses", chat.analysis)):
-        known = database.execute("select * from public." + table + " where id = %s", [row]).fetchone()
+        known = one_row(database.execute("select * from public." + table + " where id = %s", [row]))
         for name, value in columns.items():
             if name in known:
                 given = value if isinstance(value, str) else Jsonb(value)
                 database.execute(f"update public.{table} set {name} = %s where id = %s", [given, row])
 
 
-def answer(people: People, database: Any, chat: Chat, content: str) -> None:
+def answer(people: People, database: Connection, chat: Chat, content: str) -> None:
     """A turn, put by hand."""
     question = people.ask(chat)
     database.execute(
@@ -46,8 +47,7 @@ def answer(people: People, database: Any, chat: Chat, content: str) -> None:
 def claimed(holder: Holder) -> tuple[Reply, int]:
     """The one reply that is due, and the bytes of its context."""
     holder.register()
-    row = holder.connection.execute("select public.claim_replies(%s, 1, 20)", [holder.id]).fetchone()
-    assert row is not None
+    row = one_row(holder.connection.execute("select public.claim_replies(%s, 1, 20)", [holder.id]))
     (found,) = row[0]["replies"]
     return Reply.from_row(found), len(found["context"].encode())
 
@@ -76,7 +76,7 @@ HUGE = {
 }
 
 
-def test_a_post_that_is_huge_in_all_its_parts(people: People, database: Any, make_holder: MakeHolder) -> None:
+def test_a_post_that_is_huge_in_all_its_parts(people: People, database: Connection, make_holder: MakeHolder) -> None:
     chat = people.make_chat()
     change(database, chat, **HUGE)
     for _ in range(12):
@@ -115,7 +115,7 @@ def test_a_post_that_is_huge_in_all_its_parts(people: People, database: Any, mak
     ids=["one metric", "one key", "one item", "too deep", "long numbers", "every insight"],
 )
 def test_what_is_usable_of_a_value_is_kept_and_the_rest_told(
-    people: People, database: Any, make_holder: MakeHolder, name: str, value: Any, told: str
+    people: People, database: Connection, make_holder: MakeHolder, name: str, value: Any, told: str
 ) -> None:
     chat = people.make_chat()
     change(database, chat, **{name: value})
@@ -127,7 +127,9 @@ def test_what_is_usable_of_a_value_is_kept_and_the_rest_told(
     assert told in instruction_of(reply)
 
 
-def test_what_cannot_be_read_in_time_is_left_out(people: People, database: Any, make_holder: MakeHolder) -> None:
+def test_what_cannot_be_read_in_time_is_left_out(
+    people: People, database: Connection, make_holder: MakeHolder
+) -> None:
     """20 MB that do not shrink."""
     chat = people.make_chat()
     database.execute(
@@ -145,7 +147,7 @@ def test_what_cannot_be_read_in_time_is_left_out(people: People, database: Any, 
 
 
 def test_an_ordinary_post_says_of_no_value_that_it_was_cut(
-    people: People, database: Any, make_holder: MakeHolder
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     people.ask(people.make_chat(), QUESTION)
 
@@ -158,7 +160,7 @@ def test_an_ordinary_post_says_of_no_value_that_it_was_cut(
     assert reply.posts[0]["wholes"] == of_texts | {"metrics": None, "media": None}
 
 
-def test_a_number_of_any_length_can_be_read(people: People, database: Any, make_holder: MakeHolder) -> None:
+def test_a_number_of_any_length_can_be_read(people: People, database: Connection, make_holder: MakeHolder) -> None:
     """Python reads 4,300 digits and no more."""
     chat = people.make_chat()
     database.execute(
@@ -171,7 +173,7 @@ def test_a_number_of_any_length_can_be_read(people: People, database: Any, make_
     assert "saves: 2" in instruction_of(reply)
 
 
-def test_twenty_of_the_largest_can_be_claimed(people: People, database: Any, make_holder: MakeHolder) -> None:
+def test_twenty_of_the_largest_can_be_claimed(people: People, database: Connection, make_holder: MakeHolder) -> None:
     """Characters that take six bytes each as JSON."""
     user = people.make_user()
     for _ in range(20):
@@ -185,9 +187,11 @@ def test_twenty_of_the_largest_can_be_claimed(people: People, database: Any, mak
     holder = make_holder()
     holder.register()
 
-    row = holder.connection.execute(
-        "select jsonb_array_length(answer -> 'replies') from public.claim_replies(%s, 1, 20) as answer", [holder.id]
-    ).fetchone()
+    row = one_row(
+        holder.connection.execute(
+            "select jsonb_array_length(answer -> 'replies') from public.claim_replies(%s, 1, 20) as answer",
+            [holder.id],
+        )
+    )
 
-    assert row is not None
     assert json.dumps(row[0]) == "20"

@@ -1,10 +1,10 @@
 """What the database sends for one question, which the worker's budget pays for."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
+from tests.support.database import Connection
 from tests.support.holder import Holder
 from tests.support.people import People
 from worker.realtime.broadcast import EVENTS_OF_A_REPLY
@@ -13,12 +13,13 @@ pytestmark = pytest.mark.usefixtures("quiet")
 
 
 def test_a_question_and_its_answer_are_as_many_events_as_the_budget_says(
-    people: People, database: Any, make_holder: Callable[[], Holder]
+    people: People, database: Connection, make_holder: Callable[[], Holder]
 ) -> None:
     holder, chat = make_holder(), people.make_chat()
     database.execute("delete from realtime.messages")
     people.ask(chat)
-    holder.complete(*holder.claim())
+    (claimed,) = holder.claim()
+    holder.complete(claimed)
 
     sent = database.execute("select event, topic from realtime.messages order by inserted_at").fetchall()
     of_the_chat = [row["event"] for row in sent if row["topic"] != "chat:worker"]
@@ -27,12 +28,13 @@ def test_a_question_and_its_answer_are_as_many_events_as_the_budget_says(
 
 
 def test_three_times_a_question_no_more_is_sent_of_a_reply_than_pages_read(
-    people: People, database: Any, make_holder: Callable[[], Holder]
+    people: People, database: Connection, make_holder: Callable[[], Holder]
 ) -> None:
     """It lies in Realtime's table for days. Messages are sent whole: pages show them as they come."""
     holder, chat = make_holder(), people.make_chat()
     question = people.ask(chat)
-    holder.complete(*holder.claim())
+    (claimed,) = holder.claim()
+    holder.complete(claimed)
 
     rows = database.execute(
         "select event, payload -> 'record' as record from realtime.messages where topic = %s order by inserted_at",

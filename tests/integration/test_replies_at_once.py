@@ -1,16 +1,15 @@
 """No more replies of a user are answered at the same time than their plan allows; nobody else waits for more."""
 
 from collections.abc import Callable
-from typing import Any
-from uuid import UUID
 
 import psycopg
 import pytest
 
 from tests.support import limits
+from tests.support.database import Connection, one_row
 from tests.support.holder import Holder
 from tests.support.people import People, User
-from tests.support.side_by_side import as_user, hurry, ids, open_work, queued, uncommitted
+from tests.support.side_by_side import as_user, hurry, ids, open_work, place_of, uncommitted
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -18,7 +17,7 @@ MakeHolder = Callable[[], Holder]
 
 
 @pytest.fixture
-def user(people: People, database: Any) -> User:
+def user(people: People, database: Connection) -> User:
     """Of a plan with two replies at once."""
     user = people.make_user()
     limits.put_on(database, user, replies_at_once=2)
@@ -47,7 +46,7 @@ def test_what_is_above_the_plan_waits_and_is_due_when_one_ends(
 
 @pytest.mark.parametrize("how", ["cancel", "delete"])
 def test_one_that_its_user_ends_makes_room(
-    people: People, database: Any, user: User, make_holder: MakeHolder, database_url: str, how: str
+    people: People, database: Connection, user: User, make_holder: MakeHolder, database_url: str, how: str
 ) -> None:
     worker = make_holder()
     asked = ask(people, user, 3)
@@ -77,7 +76,7 @@ def test_others_do_not_wait_for_what_is_above_the_plan_of_one(
 
 
 def test_a_claim_that_passes_by_many_looks_again_at_once(
-    people: People, database: Any, user: User, make_holder: MakeHolder
+    people: People, database: Connection, user: User, make_holder: MakeHolder
 ) -> None:
     ask(people, user, 60)
     last = str(people.ask(people.make_chat()))
@@ -106,7 +105,7 @@ def test_two_claims_at_once_take_no_more_than_the_plan_allows(
 
 
 def test_what_was_put_off_is_due_by_itself_whatever_was_overlooked(
-    people: People, database: Any, user: User, make_holder: MakeHolder, database_url: str
+    people: People, database: Connection, user: User, make_holder: MakeHolder, database_url: str
 ) -> None:
     """Its row is held when the reply before it ends: that settle waits for nobody."""
     asked = ask(people, user, 3)
@@ -121,13 +120,11 @@ def test_what_was_put_off_is_due_by_itself_whatever_was_overlooked(
     assert worker.reconcile() == {"mended": 0, "ended": 0, "more": False}
     database.execute("update private.reply_queue set due_at = now() where message_id = %s", [asked[2]])
     assert ids(worker.claim()) == {asked[2]}
-    row = queued(database, UUID(asked[2]))
-    assert row is not None
-    assert row["over_plan_since"] is None
+    assert place_of(database, asked[2])["over_plan_since"] is None
 
 
 def test_what_a_user_has_above_their_plan_closes_the_house_to_nobody(
-    people: People, database: Any, user: User, make_holder: MakeHolder
+    people: People, database: Connection, user: User, make_holder: MakeHolder
 ) -> None:
     """It is no sign that more waits than can be answered in time, also at the moment when it is due by itself."""
     ask(people, user, 40)
@@ -138,12 +135,12 @@ def test_what_a_user_has_above_their_plan_closes_the_house_to_nobody(
         worker.claim(most=20)
     database.execute("update private.reply_queue set waiting_since = now() - interval '2 min', due_at = now()")
     worker.reconcile(max_wait=200)
-    assert (
-        database.execute("select refuses_questions from private.reconciler").fetchone()["refuses_questions"] is False
-    )
+    assert one_row(database.execute("select refuses_questions from private.reconciler"))["refuses_questions"] is False
 
 
-def test_the_claim_names_the_models_of_the_plan(people: People, database: Any, make_holder: MakeHolder) -> None:
+def test_the_claim_names_the_models_of_the_plan(
+    people: People, database: Connection, make_holder: MakeHolder
+) -> None:
     worker = make_holder()
     chat = people.make_chat()
     people.ask(chat)

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from tests.support.database import Connection, one_row
 from tests.support.holder import CALL, Holder, Reply
 from tests.support.people import Chat, People, User
 
@@ -18,7 +19,7 @@ MakeHolder = Callable[[], Holder]
 class Rows:
     """What the tables say of one question."""
 
-    def __init__(self, database: psycopg.Connection[dict[str, Any]]) -> None:
+    def __init__(self, database: Connection) -> None:
         self._database = database
 
     def reply(self, message: UUID) -> dict[str, Any]:
@@ -38,11 +39,13 @@ class Rows:
 
     def seconds_of(self, question: UUID, attempt: int) -> float:
         """From the beginning of a call to its end."""
-        row = self._database.execute(
-            """select extract(epoch from finished_at - started_at)::float8 as seconds
+        row = one_row(
+            self._database.execute(
+                """select extract(epoch from finished_at - started_at)::float8 as seconds
             from public.external_api_call_logs where message_id = %s and attempt = %s""",
-            [question, attempt],
-        ).fetchone()
+                [question, attempt],
+            )
+        )
         return row["seconds"]
 
     def tokens(self, message: UUID) -> dict[int, int | None]:
@@ -66,7 +69,7 @@ class Rows:
 
 
 @pytest.fixture
-def rows(database: psycopg.Connection[dict[str, Any]]) -> Rows:
+def rows(database: Connection) -> Rows:
     return Rows(database)
 
 
@@ -81,7 +84,7 @@ def chat(people: People) -> Chat:
 
 
 @pytest.fixture
-def make_due(database: psycopg.Connection[dict[str, Any]]) -> Callable[[UUID], None]:
+def make_due(database: Connection) -> Callable[[UUID], None]:
     """The back-off of a reply is over: nobody waits for it in a test."""
 
     def due(message: UUID) -> None:
@@ -96,7 +99,7 @@ FallSilent = Callable[[Holder], None]
 
 
 @pytest.fixture
-def falls_silent(database: psycopg.Connection[dict[str, Any]]) -> FallSilent:
+def falls_silent(database: Connection) -> FallSilent:
     """Nothing was heard of this worker for a whole life: the next one that claims buries it."""
 
     def silence(worker: Holder) -> None:
@@ -171,14 +174,14 @@ class TestAnswering:
         assert rows.calls(question) == {1: "ok"}
 
     def test_the_ledger_has_what_the_call_used(
-        self, people: People, database: Any, chat: Chat, worker: Holder
+        self, people: People, database: Connection, chat: Chat, worker: Holder
     ) -> None:
         question = people.ask(chat)
         (claimed,) = worker.claim()
         worker.complete(claimed)
-        row = database.execute(
-            "select * from public.external_api_call_logs where message_id = %s", [question]
-        ).fetchone()
+        row = one_row(
+            database.execute("select * from public.external_api_call_logs where message_id = %s", [question])
+        )
         assert (row["session_id"], row["user_id"], row["worker_id"]) == (
             chat.session,
             chat.user.id,
@@ -314,7 +317,7 @@ class TestHolding:
         assert dead.beat(old)["alive"] is False
 
     def test_a_life_ends_by_the_clock(
-        self, people: People, chat: Chat, make_holder: MakeHolder, database: Any
+        self, people: People, chat: Chat, make_holder: MakeHolder, database: Connection
     ) -> None:
         people.ask(chat)
         make_holder().claim(lease=0.2)
@@ -322,7 +325,13 @@ class TestHolding:
         assert len(make_holder().claim()) == 1
 
     def test_who_was_not_heard_for_a_life_itself_buries_nobody(
-        self, people: People, chat: Chat, worker: Holder, falls_silent: FallSilent, database: Any, database_url: str
+        self,
+        people: People,
+        chat: Chat,
+        worker: Holder,
+        falls_silent: FallSilent,
+        database: Connection,
+        database_url: str,
     ) -> None:
         """After an outage of the API all look dead, and the first one back would bury all the others."""
         people.ask(chat)
@@ -393,15 +402,15 @@ class TestHolding:
         holder.save_draft(current, "Shown")
         before = (rows.reply(question), rows.queued(question), rows.drafts(question))
 
-        action: Callable[[Reply], Any] = {
+        actions: dict[str, Callable[[Reply], object]] = {
             "complete": stale.complete,
             "fail": stale.fail,
             "fail and retry": lambda reply: stale.fail(reply, retry_in=0),
             "next_attempt": stale.next_attempt,
             "save_draft": lambda reply: stale.save_draft(reply, "Mine"),
             "beat": lambda reply: stale.beat(reply)["alive"],
-        }[settle]
-        assert not action(old)
+        }
+        assert not actions[settle](old)
 
         assert (rows.reply(question), rows.queued(question), rows.drafts(question)) == before
         assert rows.answers(question) == []
@@ -641,7 +650,9 @@ class TestFailing:
         response = command(people, chat.user, "retry_reply", question)
         assert (response.status_code, response.json()["hint"]) == (409, "reply_state")
 
-    def test_no_retry_in_an_archived_chat(self, people: People, database: Any, chat: Chat, worker: Holder) -> None:
+    def test_no_retry_in_an_archived_chat(
+        self, people: People, database: Connection, chat: Chat, worker: Holder
+    ) -> None:
         question = people.ask(chat)
         worker.fail(worker.claim()[0])
         database.execute("update public.chat_sessions set status = 'archived' where id = %s", [chat.session])
@@ -815,15 +826,15 @@ class TestDrafts:
 
 class TestDashboard:
     def test_a_question_put_by_hand_gets_its_owner_and_its_place(
-        self, people: People, database: Any, chat: Chat, worker: Holder
+        self, people: People, database: Connection, chat: Chat, worker: Holder
     ) -> None:
         question = people.ask(chat, "By hand")
-        row = database.execute("select * from public.chat_messages where id = %s", [question]).fetchone()
+        row = one_row(database.execute("select * from public.chat_messages where id = %s", [question]))
         assert (row["user_id"], row["turn"], row["role"]) == (chat.user.id, 1, "user")
         assert [each["message_id"] for each in worker.claim()] == [str(question)]
 
     def test_failed_set_to_pending_is_answered_afresh(
-        self, people: People, database: Any, rows: Rows, chat: Chat, worker: Holder
+        self, people: People, database: Connection, rows: Rows, chat: Chat, worker: Holder
     ) -> None:
         question = people.ask(chat)
         worker.fail(worker.claim()[0])
@@ -833,7 +844,7 @@ class TestDashboard:
         assert worker.complete(claimed) is True
 
     def test_answering_set_to_failed_takes_the_claim_away(
-        self, people: People, database: Any, rows: Rows, chat: Chat, worker: Holder
+        self, people: People, database: Connection, rows: Rows, chat: Chat, worker: Holder
     ) -> None:
         question, following = people.ask(chat), people.ask(chat)
         (claimed,) = worker.claim()
@@ -846,7 +857,7 @@ class TestDashboard:
         assert [each["message_id"] for each in worker.claim()] == [str(following)]
 
     def test_answering_set_to_pending_takes_the_claim_away(
-        self, people: People, database: Any, rows: Rows, chat: Chat, worker: Holder
+        self, people: People, database: Connection, rows: Rows, chat: Chat, worker: Holder
     ) -> None:
         question = people.ask(chat)
         (claimed,) = worker.claim()
@@ -872,7 +883,7 @@ class TestDashboard:
     def test_other_changes_are_refused_with_words(
         self,
         people: People,
-        database: Any,
+        database: Connection,
         rows: Rows,
         chat: Chat,
         worker: Holder,
@@ -893,7 +904,7 @@ class TestDashboard:
         assert rows.status(question) == state
 
     @staticmethod
-    def _set(database: Any, question: UUID, status: str) -> None:
+    def _set(database: Connection, question: UUID, status: str) -> None:
         database.execute("update public.chat_replies set status = %s where message_id = %s", [status, question])
 
 
@@ -912,7 +923,7 @@ class TestDeleting:
         assert (rows.calls(question), rows.tokens(question)) == ({1: "lost"}, {1: 100})
 
     def test_a_user_while_answered(
-        self, people: People, database: Any, rows: Rows, chat: Chat, worker: Holder
+        self, people: People, database: Connection, rows: Rows, chat: Chat, worker: Holder
     ) -> None:
         question = people.ask(chat)
         (claimed,) = worker.claim()
@@ -923,7 +934,7 @@ class TestDeleting:
         assert rows.drafts(question) == []
 
     def test_the_reply_under_way_by_hand_queues_the_next(
-        self, people: People, database: Any, rows: Rows, chat: Chat, worker: Holder
+        self, people: People, database: Connection, rows: Rows, chat: Chat, worker: Holder
     ) -> None:
         question, following = people.ask(chat), people.ask(chat)
         (claimed,) = worker.claim()

@@ -14,6 +14,7 @@ import httpx
 import psycopg
 import pytest
 
+from tests.support.database import Connection, one_row
 from tests.support.people import Chat, People
 from worker.text import BLANKS, is_blank
 
@@ -103,7 +104,7 @@ def outcome(response: httpx.Response, role: str) -> str:
     return "none" if response.json() == [] else "yes"
 
 
-def store_answer(database: Any, chat: Chat, question: UUID, version: int) -> None:
+def store_answer(database: Connection, chat: Chat, question: UUID, version: int) -> None:
     database.execute(
         """insert into public.chat_messages (session_id, user_id, role, content, turn, reply_to, version)
         values (%s, %s, 'assistant', 'Because.', 0, %s, %s)""",
@@ -114,7 +115,7 @@ def store_answer(database: Any, chat: Chat, question: UUID, version: int) -> Non
 class Row:
     """One row of each table, all about the same chat, with what to insert and to update beside it."""
 
-    def __init__(self, people: People, database: Any, table: str) -> None:
+    def __init__(self, people: People, database: Connection, table: str) -> None:
         self.chat = people.make_chat()
         self.message = people.ask(self.chat)
         session, user, message = str(self.chat.session), str(self.chat.user.id), str(self.message)
@@ -185,7 +186,7 @@ class Row:
 
 
 @pytest.mark.parametrize(("table", "operation", "role", "expected"), TABLE_CASES)
-def test_tables(people: People, database: Any, table: str, operation: str, role: str, expected: str) -> None:
+def test_tables(people: People, database: Connection, table: str, operation: str, role: str, expected: str) -> None:
     row = Row(people, database, table)
     client = client_of(people, role, row.chat)
     match operation:
@@ -201,7 +202,7 @@ def test_tables(people: People, database: Any, table: str, operation: str, role:
 
 
 @pytest.mark.parametrize(("function", "role", "expected"), FUNCTION_CASES)
-def test_functions(people: People, database: Any, function: str, role: str, expected: str) -> None:
+def test_functions(people: People, database: Connection, function: str, role: str, expected: str) -> None:
     chat = people.make_chat()
     message = people.ask(chat)
     if function == "retry_reply":
@@ -262,7 +263,7 @@ def test_nobody_sees_the_private_schema(people: People, role: str, path: str, he
     assert client.get(path, headers=headers).status_code in (401, 403, 404, 406)
 
 
-def messages_of(database: Any, chat: Chat) -> list[dict[str, Any]]:
+def messages_of(database: Connection, chat: Chat) -> list[dict[str, Any]]:
     return database.execute(
         "select * from public.chat_messages where session_id = %s order by turn", [chat.session]
     ).fetchall()
@@ -282,7 +283,9 @@ def messages_of(database: Any, chat: Chat) -> list[dict[str, Any]]:
         ("reply_to", "the question"),
     ],
 )
-def test_a_user_sets_nothing_but_the_question(people: People, database: Any, column: str, value: object) -> None:
+def test_a_user_sets_nothing_but_the_question(
+    people: People, database: Connection, column: str, value: object
+) -> None:
     chat = people.make_chat()
     question = people.ask(chat)
     message = {"session_id": str(chat.session), "role": "user", "content": "Hello", column: value}
@@ -293,7 +296,7 @@ def test_a_user_sets_nothing_but_the_question(people: People, database: Any, col
     assert [each["id"] for each in messages_of(database, chat)] == [question]
 
 
-def test_a_foreign_session_and_a_missing_one_look_the_same(people: People, database: Any) -> None:
+def test_a_foreign_session_and_a_missing_one_look_the_same(people: People, database: Connection) -> None:
     chat, archived = people.make_chat(), people.make_chat()
     database.execute("update public.chat_sessions set status = 'archived' where id = %s", [archived.session])
     stranger = people.signed_in(people.make_user())
@@ -310,7 +313,7 @@ def test_a_foreign_session_and_a_missing_one_look_the_same(people: People, datab
 
 
 def test_a_role_of_the_projects_own_learns_nothing_of_sessions_and_locks_none(
-    people: People, database: Any, database_url: str
+    people: People, database: Connection, database_url: str
 ) -> None:
     """Whoever the policies stop is a user, whatever the name of their role."""
     chat, archived = people.make_chat(), people.make_chat()
@@ -342,7 +345,7 @@ def test_a_role_of_the_projects_own_learns_nothing_of_sessions_and_locks_none(
 
 @pytest.mark.parametrize("table", ["chat_sessions", "chat_messages"])
 def test_the_id_of_a_chat_is_never_chosen_and_a_used_one_is_refused(
-    people: People, database: Any, table: str
+    people: People, database: Connection, table: str
 ) -> None:
     """Whoever could take the id of a deleted chat would have its channel."""
     chat = people.make_chat()
@@ -405,7 +408,7 @@ def test_open_chat_session_opens_once(people: People) -> None:
     ],
     ids=["empty", "4001 characters", "blank", "without width"],
 )
-def test_questions_that_are_none(people: People, database: Any, content: str, check: str) -> None:
+def test_questions_that_are_none(people: People, database: Connection, content: str, check: str) -> None:
     chat = people.make_chat()
     response = people.signed_in(chat.user).post(
         "/chat_messages", json={"session_id": str(chat.session), "content": content}
@@ -415,7 +418,7 @@ def test_questions_that_are_none(people: People, database: Any, content: str, ch
     assert messages_of(database, chat) == []
 
 
-def test_the_database_sees_as_blank_what_the_http_endpoints_do(people: People, database: Any) -> None:
+def test_the_database_sees_as_blank_what_the_http_endpoints_do(people: People, database: Connection) -> None:
     """Each end of each range of such characters, and what stands beside it."""
     codes = [int(found[2:], 16) for found in re.findall(r"\\[uU][0-9a-f]+", BLANKS)]
     beside = {code + step for code in codes for step in (-1, 0, 1)} - {0}
@@ -449,7 +452,7 @@ def test_an_archived_session_takes_no_questions_until_it_is_reopened(people: Peo
     assert client.post("/chat_messages", json=message).status_code == 201
 
 
-def test_the_21st_unfinished_question_is_refused(people: People, database: Any) -> None:
+def test_the_21st_unfinished_question_is_refused(people: People, database: Connection) -> None:
     chat = people.make_chat()
     client = people.signed_in(chat.user)
     message = {"session_id": str(chat.session), "content": "Hello"}
@@ -476,7 +479,7 @@ def test_the_101st_unfinished_question_of_a_user_is_refused(people: People) -> N
 
 
 @pytest.mark.parametrize("archived", [False, True])
-def test_sending_again_is_harmless(people: People, database: Any, archived: bool) -> None:
+def test_sending_again_is_harmless(people: People, database: Connection, archived: bool) -> None:
     chat = people.make_chat()
     client = people.signed_in(chat.user)
     message = {"id": str(uuid4()), "session_id": str(chat.session), "role": "user", "content": "Hello"}
@@ -498,7 +501,7 @@ def test_sending_again_is_harmless(people: People, database: Any, archived: bool
     assert session.fetchone() == {"last_turn": 1}
 
 
-def test_a_draft_is_read_by_its_owner_alone_also_embedded_in_its_reply(people: People, database: Any) -> None:
+def test_a_draft_is_read_by_its_owner_alone_also_embedded_in_its_reply(people: People, database: Connection) -> None:
     row = Row(people, database, "chat_reply_drafts")
     owner, other = people.signed_in(row.chat.user), people.signed_in(people.make_user())
     [draft] = owner.get("/chat_reply_drafts", params=row.filter).json()
@@ -512,13 +515,13 @@ def test_a_draft_is_read_by_its_owner_alone_also_embedded_in_its_reply(people: P
     assert other.get("/chat_reply_drafts").json() == []
 
 
-def test_deleting_a_chat_takes_everything_but_its_cost(people: People, database: Any) -> None:
+def test_deleting_a_chat_takes_everything_but_its_cost(people: People, database: Connection) -> None:
     row = Row(people, database, "chat_sessions")
     people.signed_in(row.chat.user).delete("/chat_sessions", params=row.filter)
     left = {
-        table: database.execute(
-            f"select count(*) from public.{table} where session_id = %s", [row.chat.session]
-        ).fetchone()["count"]
+        table: one_row(
+            database.execute(f"select count(*) from public.{table} where session_id = %s", [row.chat.session])
+        )["count"]
         for table in ("chat_messages", "chat_replies", "chat_reply_drafts", "external_api_call_logs")
     }
     assert left == {
@@ -529,7 +532,9 @@ def test_deleting_a_chat_takes_everything_but_its_cost(people: People, database:
     }
 
 
-def test_a_summary_counts_questions_and_answers_once_whatever_their_versions(people: People, database: Any) -> None:
+def test_a_summary_counts_questions_and_answers_once_whatever_their_versions(
+    people: People, database: Connection
+) -> None:
     chat = people.make_chat()
     first, second = people.ask(chat), people.ask(chat, "And then?")
     for question, version in [(first, 1), (first, 2), (second, 1)]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import pytest
@@ -43,6 +44,10 @@ def kinds(peer: Peer) -> set[tuple[str, str]]:
     return {(change["table"], change["type"]) for change in changes(peer)}
 
 
+def all_deleted(peer: Peer) -> bool:
+    return {(table, "DELETE") for table in TABLES} <= kinds(peer)
+
+
 async def test_what_is_told_of_a_question_and_of_its_deletion(
     people: People, database: Connection, peers: dict[str, Peer], chat: Chat
 ) -> None:
@@ -51,7 +56,7 @@ async def test_what_is_told_of_a_question_and_of_its_deletion(
     await until(lambda: {(table, "INSERT") for table in TABLES} <= kinds(peers["owner"]), "the owner's rows")
     database.execute("delete from public.chat_sessions where id = %s", [chat.session])
     for name, peer in peers.items():
-        await until(lambda peer=peer: {(table, "DELETE") for table in TABLES} <= kinds(peer), f"the end, for {name}")
+        await until(partial(all_deleted, peer), f"the end, for {name}")
 
     owner, stranger, nobody = (changes(peers[name]) for name in ("owner", "stranger", "nobody"))
     assert "A secret question" in [change.get("record", {}).get("content") for change in owner]

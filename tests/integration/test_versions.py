@@ -11,12 +11,12 @@ import httpx
 import psycopg
 import pytest
 
+from tests.support.database import Connection, one_row
 from tests.support.holder import Holder
 from tests.support.people import Chat, People
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
-Database = psycopg.Connection[dict[str, Any]]
 FallSilent = Callable[[Holder], None]
 
 
@@ -36,7 +36,7 @@ def owner(people: People, chat: Chat) -> httpx.Client:
 
 
 @pytest.fixture
-def falls_silent(database: Database) -> FallSilent:
+def falls_silent(database: Connection) -> FallSilent:
     """Nothing was heard of this worker for a whole life: the next one that claims buries it."""
 
     def silence(worker: Holder) -> None:
@@ -65,18 +65,17 @@ def current(client: httpx.Client, chat: Chat) -> list[str]:
     return [row["content"] for row in found.json()]
 
 
-def reply_of(database: Database, question: UUID) -> dict[str, Any]:
-    row = database.execute("select * from public.chat_replies where message_id = %s", [question]).fetchone()
-    assert row is not None
+def reply_of(database: Connection, question: UUID) -> dict[str, Any]:
+    row = one_row(database.execute("select * from public.chat_replies where message_id = %s", [question]))
     return row
 
 
-def state(database: Database, question: UUID) -> tuple[str, int]:
+def state(database: Connection, question: UUID) -> tuple[str, int]:
     row = reply_of(database, question)
     return row["status"], row["version"]
 
 
-def answers(database: Database, question: UUID) -> dict[int, str]:
+def answers(database: Connection, question: UUID) -> dict[int, str]:
     rows = database.execute("select version, content from public.chat_messages where reply_to = %s", [question])
     return {row["version"]: row["content"] for row in rows}
 
@@ -95,7 +94,7 @@ def is_refused(response: httpx.Response, status: int, hint: str) -> bool:
 
 class TestRegenerating:
     def test_the_next_version_is_queued_answered_and_current(
-        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+        self, people: People, database: Connection, chat: Chat, worker: Holder, owner: httpx.Client
     ) -> None:
         question = answered(people, chat, worker)
         response = regenerate(owner, question)
@@ -134,7 +133,7 @@ class TestRegenerating:
 
     @pytest.mark.parametrize("again", ["retry_reply", "regenerate_reply"])
     def test_a_version_that_fails_loses_nothing_and_is_tried_again_under_its_number(
-        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client, again: str
+        self, people: People, database: Connection, chat: Chat, worker: Holder, owner: httpx.Client, again: str
     ) -> None:
         question = answered(people, chat, worker)
         regenerate(owner, question)
@@ -157,7 +156,7 @@ class TestRegenerating:
         assert [each["content"] for each in worker.claim()[0]["history"]] == ["Why?", "Because."]
 
     def test_stopped_before_a_word_it_leaves_the_one_before(
-        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+        self, people: People, database: Connection, chat: Chat, worker: Holder, owner: httpx.Client
     ) -> None:
         question = answered(people, chat, worker)
         regenerate(owner, question)
@@ -167,7 +166,7 @@ class TestRegenerating:
         assert regenerate(owner, question).json()["version"] == 2
 
     def test_what_was_shown_of_a_stopped_version_is_a_version(
-        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+        self, people: People, database: Connection, chat: Chat, worker: Holder, owner: httpx.Client
     ) -> None:
         question = answered(people, chat, worker)
         regenerate(owner, question)
@@ -190,14 +189,14 @@ class TestRegenerating:
         assert "Retry it instead" in regenerate(owner, newest).json()["message"]
 
     def test_not_in_an_archived_chat(
-        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+        self, people: People, database: Connection, chat: Chat, worker: Holder, owner: httpx.Client
     ) -> None:
         question = answered(people, chat, worker)
         database.execute("update public.chat_sessions set status = 'archived' where id = %s", [chat.session])
         assert is_refused(regenerate(owner, question), 409, "session_archived")
 
     def test_the_flood_guard_counts_it(
-        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+        self, people: People, database: Connection, chat: Chat, worker: Holder, owner: httpx.Client
     ) -> None:
         question = answered(people, chat, worker)
         for _ in range(5):
@@ -217,7 +216,7 @@ class TestRegenerating:
 
     @pytest.mark.parametrize("by_hand", [False, True])
     def test_the_twentieth_version_is_the_last(
-        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client, by_hand: bool
+        self, people: People, database: Connection, chat: Chat, worker: Holder, owner: httpx.Client, by_hand: bool
     ) -> None:
         question = answered(people, chat, worker)
         for _ in range(19):
@@ -239,7 +238,7 @@ class TestRegenerating:
         assert state(database, question) == ("completed", 20)
 
     def test_the_twentieth_may_fail_and_be_tried_again(
-        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+        self, people: People, database: Connection, chat: Chat, worker: Holder, owner: httpx.Client
     ) -> None:
         question = answered(people, chat, worker)
         for _ in range(18):
@@ -250,7 +249,7 @@ class TestRegenerating:
         assert regenerate(owner, question).json()["version"] == 20
 
     def test_twice_at_once_is_one_version(
-        self, people: People, database: Database, chat: Chat, worker: Holder
+        self, people: People, database: Connection, chat: Chat, worker: Holder
     ) -> None:
         question = answered(people, chat, worker)
         clients = [people.signed_in(chat.user) for _ in range(2)]
@@ -264,7 +263,7 @@ class TestRegenerating:
         ["version = 2", "version = 3, status = 'pending'", "version = 0, status = 'pending'", "status = 'pending'"],
     )
     def test_by_hand_there_is_no_other_way(
-        self, people: People, database: Database, chat: Chat, worker: Holder, change: str
+        self, people: People, database: Connection, chat: Chat, worker: Holder, change: str
     ) -> None:
         question = answered(people, chat, worker)
         with pytest.raises(psycopg.Error) as refused:
@@ -272,7 +271,7 @@ class TestRegenerating:
         assert refused.value.sqlstate == "PT409"
         assert state(database, question) == ("completed", 1)
 
-    def test_a_version_without_an_answer_has_no_next(self, people: People, database: Database, chat: Chat) -> None:
+    def test_a_version_without_an_answer_has_no_next(self, people: People, database: Connection, chat: Chat) -> None:
         question = people.ask(chat)
         database.execute("update public.chat_replies set status = 'cancelled' where message_id = %s", [question])
         with pytest.raises(psycopg.Error) as refused:
@@ -314,7 +313,7 @@ class TestReplacing:
         assert [each["content"] for each in claimed["history"]] == ["4", "Answer 4"]
 
     def test_while_it_waits_it_is_cancelled_at_once(
-        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+        self, people: People, database: Connection, chat: Chat, worker: Holder, owner: httpx.Client
     ) -> None:
         old = people.ask(chat)
         new = replace(owner, chat, old).json()[0]["id"]
@@ -324,7 +323,7 @@ class TestReplacing:
         assert claimed["history"] == []
 
     def test_while_it_is_answered_the_worker_is_asked_and_the_new_one_waits(
-        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+        self, people: People, database: Connection, chat: Chat, worker: Holder, owner: httpx.Client
     ) -> None:
         old = people.ask(chat)
         (claimed,) = worker.claim()
@@ -340,7 +339,7 @@ class TestReplacing:
     def test_when_its_worker_is_dead_what_was_shown_is_kept(
         self,
         people: People,
-        database: Database,
+        database: Connection,
         chat: Chat,
         make_holder: Callable[[], Holder],
         owner: httpx.Client,
@@ -358,7 +357,7 @@ class TestReplacing:
     def test_when_its_worker_dies_after_the_wish(
         self,
         people: People,
-        database: Database,
+        database: Connection,
         chat: Chat,
         make_holder: Callable[[], Holder],
         owner: httpx.Client,
@@ -382,7 +381,7 @@ class TestReplacing:
         assert is_refused(response, 409, "reply_state")
 
     def test_only_the_newest_question(
-        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+        self, people: People, database: Connection, chat: Chat, worker: Holder, owner: httpx.Client
     ) -> None:
         earlier, newest = answered(people, chat, worker), answered(people, chat, worker)
         assert is_refused(replace(owner, chat, earlier), 409, "reply_state")
@@ -391,7 +390,7 @@ class TestReplacing:
         assert database.execute("select last_turn from public.chat_sessions").fetchone() == {"last_turn": 3}
 
     def test_not_an_answer_nor_the_question_of_another_chat(
-        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+        self, people: People, database: Connection, chat: Chat, worker: Holder, owner: httpx.Client
     ) -> None:
         question = answered(people, chat, worker)
         (answer,) = database.execute("select id from public.chat_messages where reply_to = %s", [question]).fetchall()
@@ -404,14 +403,14 @@ class TestReplacing:
         assert len(texts) == 1
         assert state(database, theirs) == ("pending", 1)
 
-    def test_a_stranger_stops_nothing(self, people: People, database: Database, chat: Chat) -> None:
+    def test_a_stranger_stops_nothing(self, people: People, database: Connection, chat: Chat) -> None:
         question = people.ask(chat)
         response = replace(people.signed_in(people.make_user()), chat, question)
         assert (response.status_code, response.json()["code"]) == (403, "42501")
         assert state(database, question) == ("pending", 1)
 
     def test_what_is_refused_stops_nothing(
-        self, people: People, database: Database, chat: Chat, owner: httpx.Client
+        self, people: People, database: Connection, chat: Chat, owner: httpx.Client
     ) -> None:
         question = people.ask(chat)
         assert replace(owner, chat, question, " ").status_code == 400
@@ -420,7 +419,7 @@ class TestReplacing:
         assert state(database, question) == ("pending", 1)
 
     def test_sending_it_again_is_harmless(
-        self, people: People, database: Database, chat: Chat, owner: httpx.Client
+        self, people: People, database: Connection, chat: Chat, owner: httpx.Client
     ) -> None:
         old, new = people.ask(chat), str(uuid4())
         row = {"id": new, "session_id": str(chat.session), "role": "user", "content": "Why?", "replaces": str(old)}
@@ -434,7 +433,7 @@ class TestReplacing:
         assert database.execute("select last_turn from public.chat_sessions").fetchone() == {"last_turn": 2}
 
     def test_two_edits_of_one_question_cannot_both_win(
-        self, people: People, database: Database, chat: Chat, database_url: str
+        self, people: People, database: Connection, chat: Chat, database_url: str
     ) -> None:
         """The first has not committed when the second comes: it must wait, and then see that it is late."""
         question = people.ask(chat)
@@ -464,7 +463,7 @@ class TestReplacing:
             assert waiting.result() == "PT409"
 
     def test_the_key_alone_would_refuse_the_second(
-        self, people: People, database: Database, chat: Chat, owner: httpx.Client
+        self, people: People, database: Connection, chat: Chat, owner: httpx.Client
     ) -> None:
         question = people.ask(chat)
         replace(owner, chat, question).raise_for_status()
@@ -480,7 +479,7 @@ class TestReplacing:
             database.execute("alter table public.chat_messages enable trigger order_message")
 
     def test_replacing_and_completing_at_the_same_moment(
-        self, people: People, database: Database, chat: Chat, worker: Holder, database_url: str
+        self, people: People, database: Connection, chat: Chat, worker: Holder, database_url: str
     ) -> None:
         """Whoever has the session first: the other waits, and the new question is answered next in both cases."""
         old = people.ask(chat)
@@ -500,7 +499,7 @@ class TestReplacing:
         assert (following["question"], following["history"]) == ("New", [])
 
     def test_deleting_the_chat_takes_all_of_it(
-        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+        self, people: People, database: Connection, chat: Chat, worker: Holder, owner: httpx.Client
     ) -> None:
         old = answered(people, chat, worker)
         replace(owner, chat, old).raise_for_status()
@@ -508,7 +507,7 @@ class TestReplacing:
         assert database.execute("select count(*) from public.chat_messages").fetchone() == {"count": 0}
 
     def test_deleting_the_old_question_by_hand_keeps_the_new(
-        self, people: People, database: Database, chat: Chat, worker: Holder, owner: httpx.Client
+        self, people: People, database: Connection, chat: Chat, worker: Holder, owner: httpx.Client
     ) -> None:
         old = answered(people, chat, worker)
         replace(owner, chat, old, "New").raise_for_status()
@@ -534,7 +533,7 @@ def test_the_page_s_read_of_a_turn_knows_its_answers_apart_from_what_replaced_it
 
 
 def test_an_open_call_has_its_model_from_the_next_beat(
-    people: People, database: Database, chat: Chat, make_holder: Callable[[], Holder], falls_silent: FallSilent
+    people: People, database: Connection, chat: Chat, make_holder: Callable[[], Holder], falls_silent: FallSilent
 ) -> None:
     question = people.ask(chat)
     dead = make_holder()
@@ -551,7 +550,7 @@ def test_an_open_call_has_its_model_from_the_next_beat(
     assert models(database, question) == [("first", "lost"), (None, "claimed")]
 
 
-def models(database: Database, question: UUID) -> list[tuple[str | None, str]]:
+def models(database: Connection, question: UUID) -> list[tuple[str | None, str]]:
     rows = database.execute(
         "select model_requested, outcome from public.external_api_call_logs where message_id = %s order by attempt",
         [question],

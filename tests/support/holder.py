@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 Reply = dict[str, Any]
 
-CALL = {
+CALL: dict[str, Any] = {
     "model_requested": "gemini-test",
     "model_version": "gemini-test-001",
     "prompt_tokens": 100,

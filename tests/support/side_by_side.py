@@ -108,6 +108,13 @@ def queued(database: Any, question: UUID | str) -> dict[str, Any] | None:
     return database.execute("select * from private.reply_queue where message_id = %s", [question]).fetchone()
 
 
+def place_of(database: Any, question: UUID | str) -> dict[str, Any]:
+    """The row of a question that is in the queue."""
+    place = queued(database, question)
+    assert place is not None
+    return place
+
+
 def ledger(database: Any, question: UUID | str) -> list[tuple[int, str]]:
     rows = database.execute(
         "select attempt, outcome from public.external_api_call_logs where message_id = %s order by attempt",
