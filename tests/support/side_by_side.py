@@ -115,6 +115,14 @@ def place_of(database: Any, question: UUID | str) -> dict[str, Any]:
     return place
 
 
+def deaths_of(database: Any, question: UUID | str) -> int:
+    return int(place_of(database, question)["deaths"])
+
+
+def is_registered(database: Any, holder: Holder) -> bool:
+    return database.execute("select from private.workers where id = %s", [holder.id]).fetchone() is not None
+
+
 def ledger(database: Any, question: UUID | str) -> list[tuple[int, str]]:
     rows = database.execute(
         "select attempt, outcome from public.external_api_call_logs where message_id = %s order by attempt",
