@@ -2,25 +2,23 @@
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from itertools import count
 
 import psycopg
 import pytest
 
+from tests.support.host_catalogue import assert_nothing_of_theirs_changed
+from tests.support.host_project import OURS, HostProject
 from worker.local.processes import StartError
 from worker.local.settings import Ports
-from worker.local.stack import POSTGRES_BINARIES, ROOT
-from worker.local.supabase import migrations
+from worker.local.stack import POSTGRES_BINARIES
 from worker.local.supabase.passwords import SUPERUSER
 from worker.local.supabase.postgres import Postgres
 from worker.local.supabase.supabase_cli import CLI
 
-OURS = sorted((ROOT / "supabase" / "migrations").glob("*.sql"))
-THEIR_MIGRATION = "20250101000000_their_project.sql"
 THEIR_PROJECT = """
 create table public.notes (id bigint generated always as identity primary key, user_id uuid, body text);
 alter table public.notes enable row level security;
@@ -49,98 +47,50 @@ alter publication supabase_realtime add table public.notes;
 alter default privileges in schema public revoke execute on functions from anon;
 alter default privileges in schema private grant select on tables to authenticated;
 """
-
-# Each row of the catalogue as one text, without what Postgres counts or numbers by itself.
-CATALOGUE = {
-    "schemas": "select nspname, nspacl::text, nspowner::regrole::text from pg_namespace"
-    " where nspname !~ '^pg_(toast|temp)'",
-    "relations": """select n.nspname, c.relname,
-        (select indrelid::regclass::text from pg_index i where i.indexrelid = c.oid), c.relkind,
-        c.relowner::regrole::text, c.relacl::text,
-        c.relrowsecurity, c.relforcerowsecurity, c.reloptions::text, c.relreplident,
-        obj_description(c.oid, 'pg_class')
-        from pg_class c join pg_namespace n on n.oid = c.relnamespace""",
-    "columns": """select a.attrelid::regclass::text, a.attname, a.atttypid::regtype::text, a.attnotnull,
-        a.attacl::text, pg_get_expr(d.adbin, d.adrelid)
-        from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-        join pg_class c on c.oid = a.attrelid where c.relkind in ('r', 'p', 'v')""",
-    "functions": """select p.oid::regprocedure::text, p.proowner::regrole::text, p.proacl::text, p.prosecdef,
-        p.proconfig::text, p.prosrc from pg_proc p""",
-    "policies": "select * from pg_policies",
-    "triggers": """select tgrelid::regclass::text, tgname, tgenabled, pg_get_triggerdef(oid) from pg_trigger
-        where not tgisinternal""",
-    "constraints": """select conrelid::regclass::text, conname, pg_get_constraintdef(oid)
-        from pg_constraint""",
-    "types": "select oid::regtype::text, typowner::regrole::text, typacl::text from pg_type",
-    "default privileges": """select defaclrole::regrole::text, defaclnamespace::regnamespace::text,
-        defaclobjtype, defaclacl::text from pg_default_acl""",
-    "event triggers": "select evtname, evtevent, evtenabled from pg_event_trigger",
-    "extensions": "select extname, extversion, extnamespace::regnamespace::text from pg_extension",
-    "publications": """select pubname, pubowner::regrole::text, puballtables, pubinsert, pubupdate, pubdelete
-        from pg_publication""",
-    "published tables": "select pubname, schemaname, tablename from pg_publication_tables",
-    "roles": "select rolname, rolsuper, rolinherit, rolcreaterole, rolbypassrls, rolconfig::text from pg_roles",
-    "memberships": "select roleid::regrole::text, member::regrole::text, inherit_option, set_option"
-    " from pg_auth_members",
-    "settings": "select setdatabase <> 0, setrole::regrole::text, setconfig::text from pg_db_role_setting",
-    "databases": "select datacl::text from pg_database where datname = current_database()",
+# What they may have made under a name of ours, and how the refusal names it.
+TAKEN = {
+    "table": ("create table public.posts (id int);", "public.posts"),
+    "view": ("create view public.chat_messages as select 1 as one;", "public.chat_messages"),
+    "private table": (
+        "create schema if not exists private; create table private.reply_queue (id int);",
+        "private.reply_queue",
+    ),
+    "workers": ("create schema if not exists private; create table private.workers (id int);", "private.workers"),
+    "function": (
+        "create function public.cancel_reply(a int) returns int language sql as 'select a';",
+        "public.cancel_reply()",
+    ),
+    "private function": (
+        "create schema if not exists private;"
+        " create function private.max_calls() returns integer language sql as 'select 1';",
+        "private.max_calls",
+    ),
+    "view of analytics": (
+        "create schema analytics; create view analytics.cost_by_day as select 1 as one;",
+        "analytics.cost_by_day",
+    ),
 }
-# What may be there afterwards that was not there before.
-ADDED = {
-    "schemas",
-    "relations",
-    "columns",
-    "functions",
-    "policies",
-    "triggers",
-    "constraints",
-    "types",
-    "published tables",
-}
-OUR_NAMES = (
-    "posts",
-    "post_analyses",
-    "chat_sessions",
-    "chat_messages",
-    "chat_replies",
-    "chat_reply_drafts",
-    "external_api_call_logs",
-    "chat_session_summaries",
-    "current_chat_messages",
-    "chat_service",
-    "reply_queue",
-    "draft_pieces",
-    "used_ids",
-    "erasures",
-    "served_places",
-    "uncounted_calls",
-    "uncounted_replies",
-    "call_counts",
-    "reply_counts",
-    "user_day_counts",
-    "usage_asked",
-    "usage_spent",
-    "plans",
-    "chat_settings",
-    "user_plans",
-    "calls_by_span",
-    "latencies_by_span",
-    "replies_by_span",
-    "use_by_user_and_day",
-    "refusals",
-    "spend",
-    "private.workers",
-    "'private', 'workers",
-    "private.reconciler",
-    "'private', 'reconciler",
-    "('analytics', ",
-    "('analytics.",
-)
+
+MakeProject = Callable[[], HostProject]
+Catalogue = dict[str, set[str]]
 
 
-def catalogue(url: str) -> dict[str, set[str]]:
-    with psycopg.connect(url) as connection:
-        return {name: {str(row) for row in connection.execute(statement)} for name, statement in CATALOGUE.items()}
+@dataclass(frozen=True)
+class Installed:
+    """A project with its catalogue before and after our migrations: the tests that read it share it."""
+
+    project: HostProject
+    before: Catalogue
+    after: Catalogue
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A project that our migrations refused, with the words of the refusal."""
+
+    words: str
+    before: Catalogue
+    after: Catalogue
 
 
 @pytest.fixture(scope="module")
@@ -160,73 +110,71 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     postgres.stop()
 
 
-@pytest.fixture
-def new_project(server: Postgres, request: pytest.FixtureRequest) -> str:
-    """The URL of a fresh project: a copy of the empty one, which stays empty."""
-    name = f"project_{abs(hash(request.node.nodeid))}"
-    template = server.url(SUPERUSER).rsplit("/", 1)[0] + "/template1"
-    with psycopg.connect(template, autocommit=True) as connection:
-        connection.execute(f"create database {name} template postgres owner postgres".encode())
-    return server.url("postgres").rsplit("/", 1)[0] + f"/{name}"
+@pytest.fixture(scope="module")
+def make_project(server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> MakeProject:
+    """Each is a copy of the empty project, which stays empty."""
+    numbers = count(1)
+
+    def make() -> HostProject:
+        name = f"project_{next(numbers)}"
+        template = server.url(SUPERUSER).rsplit("/", 1)[0] + "/template1"
+        with psycopg.connect(template, autocommit=True) as connection:
+            connection.execute(f"create database {name} template postgres owner postgres".encode())
+        url = server.url("postgres").rsplit("/", 1)[0] + f"/{name}"
+        return HostProject(url, tmp_path_factory.mktemp(name))
+
+    return make
 
 
-@pytest.fixture
-def workdir(tmp_path: Path) -> Path:
-    (tmp_path / "supabase" / "migrations").mkdir(parents=True)
-    shutil.copy(ROOT / "supabase" / "config.toml", tmp_path / "supabase")
-    return tmp_path
+def install(project: HostProject) -> Installed:
+    before = project.catalogue()
+    project.add_ours()
+    assert project.push()
+    return Installed(project, before, project.catalogue())
 
 
-@pytest.fixture
-def push(new_project: str, workdir: Path) -> Callable[[], None]:
-    """`supabase db push` of whatever is in the project's directory by now."""
-    return lambda: _applied(migrations.apply(new_project, workdir))
+def is_refused(project: HostProject) -> Refused:
+    before = project.catalogue()
+    project.add_ours()
+    with pytest.raises(StartError) as refused:
+        project.push()
+    return Refused(str(refused.value), before, project.catalogue())
 
 
-def _applied(anything: bool) -> None:
-    assert anything
+@pytest.fixture(scope="module")
+def in_empty(make_project: MakeProject) -> Installed:
+    return install(make_project())
 
 
-def add_ours(workdir: Path) -> None:
-    for file in OURS:
-        shutil.copy(file, workdir / "supabase" / "migrations")
+@pytest.fixture(scope="module")
+def in_theirs(make_project: MakeProject) -> Installed:
+    project = make_project()
+    project.add_theirs(THEIR_PROJECT)
+    assert project.push()
+    return install(project)
 
 
-def add_theirs(workdir: Path, sql: str) -> None:
-    (workdir / "supabase" / "migrations" / THEIR_MIGRATION).write_text(sql)
+@pytest.fixture(scope="module")
+def empty(make_project: MakeProject) -> HostProject:
+    """For what is rolled back."""
+    return make_project()
 
 
-def assert_nothing_of_theirs_changed(before: dict[str, set[str]], after: dict[str, set[str]]) -> None:
-    for name in CATALOGUE:
-        assert before[name] - after[name] == set(), f"{name}: gone or changed"
-        if name not in ADDED:
-            assert after[name] - before[name] == set(), f"{name}: not ours to add to"
-    known = (*OUR_NAMES, "supabase_migrations", "pg_toast")
-    unknown = [
-        row
-        for name in ("relations", "columns", "triggers", "constraints")
-        for row in after[name] - before[name]
-        if not any(ours in row for ours in known)
-    ]
-    assert unknown == []
+@pytest.fixture(scope="module")
+def all_taken(make_project: MakeProject) -> Refused:
+    project = make_project()
+    project.add_theirs("\n".join(theirs for theirs, _ in TAKEN.values()))
+    assert project.push()
+    return is_refused(project)
 
 
-def test_an_empty_project(new_project: str, workdir: Path, push: Callable[[], None]) -> None:
-    before = catalogue(new_project)
-    add_ours(workdir)
-    push()
-    assert_nothing_of_theirs_changed(before, catalogue(new_project))
+def test_an_empty_project(in_empty: Installed) -> None:
+    assert_nothing_of_theirs_changed(in_empty.before, in_empty.after)
 
 
-def test_a_project_with_a_life_of_its_own(new_project: str, workdir: Path, push: Callable[[], None]) -> None:
-    add_theirs(workdir, THEIR_PROJECT)
-    push()
-    before = catalogue(new_project)
-    add_ours(workdir)
-    push()
-    after = catalogue(new_project)
-    assert_nothing_of_theirs_changed(before, after)
-    assert after["policies"] > before["policies"]
+def test_a_project_with_a_life_of_its_own(in_theirs: Installed) -> None:
+    assert_nothing_of_theirs_changed(in_theirs.before, in_theirs.after)
+    assert in_theirs.after["policies"] > in_theirs.before["policies"]
 
 
 @pytest.mark.parametrize(
@@ -243,31 +191,24 @@ def test_a_project_with_a_life_of_its_own(new_project: str, workdir: Path, push:
     ],
 )
 def test_a_project_whose_realtime_is_not_ours_to_write_policies_on_is_left_as_it_was(
-    server: Postgres, new_project: str, workdir: Path, push: Callable[[], None], misdeed: str, words: str
+    server: Postgres, make_project: MakeProject, misdeed: str, words: str
 ) -> None:
     """It says so at once, and what to do, and not after twenty files, in Postgres's words."""
-    theirs = server.url(SUPERUSER).rsplit("/", 1)[0] + "/" + new_project.rsplit("/", 1)[1]
+    project = make_project()
+    theirs = server.url(SUPERUSER).rsplit("/", 1)[0] + "/" + project.url.rsplit("/", 1)[1]
     with psycopg.connect(theirs, autocommit=True) as connection:
         connection.execute(misdeed.encode())
-    add_theirs(workdir, "select 1;")
-    push()
-    before = catalogue(new_project)
-    add_ours(workdir)
-    with pytest.raises(StartError) as refused:
-        push()
-    assert words in str(refused.value)
-    assert catalogue(new_project) == before
+    project.add_theirs("select 1;")
+    assert project.push()
+    refused = is_refused(project)
+    assert words in refused.words
+    assert refused.after == refused.before
 
 
-def test_careless_policies_of_theirs_open_nothing_of_ours(
-    new_project: str, workdir: Path, push: Callable[[], None]
-) -> None:
-    add_theirs(workdir, THEIR_PROJECT)
-    add_ours(workdir)
-    push()
+def test_careless_policies_of_theirs_open_nothing_of_ours(in_theirs: Installed) -> None:
     session = "0b3f9a52-7a1f-4f07-9c4e-1f7a3b8a6f11"
     topics = ["chat:worker", f"chat:{session}", f"chat:{session.upper()}"]
-    with psycopg.connect(new_project, autocommit=True) as connection:
+    with psycopg.connect(in_theirs.project.url, autocommit=True) as connection:
         for topic in [*topics, "chat:lobby", "room"]:
             connection.execute(
                 "insert into realtime.messages (topic, extension, event) values (%s, 'broadcast', 'hello')",
@@ -285,47 +226,25 @@ def test_careless_policies_of_theirs_open_nothing_of_ours(
         connection.execute("insert into realtime.messages (topic, extension) values ('chat:lobby', 'broadcast')")
 
 
-@pytest.mark.parametrize(
-    ("theirs", "name"),
-    [
-        ("create table public.posts (id int);", "public.posts"),
-        ("create view public.chat_messages as select 1 as one;", "public.chat_messages"),
-        ("create schema private; create table private.reply_queue (id int);", "private.reply_queue"),
-        ("create schema private; create table private.workers (id int);", "private.workers"),
-        (
-            "create function public.cancel_reply(a int) returns int language sql as 'select a';",
-            "public.cancel_reply()",
-        ),
-        (
-            "create schema private; create function private.max_calls() returns integer language sql as 'select 1';",
-            "private.max_calls",
-        ),
-        (
-            "create schema analytics; create view analytics.cost_by_day as select 1 as one;",
-            "analytics.cost_by_day",
-        ),
-    ],
-    ids=["table", "view", "private table", "workers", "function", "private function", "view of analytics"],
-)
+@pytest.mark.parametrize(("theirs", "name"), TAKEN.values(), ids=TAKEN)
 def test_a_name_that_is_taken_is_refused_and_nothing_stays_behind(
-    new_project: str, workdir: Path, push: Callable[[], None], theirs: str, name: str
+    empty: HostProject, all_taken: Refused, theirs: str, name: str
 ) -> None:
-    add_theirs(workdir, theirs)
-    push()
-    before = catalogue(new_project)
-    add_ours(workdir)
-    with pytest.raises(StartError) as refused:
-        push()
-    assert "PostBro Chat was not installed: this database already has" in str(refused.value)
-    assert name in str(refused.value)
-    assert catalogue(new_project) == before
+    """Each by itself, of the database; and all at once, of the CLI."""
+    with psycopg.connect(empty.url) as connection:
+        connection.execute(theirs.encode())
+        with pytest.raises(psycopg.errors.RaiseException) as refused:
+            connection.execute(OURS[0].read_bytes())
+        connection.rollback()
+    for words in (str(refused.value), all_taken.words):
+        assert "PostBro Chat was not installed: this database already has" in words
+        assert name in words
+    assert all_taken.after == all_taken.before
 
 
-def test_every_name_of_ours_is_looked_for(new_project: str, workdir: Path, push: Callable[[], None]) -> None:
+def test_every_name_of_ours_is_looked_for(in_empty: Installed) -> None:
     """A name that the first migration does not look for would stop a later one halfway."""
-    add_ours(workdir)
-    push()
-    with psycopg.connect(new_project) as connection:
+    with psycopg.connect(in_empty.project.url) as connection:
         made = connection.execute(
             """select c.relname, n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace
             where c.relkind in ('r', 'v') and n.nspname in ('public', 'private', 'analytics')
@@ -338,16 +257,14 @@ def test_every_name_of_ours_is_looked_for(new_project: str, workdir: Path, push:
     assert {name for name, _ in made} == looked_for
 
 
-def test_the_advisors_have_no_warning(new_project: str, workdir: Path, push: Callable[[], None]) -> None:
-    add_ours(workdir)
-    push()
+def test_the_advisors_have_no_warning(in_empty: Installed) -> None:
     result = subprocess.run(
         [
             str(CLI),
             "db",
             "advisors",
-            f"--workdir={workdir}",
-            f"--remote={new_project}",
+            f"--workdir={in_empty.project.workdir}",
+            f"--remote={in_empty.project.url}",
             "--fail-on",
             "warn",
         ],
@@ -364,19 +281,15 @@ def test_the_advisors_have_no_warning(new_project: str, workdir: Path, push: Cal
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_a_second_push_has_nothing_to_do(new_project: str, workdir: Path, push: Callable[[], None]) -> None:
-    add_ours(workdir)
-    push()
-    before = catalogue(new_project)
-    assert migrations.apply(new_project, workdir) is False
-    assert catalogue(new_project) == before
+def test_a_second_push_has_nothing_to_do(in_empty: Installed) -> None:
+    before = in_empty.project.catalogue()
+    assert in_empty.project.push() is False
+    assert in_empty.project.catalogue() == before
 
 
-def test_a_user_can_be_deleted(new_project: str, workdir: Path, push: Callable[[], Any]) -> None:
+def test_a_user_can_be_deleted(in_empty: Installed) -> None:
     """No object of ours is in the way: a user goes with all that is theirs."""
-    add_ours(workdir)
-    push()
-    with psycopg.connect(new_project, autocommit=True) as connection:
+    with psycopg.connect(in_empty.project.url, autocommit=True) as connection:
         connection.execute("insert into auth.users (id) values ('0b3f9a52-7a1f-4f07-9c4e-1f7a3b8a6f11')")
         connection.execute(
             "insert into public.posts (user_id, platform, url) select id, 'instagram', 'x' from auth.users"
