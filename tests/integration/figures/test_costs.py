@@ -13,7 +13,9 @@ from tests.support.side_by_side import fall_silent
 from tests.support.sums import rows
 
 pytestmark = pytest.mark.usefixtures("quiet", "no_figures")
+
 MakeHolder = Callable[[], Holder]
+
 UNTOLD = {"model_requested": "gemini-test"}
 ESTIMATED = {**UNTOLD, "cost_usd": 0.00007, "cost_is_estimated": True}
 

@@ -11,6 +11,7 @@ from tests.support.side_by_side import fall_silent, reply_of
 from worker.local.stack import ROOT
 
 pytestmark = pytest.mark.usefixtures("quiet", "no_figures")
+
 MakeHolder = Callable[[], Holder]
 
 

@@ -15,6 +15,7 @@ from tests.support.side_by_side import as_user, fall_silent, hurry, open_work
 from tests.support.sums import rows
 
 pytestmark = pytest.mark.usefixtures("quiet", "no_figures")
+
 MakeHolder = Callable[[], Holder]
 
 

@@ -12,6 +12,7 @@ from tests.support.people import Chat, People
 from tests.support.side_by_side import ids
 
 pytestmark = pytest.mark.usefixtures("quiet")
+
 MakeHolder = Callable[[], Holder]
 
 

@@ -13,6 +13,7 @@ from tests.support.people import Chat, People
 from tests.support.side_by_side import as_user, in_background, open_work
 
 pytestmark = pytest.mark.usefixtures("quiet")
+
 MakeHolder = Callable[[], Holder]
 
 

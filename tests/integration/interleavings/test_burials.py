@@ -24,7 +24,9 @@ from tests.support.side_by_side import (
 )
 
 pytestmark = pytest.mark.usefixtures("quiet")
+
 MakeHolder = Callable[[], Holder]
+
 MODEL = {"model": "gemini-test"}
 
 

@@ -18,6 +18,7 @@ from tests.support.side_by_side import (
 )
 
 pytestmark = pytest.mark.usefixtures("quiet")
+
 MakeHolder = Callable[[], Holder]
 
 

@@ -21,6 +21,7 @@ from tests.support.side_by_side import (
 )
 
 pytestmark = pytest.mark.usefixtures("quiet")
+
 MakeHolder = Callable[[], Holder]
 
 

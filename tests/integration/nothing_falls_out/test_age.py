@@ -18,7 +18,9 @@ from tests.support.side_by_side import (
 )
 
 pytestmark = pytest.mark.usefixtures("quiet")
+
 MakeHolder = Callable[[], Holder]
+
 ASK = "insert into public.chat_messages (session_id, content) values (%s, 'The next one')"
 
 

@@ -21,6 +21,7 @@ from tests.support.waiting import wait_for
 from worker.local.stack import Stack
 
 pytestmark = pytest.mark.usefixtures("quiet")
+
 MakeHolder = Callable[[], Holder]
 
 

@@ -20,6 +20,7 @@ from tests.support.side_by_side import (
 from worker.local.stack import Stack
 
 pytestmark = pytest.mark.usefixtures("quiet")
+
 MakeHolder = Callable[[], Holder]
 
 

@@ -11,6 +11,7 @@ from tests.support.people import Chat, People
 from tests.support.rows import Rows
 
 pytestmark = pytest.mark.usefixtures("quiet")
+
 MakeHolder = Callable[[], Holder]
 FallSilent = Callable[[Holder], None]
 

@@ -10,6 +10,7 @@ from tests.support.people import Chat, People
 from tests.support.rows import Rows
 
 pytestmark = pytest.mark.usefixtures("quiet")
+
 FallSilent = Callable[[Holder], None]
 
 

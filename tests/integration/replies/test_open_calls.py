@@ -10,6 +10,7 @@ from tests.support.holder import Holder
 from tests.support.people import Chat, People
 
 pytestmark = pytest.mark.usefixtures("quiet")
+
 FallSilent = Callable[[Holder], None]
 
 

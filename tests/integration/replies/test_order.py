@@ -9,6 +9,7 @@ from tests.support.people import Chat, People
 from tests.support.rows import Rows
 
 pytestmark = pytest.mark.usefixtures("quiet")
+
 MakeHolder = Callable[[], Holder]
 
 

@@ -16,6 +16,7 @@ from tests.support.people import Chat, People
 from tests.support.versions import answered, answers, current, is_refused, replace, state
 
 pytestmark = pytest.mark.usefixtures("quiet")
+
 FallSilent = Callable[[Holder], None]
 
 
