@@ -6,7 +6,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from tests.support.database import Connection, one_row
+from tests.support.database import Connection
 from tests.support.documents import ROOT, examples, names, rows
 from tests.support.people import People
 
@@ -61,12 +61,6 @@ def test_the_functions_of_users_are_listed(database: Connection) -> None:
         and not exists (select from pg_class v where v.relname = p.proname and v.relkind = 'v')"""
     listed = [name.split("(")[0] for cell, _ in rows("Functions for users") for name in names(cell)]
     assert sorted(listed) == sorted(row["proname"] for row in database.execute(granted))
-
-
-def test_the_error_codes_of_replies_are_those_of_the_database(database: Connection) -> None:
-    codes = [name for cell, *_ in rows("Errors", "`error_code`") for name in names(cell)]
-    body = one_row(database.execute("select prosrc from pg_proc where oid = 'private.is_error_code'::regproc"))
-    assert sorted(codes) == sorted(re.findall(r"'(\w+)'", body["prosrc"]))
 
 
 @pytest.mark.parametrize("plan", ["free", "pro"])

@@ -74,21 +74,6 @@ def test_a_question_in_anothers_chat_is_refused_alike_whether_that_exists_or_not
             assert ask_rest(people, stranger, session, id=id_) == (403, "42501")
 
 
-@pytest.mark.parametrize("whose", ["another user's", "another chat's", "nobody's"])
-def test_only_a_question_of_the_same_chat_can_be_replaced(
-    people: People, database: Connection, chat: Chat, whose: str
-) -> None:
-    target = {
-        "another user's": lambda: people.ask(people.make_chat()),
-        "another chat's": lambda: people.ask(people.make_chat(chat.user)),
-        "nobody's": uuid4,
-    }[whose]()
-    people.ask(chat)
-    assert ask_rest(people, chat.user, chat.session, replaces=target) == (404, "PT404")
-    if whose != "nobody's":
-        assert status_of(database, target) == "pending"
-
-
 def test_the_database_itself_refuses_to_replace_a_question_of_another_chat(
     people: People, database: Connection, chat: Chat
 ) -> None:

@@ -55,8 +55,9 @@ def test_the_id_of_a_deleted_answer_is_used_up(
 def test_the_id_of_a_deleted_chat_is_used_up_even_for_the_operator(
     people: People, database: Connection, chat: Chat
 ) -> None:
+    """Whoever could take the id of a deleted chat would have its channel."""
     database.execute("delete from public.chat_sessions where id = %s", [chat.session])
-    with pytest.raises(psycopg.errors.UniqueViolation):
+    with pytest.raises(psycopg.errors.UniqueViolation, match="used before"):
         database.execute(
             "insert into public.chat_sessions (id, user_id, post_analysis_id) values (%s, %s, %s)",
             [chat.session, chat.user.id, chat.analysis],

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from tests.support.database import Connection
-from tests.support.holder import CALL, Holder
+from tests.support.holder import Holder
 from tests.support.people import People
 from tests.support.side_by_side import (
     answers,
@@ -16,7 +16,6 @@ from tests.support.side_by_side import (
     hurry,
     ids,
     is_registered,
-    ledger,
     open_work,
     place_of,
     status_of,
@@ -135,32 +134,3 @@ def test_a_settle_before_the_burial_is_kept(people: People, database: Connection
     assert gravedigger.claim() == []
     assert [answer["content"] for answer in answers(database, question)] == ["In time."]
     assert status_of(database, question) == "completed"
-
-
-def test_a_settle_after_the_burial_is_too_late_and_its_call_is_kept_as_lost(
-    people: People, database: Connection, make_holder: MakeHolder
-) -> None:
-    question, late, heir = people.ask(people.make_chat()), make_holder(), make_holder()
-    (claimed,) = late.claim()
-    late.beat(claimed | MODEL)
-    fall_silent(database, late)
-    (inherited,) = heir.claim()
-    assert late.complete(claimed, "Too late.") is False
-    assert heir.complete(inherited, "In time.") is True
-    assert [answer["content"] for answer in answers(database, question)] == ["In time."]
-    assert ledger(database, question) == [(1, "lost"), (2, "ok")]
-
-
-def test_a_call_that_no_beat_has_named_is_in_the_ledger_when_it_comes_too_late(
-    people: People, database: Connection, make_holder: MakeHolder
-) -> None:
-    chat, late, heir = people.make_chat(), make_holder(), make_holder()
-    question = people.ask(chat)
-    (claimed,) = late.claim()
-    fall_silent(database, late)
-    heir.claim()
-    assert ledger(database, question) == [(2, "claimed")]
-    call = CALL | {"session_id": str(chat.session), "user_id": str(chat.user.id)}
-    assert late.fail(claimed, "timed_out", call=call) is False
-    assert late.fail(claimed, "timed_out", call=call) is False
-    assert ledger(database, question) == [(1, "lost"), (2, "claimed")]

@@ -1,7 +1,6 @@
 """A reply that its author stops, in each of its states."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -94,36 +93,6 @@ class TestCancelling:
         assert [answer["content"] for answer in rows.answers(question)] == ["What was shown"]
         assert rows.calls(question) == {1: "lost"}
         assert dead.complete(claimed) is False
-
-    @pytest.mark.parametrize("way", ["release", "give_back", "beat"])
-    def test_whatever_frees_a_reply_fulfils_the_wish(
-        self, people: People, rows: Rows, chat: Chat, worker: Holder, make_holder: MakeHolder, way: str
-    ) -> None:
-        """At once: there may be no further claim that would."""
-        question = people.ask(chat)
-        (claimed,) = worker.claim()
-        worker.save_draft(claimed, "What was shown")
-        command(people, chat.user, "cancel_reply", question)
-        free: Callable[[], Any] = {
-            "release": worker.release,
-            "give_back": lambda: worker.give_back(claimed, due_in=60),
-            "beat": lambda: worker.beat(known=worker.claims),
-        }[way]
-        free()
-        assert rows.status(question) == "cancelled"
-        assert [answer["content"] for answer in rows.answers(question)] == ["What was shown"]
-        assert make_holder().claim() == []
-
-    @pytest.mark.parametrize("way", ["fail", "give_back"])
-    def test_while_it_is_put_off(self, people: People, rows: Rows, chat: Chat, worker: Holder, way: str) -> None:
-        question = people.ask(chat)
-        (claimed,) = worker.claim()
-        if way == "fail":
-            worker.fail(claimed, "timed_out", retry_in=60)
-        else:
-            worker.give_back(claimed, due_in=60)
-        assert command(people, chat.user, "cancel_reply", question).json()["status"] == "cancelled"
-        assert rows.queued(question) is None
 
     @pytest.mark.parametrize("settle", ["complete", "fail"])
     def test_what_is_settled_cannot_be_cancelled(

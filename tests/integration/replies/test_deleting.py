@@ -34,12 +34,3 @@ class TestDeleting:
         assert worker.fail(claimed, retry_in=0) is False
         assert rows.calls(question) == {1: "lost"}
         assert rows.drafts(question) == []
-
-    def test_the_reply_under_way_by_hand_queues_the_next(
-        self, people: People, database: Connection, rows: Rows, chat: Chat, worker: Holder
-    ) -> None:
-        question, following = people.ask(chat), people.ask(chat)
-        (claimed,) = worker.claim()
-        database.execute("delete from public.chat_messages where id = %s", [question])
-        assert worker.complete(claimed) is False
-        assert [each["message_id"] for each in worker.claim()] == [str(following)]

@@ -86,34 +86,6 @@ def test_a_role_of_the_projects_own_learns_nothing_of_sessions_and_locks_none(
         host.rollback()
 
 
-@pytest.mark.parametrize("table", ["chat_sessions", "chat_messages"])
-def test_the_id_of_a_chat_is_never_chosen_and_a_used_one_is_refused(
-    people: People, database: Connection, table: str
-) -> None:
-    """Whoever could take the id of a deleted chat would have its channel."""
-    chat = people.make_chat()
-    question = people.ask(chat)
-    people.signed_in(chat.user).delete("/chat_sessions", params={"id": f"eq.{chat.session}"}).raise_for_status()
-    stranger = people.make_chat()
-    client = people.signed_in(stranger.user)
-    if table == "chat_sessions":
-        _, analysis = people.make_analysis(stranger.user)
-        taken = {"id": str(chat.session), "post_analysis_id": str(analysis)}
-        response = client.post("/chat_sessions", json=taken)
-        assert (response.status_code, response.json()["code"]) == (403, "42501")
-        # Nor by hand, or in a restored backup.
-        with pytest.raises(psycopg.errors.UniqueViolation, match="used before"):
-            database.execute(
-                "insert into public.chat_sessions (id, user_id, post_analysis_id) values (%s, %s, %s)",
-                [chat.session, stranger.user.id, analysis],
-            )
-    else:
-        taken = {"id": str(question), "session_id": str(stranger.session), "content": "Hello"}
-        response = client.post("/chat_messages", json=taken)
-        assert (response.status_code, response.json()["code"]) == (409, "23505")
-        assert messages_of(database, stranger) == []
-
-
 def test_a_foreign_analysis_and_a_missing_one_look_the_same(people: People) -> None:
     user = people.make_user()
     _, unopened = people.make_analysis(user)
