@@ -26,8 +26,6 @@ pytestmark = pytest.mark.usefixtures("quiet")
 
 MakeHolder = Callable[[], Holder]
 
-MODEL = {"model": "gemini-test"}
-
 
 def test_a_beat_before_the_burial_keeps_what_its_worker_holds(
     people: People, database: Connection, make_holder: MakeHolder

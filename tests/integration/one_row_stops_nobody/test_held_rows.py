@@ -1,7 +1,6 @@
 """An operator's open transaction on one row of one reply: the replies of others go on."""
 
 from collections.abc import Callable
-from typing import Any
 
 import psycopg
 import pytest
@@ -24,11 +23,6 @@ from tests.support.side_by_side import (
 pytestmark = pytest.mark.usefixtures("quiet")
 
 MakeHolder = Callable[[], Holder]
-
-
-def is_held(holder: Holder, reply: dict[str, Any]) -> bool:
-    (answer,) = holder.beat(reply, known=holder.claims)["replies"]
-    return bool(answer["held"])
 
 
 HELD = {
