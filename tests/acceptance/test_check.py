@@ -263,19 +263,6 @@ def test_what_only_the_database_knows(check: Check, database: Any, misdeed: str,
     assert the_problem(result) == words
 
 
-def test_a_policy_of_somebody_elses_is_a_warning(check: Check, database: Any) -> None:
-    with planted(
-        database,
-        'create policy "All read" on public.chat_messages for select to authenticated using (true)',
-        'drop policy "All read" on public.chat_messages',
-    ):
-        status, findings = check()
-
-    assert status == 0
-    [warning] = told(findings, "warning")
-    assert warning.startswith("The policy “All read” of public.chat_messages is not ours")
-
-
 def test_the_demo_account_on_a_project_that_is_not_local(check: Check, database: Any, whole_house: Stack) -> None:
     with planted(
         database,

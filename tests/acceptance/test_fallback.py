@@ -188,17 +188,6 @@ def test_while_no_model_may_be_asked_nothing_is_claimed_and_no_call_is_spent(
     assert [ledger(database, each) for each in late] == [[("ok", FIRST)]] * 8
 
 
-def test_a_first_model_that_hangs_is_followed_by_the_next_in_the_same_claim(
-    worker_with: WorkerWith, people: People, database: Database, faulty_model: FaultyModel
-) -> None:
-    worker_with(MODEL_FIRST_TOKEN_SECONDS=1)
-    marker = uuid4().hex
-    faulty_model.add("stall", question=marker, model=FIRST, after=0, times=None)
-    question = ask(people, marker)
-    wait_for_status(database, question, "completed")
-    assert ledger(database, question) == [("timed_out", FIRST), ("ok", SECOND)]
-
-
 def test_a_wish_that_ends_after_the_deadline_is_granted_in_the_queue(
     worker_with: WorkerWith, people: People, database: Database, faulty_model: FaultyModel
 ) -> None:
