@@ -1,6 +1,5 @@
 """What the operator reads in the dashboard: views of figures, and saved queries that run."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -10,15 +9,13 @@ from uuid import UUID
 import pytest
 
 from tests.support.database import Connection
-from tests.support.holder import CALL, Holder
+from tests.support.holder import CALL, Holder, MakeHolder
 from tests.support.people import Chat, People
 
 SNIPPETS = (Path(__file__).parents[2] / "supabase/snippets").glob("*.sql")
 QUERIES = sorted(file for file in SNIPPETS if file.stem != "no_row_changes")  # a command: see test_row_changes
 TOKENS = CALL["prompt_tokens"] + CALL["candidate_tokens"] + CALL["thought_tokens"]
 ROLES = ("anon", "authenticated", "service_role")
-
-MakeHolder = Callable[[], Holder]
 
 
 pytestmark = pytest.mark.usefixtures("quiet", "no_figures")

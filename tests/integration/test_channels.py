@@ -13,7 +13,7 @@ from realtime.types import BroadcastPayload
 
 from tests.support.channel_roles import PRIVATE, Role
 from tests.support.database import Connection, one_row
-from tests.support.holder import Holder
+from tests.support.holder import MakeHolder
 from tests.support.people import Chat, People
 from tests.support.waiting import until
 from worker.local.stack import Stack
@@ -237,7 +237,7 @@ def wake_ups(database: Connection) -> int:
 
 
 def test_one_wake_up_a_statement_whenever_something_becomes_due(
-    quiet: None, people: People, database: Connection, make_holder: Callable[[], Holder]
+    quiet: None, people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     chats, worker = [people.make_chat() for _ in range(3)], make_holder()
     before = wake_ups(database)

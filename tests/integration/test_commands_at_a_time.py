@@ -1,7 +1,7 @@
 """One account that sends many commands at a time: refused at once, and it holds up nobody."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
@@ -12,14 +12,12 @@ import psycopg
 import pytest
 
 from tests.support.database import Connection, one_row
-from tests.support.holder import Holder
+from tests.support.holder import MakeHolder
 from tests.support.people import Chat, People
 from tests.support.side_by_side import as_user, hurry, open_work, status_of
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 ASK = "insert into public.chat_messages (session_id, content) values (%(session)s, 'Another')"
 COMMANDS = {

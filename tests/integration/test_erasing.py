@@ -1,6 +1,6 @@
 """What is deleted is erased from Realtime's own table, too, and deleting never waits for that or fails by it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -8,7 +8,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from tests.support.database import Connection, one_row
-from tests.support.holder import Holder
+from tests.support.holder import MakeHolder
 from tests.support.people import Chat, People
 from worker.local.stack import Stack
 from worker.local.supabase.passwords import SUPERUSER
@@ -46,7 +46,7 @@ def sent(database: Connection, chat: Chat) -> list[str]:
 
 
 @pytest.fixture
-def answered(people: People, make_holder: Callable[[], Holder], chat: Chat) -> Chat:
+def answered(people: People, make_holder: MakeHolder, chat: Chat) -> Chat:
     people.ask(chat, SECRET)
     worker = make_holder()
     [reply] = worker.claim()

@@ -1,14 +1,14 @@
 """A chat is read for its export through the REST API, with its owner's rights and no other."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
 import httpx
 
 from tests.support.database import Connection
-from tests.support.holder import Holder
+from tests.support.holder import MakeHolder
 from tests.support.people import People
 from worker.web.export import Ask, read_transcript, render
 
@@ -24,9 +24,7 @@ def door(client: httpx.Client) -> Ask:
     return ask
 
 
-def test_a_chat_is_read_with_post_analysis_and_answers(
-    people: People, quiet: None, make_holder: Callable[[], Holder]
-) -> None:
+def test_a_chat_is_read_with_post_analysis_and_answers(people: People, quiet: None, make_holder: MakeHolder) -> None:
     chat = people.make_chat()
     holder = make_holder()
     people.ask(chat, "How many likes?")
@@ -51,7 +49,7 @@ def test_a_chat_is_read_with_post_analysis_and_answers(
 
 
 def test_replaced_questions_and_earlier_versions_are_left_out(
-    people: People, quiet: None, make_holder: Callable[[], Holder]
+    people: People, quiet: None, make_holder: MakeHolder
 ) -> None:
     chat = people.make_chat()
     holder, owner = make_holder(), people.signed_in(chat.user)

@@ -1,19 +1,16 @@
 """Nobody is behind all questions of another: claims go by place, and a user's next has a larger one."""
 
 from collections import Counter
-from collections.abc import Callable
 from uuid import UUID
 
 import pytest
 
 from tests.support.database import Connection
-from tests.support.holder import Holder
+from tests.support.holder import Holder, MakeHolder
 from tests.support.people import People, User
 from tests.support.side_by_side import as_user, fall_silent, ids, place_of
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 
 def ask_in_chats_of(people: People, user: User, count: int) -> list[UUID]:

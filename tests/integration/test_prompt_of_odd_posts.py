@@ -1,22 +1,19 @@
 """What a claim carries of odd posts is bounded, says what it left out, and makes a prompt within its budget."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from psycopg.types.json import Jsonb
 
 from tests.support.database import Connection, one_row
-from tests.support.holder import Holder
+from tests.support.holder import Holder, MakeHolder
 from tests.support.people import Chat, People
 from worker.prompt.budget import Budget
 from worker.prompt.context import build_chat_prompt
 from worker.rows import Reply
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 BOUND = 1_730_000
 """Bytes of a context; as JSON within JSON, six times that where all of it has to be escaped."""

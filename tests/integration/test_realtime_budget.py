@@ -1,11 +1,9 @@
 """What the database sends for one question, which the worker's budget pays for."""
 
-from collections.abc import Callable
-
 import pytest
 
 from tests.support.database import Connection
-from tests.support.holder import Holder
+from tests.support.holder import MakeHolder
 from tests.support.people import People
 from worker.realtime.broadcast import EVENTS_OF_A_REPLY
 
@@ -13,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("quiet")
 
 
 def test_a_question_and_its_answer_are_as_many_events_as_the_budget_says(
-    people: People, database: Connection, make_holder: Callable[[], Holder]
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     holder, chat = make_holder(), people.make_chat()
     database.execute("delete from realtime.messages")
@@ -28,7 +26,7 @@ def test_a_question_and_its_answer_are_as_many_events_as_the_budget_says(
 
 
 def test_three_times_a_question_no_more_is_sent_of_a_reply_than_pages_read(
-    people: People, database: Connection, make_holder: Callable[[], Holder]
+    people: People, database: Connection, make_holder: MakeHolder
 ) -> None:
     """It lies in Realtime's table for days. Messages are sent whole: pages show them as they come."""
     holder, chat = make_holder(), people.make_chat()

@@ -1,19 +1,15 @@
 """No more replies of a user are answered at the same time than their plan allows; nobody else waits for more."""
 
-from collections.abc import Callable
-
 import psycopg
 import pytest
 
 from tests.support import limits
 from tests.support.database import Connection, one_row
-from tests.support.holder import Holder
+from tests.support.holder import MakeHolder
 from tests.support.people import People, User
 from tests.support.side_by_side import as_user, hurry, ids, open_work, place_of, uncommitted
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 
 @pytest.fixture

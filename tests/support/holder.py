@@ -1,6 +1,7 @@
 """A worker for tests of the database: an id, and the reply functions called by name."""
 
 import json
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID, uuid4
@@ -140,6 +141,10 @@ class Holder:
         row = self.connection.execute(f"select public.{call}", arguments).fetchone()
         assert row is not None
         return row[0]
+
+
+MakeHolder = Callable[[], Holder]
+"""The fixture `make_holder`."""
 
 
 def ask_model(worker: Holder, reply: Reply) -> None:

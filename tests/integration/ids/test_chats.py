@@ -1,19 +1,16 @@
 """The id of a chat is chosen by nobody, and its channel is joined by nobody again."""
 
-from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
 
 from tests.support.database import Connection
-from tests.support.holder import Holder
+from tests.support.holder import MakeHolder
 from tests.support.ids import ask_rest
 from tests.support.people import Chat, People
 from tests.support.side_by_side import ids
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 
 def test_nobody_chooses_the_id_of_a_chat(people: People, database: Connection) -> None:

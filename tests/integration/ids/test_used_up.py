@@ -1,20 +1,17 @@
 """An id that was used is used up for everybody, also while its row is just being deleted."""
 
-from collections.abc import Callable
 from uuid import uuid4
 
 import psycopg
 import pytest
 
 from tests.support.database import Connection, one_row
-from tests.support.holder import Holder
+from tests.support.holder import MakeHolder
 from tests.support.ids import ASK, ask_rest, messages, outcome
 from tests.support.people import Chat, People
 from tests.support.side_by_side import as_user, in_background, open_work
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 
 @pytest.mark.parametrize("deletion", ["chat", "message by hand", "account"])

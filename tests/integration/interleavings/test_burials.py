@@ -1,12 +1,10 @@
 """A burial beside a beat, a settle or another burial."""
 
-from collections.abc import Callable
-
 import psycopg
 import pytest
 
 from tests.support.database import Connection
-from tests.support.holder import Holder
+from tests.support.holder import MakeHolder
 from tests.support.people import People
 from tests.support.side_by_side import (
     answers,
@@ -23,8 +21,6 @@ from tests.support.side_by_side import (
 )
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 
 def test_a_beat_before_the_burial_keeps_what_its_worker_holds(

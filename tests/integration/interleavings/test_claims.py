@@ -1,12 +1,10 @@
 """Claims whose answers are late, lost or not known to their worker yet."""
 
-from collections.abc import Callable
-
 import psycopg
 import pytest
 
 from tests.support.database import Connection
-from tests.support.holder import Holder
+from tests.support.holder import MakeHolder
 from tests.support.people import People
 from tests.support.side_by_side import (
     ids,
@@ -17,8 +15,6 @@ from tests.support.side_by_side import (
 )
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 
 def test_the_first_claim_that_comes_after_the_second_takes_nothing(

@@ -1,11 +1,9 @@
 """Questions that their workers die of, and the questions beside them."""
 
-from collections.abc import Callable
-
 import pytest
 
 from tests.support.database import Connection
-from tests.support.holder import Holder
+from tests.support.holder import MakeHolder
 from tests.support.people import People
 from tests.support.side_by_side import (
     deaths_of,
@@ -18,8 +16,6 @@ from tests.support.side_by_side import (
 )
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 
 def die(database: Connection, make_holder: MakeHolder, times: int) -> None:

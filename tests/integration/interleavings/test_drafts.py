@@ -1,6 +1,5 @@
 """A draft that is saved while its attempt ends."""
 
-from collections.abc import Callable
 from uuid import UUID
 
 import psycopg
@@ -8,7 +7,7 @@ import pytest
 
 from tests.support.commands import cancel, regenerate
 from tests.support.database import Connection
-from tests.support.holder import Holder
+from tests.support.holder import MakeHolder
 from tests.support.people import Chat, People
 from tests.support.side_by_side import (
     answers,
@@ -21,8 +20,6 @@ from tests.support.side_by_side import (
 )
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 
 def test_a_draft_that_comes_during_the_next_attempt_is_not_saved(

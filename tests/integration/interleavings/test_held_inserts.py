@@ -1,14 +1,13 @@
 """Inserts that are held open."""
 
 import time
-from collections.abc import Callable
 from uuid import UUID
 
 import psycopg
 import pytest
 
 from tests.support.database import Connection, one_row
-from tests.support.holder import Holder
+from tests.support.holder import MakeHolder
 from tests.support.people import Chat, People
 from tests.support.side_by_side import (
     answers,
@@ -22,8 +21,6 @@ from tests.support.side_by_side import (
 )
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 
 def test_a_question_that_commits_late_is_claimed_then_and_wakes_the_workers_then(

@@ -1,13 +1,12 @@
 """A release beside a claim of the same worker."""
 
-from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
 
 from tests.support.database import Connection, one_row
-from tests.support.holder import Holder
+from tests.support.holder import MakeHolder
 from tests.support.people import People
 from tests.support.side_by_side import (
     deaths_of,
@@ -19,8 +18,6 @@ from tests.support.side_by_side import (
 )
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 
 def test_a_release_waits_for_a_claim_under_way_and_frees_what_it_took(

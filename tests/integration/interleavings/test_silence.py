@@ -1,12 +1,11 @@
 """Workers that were not heard for a life, or have just started."""
 
 import time
-from collections.abc import Callable
 
 import pytest
 
 from tests.support.database import Connection
-from tests.support.holder import Holder
+from tests.support.holder import Holder, MakeHolder
 from tests.support.people import People
 from tests.support.side_by_side import (
     answers,
@@ -20,8 +19,6 @@ from tests.support.side_by_side import (
 )
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 MODEL = {"model": "gemini-test"}
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.commands import cancel
 from tests.support.database import Connection
-from tests.support.holder import Holder
+from tests.support.holder import Holder, MakeHolder
 from tests.support.people import Chat, People
 from tests.support.side_by_side import (
     answers,
@@ -23,8 +23,6 @@ from tests.support.side_by_side import (
 )
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 
 def stopped(database: Connection, question: UUID, with_text: str | None = None) -> bool:

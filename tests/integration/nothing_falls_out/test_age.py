@@ -1,12 +1,11 @@
 """A question that has waited too long is ended; when its age begins, and when it stands still."""
 
-from collections.abc import Callable
 from uuid import UUID
 
 import pytest
 
 from tests.support.database import Connection, one_row
-from tests.support.holder import Holder
+from tests.support.holder import Holder, MakeHolder
 from tests.support.people import Chat, People
 from tests.support.side_by_side import (
     as_user,
@@ -18,8 +17,6 @@ from tests.support.side_by_side import (
 )
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 ASK = "insert into public.chat_messages (session_id, content) values (%s, 'The next one')"
 

@@ -1,7 +1,6 @@
 """By hand in the dashboard, while something else happens in the same chat."""
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -10,7 +9,7 @@ import psycopg
 import pytest
 
 from tests.support.database import Connection
-from tests.support.holder import Holder
+from tests.support.holder import MakeHolder
 from tests.support.people import Chat, People
 from tests.support.reconciler import contradictions
 from tests.support.side_by_side import (
@@ -25,8 +24,6 @@ from tests.support.side_by_side import (
 )
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 ASK = "insert into public.chat_messages (session_id, content) values (%s, 'The next one')"
 

@@ -5,15 +5,13 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.database import Connection
-from tests.support.holder import Holder
+from tests.support.holder import MakeHolder
 from tests.support.people import Chat, People
 from tests.support.side_by_side import (
     status_of,
 )
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """The reconciler mends what contradicts itself, planted with all triggers off, and touches nothing else."""
 
-from collections.abc import Callable
-
 import pytest
 
 from tests.support.database import Connection, one_row
-from tests.support.holder import Holder
+from tests.support.holder import MakeHolder
 from tests.support.people import Chat, People
 from tests.support.reconciler import contradictions, mended
 from tests.support.side_by_side import (
@@ -21,8 +19,6 @@ from tests.support.waiting import wait_for
 from worker.local.stack import Stack
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 
 def plant(stack: Stack, statement: str, *parameters: object) -> None:

@@ -1,13 +1,11 @@
 """An operator's open transaction on one row of one reply: the replies of others go on."""
 
-from collections.abc import Callable
-
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
 from tests.support.database import Connection, one_row
-from tests.support.holder import Holder
+from tests.support.holder import MakeHolder
 from tests.support.people import People
 from tests.support.side_by_side import (
     fall_silent,
@@ -21,8 +19,6 @@ from tests.support.side_by_side import (
 )
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 
 HELD = {

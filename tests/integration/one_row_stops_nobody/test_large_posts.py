@@ -1,19 +1,15 @@
 """Posts and analyses that are too deep or too large, and calls without a model."""
 
-from collections.abc import Callable
-
 import pytest
 
 from tests.support.database import Connection, one_row
-from tests.support.holder import CALL, Holder
+from tests.support.holder import CALL, MakeHolder
 from tests.support.people import People
 from tests.support.side_by_side import (
     ledger,
 )
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 
 def levels(count: int) -> str:

@@ -1,11 +1,9 @@
 """A row that raises is set aside or settled, and the replies of others go on."""
 
-from collections.abc import Callable
-
 import pytest
 
 from tests.support.database import Connection, one_row
-from tests.support.holder import Holder
+from tests.support.holder import MakeHolder
 from tests.support.people import People
 from tests.support.side_by_side import (
     fall_silent,
@@ -20,8 +18,6 @@ from tests.support.side_by_side import (
 from worker.local.stack import Stack
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 
 OF_THE_ROW = ["P0001", "22012", "23514", "54000", "XX000"]

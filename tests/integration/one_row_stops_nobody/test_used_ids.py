@@ -1,12 +1,11 @@
 """The key of the ledger: an id or an attempt that was used before stops one reply and no other."""
 
-from collections.abc import Callable
 from uuid import UUID, uuid4
 
 import pytest
 
 from tests.support.database import Connection
-from tests.support.holder import Holder
+from tests.support.holder import MakeHolder
 from tests.support.people import Chat, People
 from tests.support.side_by_side import (
     ids,
@@ -15,8 +14,6 @@ from tests.support.side_by_side import (
 )
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 
 def ask_rest(people: People, chat: Chat, question: UUID) -> int:

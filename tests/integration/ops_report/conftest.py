@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.database import Connection
-from tests.support.holder import Holder
+from tests.support.holder import Holder, MakeHolder
 from tests.support.people import Chat, People
 
 
@@ -16,7 +16,7 @@ def empty(quiet: None, no_figures: None, database: Connection) -> None:
 
 
 @pytest.fixture
-def worker(make_holder: Callable[[], Holder]) -> Holder:
+def worker(make_holder: MakeHolder) -> Holder:
     return make_holder()
 
 

@@ -6,11 +6,10 @@ from uuid import UUID
 import pytest
 
 from tests.support.database import Connection
-from tests.support.holder import Holder
+from tests.support.holder import Holder, MakeHolder
 from tests.support.people import Chat, People
 from tests.support.rows import Rows
 
-MakeHolder = Callable[[], Holder]
 FallSilent = Callable[[Holder], None]
 
 

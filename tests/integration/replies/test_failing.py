@@ -8,13 +8,12 @@ import pytest
 
 from tests.support.commands import command
 from tests.support.database import Connection
-from tests.support.holder import Holder, ask_model
+from tests.support.holder import Holder, MakeHolder, ask_model
 from tests.support.people import Chat, People
 from tests.support.rows import Rows
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
-MakeHolder = Callable[[], Holder]
 FallSilent = Callable[[Holder], None]
 
 

@@ -6,13 +6,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.support.database import Connection
-from tests.support.holder import CALL, Holder, Reply, ask_model
+from tests.support.holder import CALL, Holder, MakeHolder, Reply, ask_model
 from tests.support.people import Chat, People
 from tests.support.rows import Rows
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
-MakeHolder = Callable[[], Holder]
 FallSilent = Callable[[Holder], None]
 
 

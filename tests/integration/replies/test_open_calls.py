@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from tests.support.database import Connection
-from tests.support.holder import Holder
+from tests.support.holder import Holder, MakeHolder
 from tests.support.people import Chat, People
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -15,7 +15,7 @@ FallSilent = Callable[[Holder], None]
 
 
 def test_an_open_call_has_its_model_from_the_next_beat(
-    people: People, database: Connection, chat: Chat, make_holder: Callable[[], Holder], falls_silent: FallSilent
+    people: People, database: Connection, chat: Chat, make_holder: MakeHolder, falls_silent: FallSilent
 ) -> None:
     question = people.ask(chat)
     dead = make_holder()

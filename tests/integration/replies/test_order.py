@@ -1,16 +1,12 @@
 """What is claimed when, and with which history."""
 
-from collections.abc import Callable
-
 import pytest
 
-from tests.support.holder import Holder
+from tests.support.holder import Holder, MakeHolder
 from tests.support.people import Chat, People
 from tests.support.rows import Rows
 
 pytestmark = pytest.mark.usefixtures("quiet")
-
-MakeHolder = Callable[[], Holder]
 
 
 class TestOrder:

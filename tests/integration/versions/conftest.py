@@ -6,14 +6,14 @@ import httpx
 import pytest
 
 from tests.support.database import Connection
-from tests.support.holder import Holder
+from tests.support.holder import Holder, MakeHolder
 from tests.support.people import Chat, People
 
 FallSilent = Callable[[Holder], None]
 
 
 @pytest.fixture
-def worker(make_holder: Callable[[], Holder]) -> Holder:
+def worker(make_holder: MakeHolder) -> Holder:
     return make_holder()
 
 

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from tests.support.database import Connection
-from tests.support.holder import Holder
+from tests.support.holder import Holder, MakeHolder
 from tests.support.people import Chat, People
 from tests.support.versions import answered, answers, current, is_refused, replace, state
 
@@ -80,7 +80,7 @@ class TestReplacing:
         people: People,
         database: Connection,
         chat: Chat,
-        make_holder: Callable[[], Holder],
+        make_holder: MakeHolder,
         owner: httpx.Client,
         falls_silent: FallSilent,
     ) -> None:
@@ -98,7 +98,7 @@ class TestReplacing:
         people: People,
         database: Connection,
         chat: Chat,
-        make_holder: Callable[[], Holder],
+        make_holder: MakeHolder,
         owner: httpx.Client,
         falls_silent: FallSilent,
     ) -> None:
