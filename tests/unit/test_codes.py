@@ -153,7 +153,7 @@ def test_codes_in_the_openapi_document() -> None:
 def test_codes_in_the_documents() -> None:
     table = only(r"\| `error_code` \| meaning [^\n]*\n\|[-|]+\n((?:\|[^\n]*\n)+)", DOCUMENTS)
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(ErrorCode)
-    assert quoted(only(r"An answer's `finish_reason` is ([^.]*)\.", DOCUMENTS), "`") == set(FinishReason)
+    assert quoted(only(r"\n\| `finish_reason` \|[^|]*\| ([^|\n]*) \|\n", DOCUMENTS), "`") == set(FinishReason)
 
 
 # ---------------------------------------------------------------- Dashboard and alerts

@@ -6,11 +6,11 @@ import pytest
 
 from tests.support.offline_model import MODEL, OfflineModel, post
 from worker.errors import (
+    AccessRefused,
     InternalError,
     ModelError,
     ModelGone,
     ModelOverloaded,
-    ModelUnavailable,
     PromptTooLong,
     QuotaSpent,
     RateLimited,
@@ -23,8 +23,8 @@ from worker.errors import (
     [
         ({"status": 400}, InternalError, None),
         ({"status": 400, "message": "The input token count (9) exceeds the maximum."}, PromptTooLong, None),
-        ({"status": 400, "message": "API key not valid."}, ModelUnavailable, None),
-        ({"status": 403}, ModelUnavailable, None),
+        ({"status": 400, "message": "API key not valid."}, AccessRefused, None),
+        ({"status": 403}, AccessRefused, None),
         ({"status": 404}, ModelGone, None),
         ({"status": 408}, TimedOut, None),
         ({"status": 413}, PromptTooLong, None),

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from worker.local.realtime import events
-from worker.local.realtime.events import EvaluatedChange
+from worker.local.realtime import change_payload
+from worker.local.realtime.change_payload import EvaluatedChange
 from worker.local.realtime.pgoutput import Change, Operation, Relation, Row
 from worker.local.realtime.rows import Column, Evaluated, Table
 
@@ -43,7 +43,7 @@ def changed(
 def shown(
     evaluated: EvaluatedChange, role: str = "anon", table: Table = NOTES, select: Collection[str] | None = None
 ) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(events.shown(table, evaluated, role, select))
+    data: dict[str, Any] = json.loads(change_payload.shown(table, evaluated, role, select))
     return data
 
 
@@ -89,15 +89,15 @@ def test_a_delete_without_row_level_security_shows_the_old_row() -> None:
 
 def test_a_table_without_a_key_is_refused_but_for_deletes() -> None:
     keyless = replace(NOTES, columns=(BODY,))
-    assert events.refusal(keyless, changed("INSERT", new=ROW).change, "anon") == events.NO_PRIMARY_KEY
-    assert events.refusal(keyless, changed("DELETE", old=ROW).change, "anon") is None
+    assert change_payload.refusal(keyless, changed("INSERT", new=ROW).change, "anon") == change_payload.NO_PRIMARY_KEY
+    assert change_payload.refusal(keyless, changed("DELETE", old=ROW).change, "anon") is None
 
 
 def test_a_role_that_may_not_read_the_key_is_refused_and_shown_nothing() -> None:
     change = changed("INSERT", new=ROW).change
-    assert events.refusal(NOTES, change, "anon") is None
-    assert events.refusal(NOTES, change, "stranger") == events.UNAUTHORIZED
-    data = json.loads(events.refused(NOTES, change, events.UNAUTHORIZED))
+    assert change_payload.refusal(NOTES, change, "anon") is None
+    assert change_payload.refusal(NOTES, change, "stranger") == change_payload.UNAUTHORIZED
+    data = json.loads(change_payload.refused(NOTES, change, change_payload.UNAUTHORIZED))
     assert (data["record"], data["columns"], data["commit_timestamp"]) == ({}, [], None)
     assert data["errors"] == ["Error 401: Unauthorized"]
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from worker.errors import ContentBlocked, DatabaseAway, ModelOverloaded, RateLim
 from worker.model.admission import STATES, Admission
 from worker.operations.app import create_ops_app
 from worker.operations.queue import measure_queue
-from worker.rows import Call, Usage
+from worker.rows import Call, ErrorCode, FinishReason, Usage
 from worker.telemetry import metrics
 
 Grown = Callable[..., float]
@@ -71,7 +72,7 @@ async def test_an_answer(grown: Grown) -> None:
     assert grown("postbro_replies_total", outcome="completed") == 1
     assert grown("postbro_reply_duration_seconds_count") == 1
     assert grown("postbro_reply_wait_seconds_count") == 1
-    assert grown("postbro_model_calls_total", model="first", outcome="stop") == 1
+    assert grown("postbro_model_calls_total", model="first", outcome=FinishReason.STOP) == 1
     assert grown("postbro_model_first_token_seconds_sum", model="first") == pytest.approx(0.001)
     assert grown("postbro_model_call_duration_seconds_sum", model="first") == pytest.approx(0.002)
     kinds = ("prompt", "cached", "candidates", "thoughts")
@@ -80,17 +81,16 @@ async def test_an_answer(grown: Grown) -> None:
 
 
 def test_what_a_call_cost(grown: Grown) -> None:
-    metrics.call_ended(Call("chat-1", model_requested="first", cost_usd=Decimal("0.25")), "stop")
-    metrics.call_ended(Call("chat-1"), "model_overloaded")
-
+    metrics.call_ended(Call("chat-1", model_requested="first", cost_usd=Decimal("0.25")), FinishReason.STOP)
+    metrics.call_ended(Call("chat-1"), ErrorCode.MODEL_OVERLOADED)
     assert grown("postbro_model_cost_usd_total", model="first") == pytest.approx(0.25)
     assert grown("postbro_model_calls_total", model="None", outcome="model_overloaded") == 0
 
 
 def test_what_of_it_is_estimated(grown: Grown) -> None:
-    metrics.call_ended(Call("chat-1", model_requested="first", cost_usd=Decimal("0.25")), "stop")
-    metrics.call_ended(Call("chat-1", model_requested="first", cost_usd=Decimal("0.5"), cost_is_estimated=True), "x")
-
+    call_of = partial(Call, "chat-1", model_requested="first")
+    metrics.call_ended(call_of(cost_usd=Decimal("0.25")), FinishReason.STOP)
+    metrics.call_ended(call_of(cost_usd=Decimal("0.5"), cost_is_estimated=True), FinishReason.STOP)
     assert grown("postbro_model_cost_usd_total", model="first") == pytest.approx(0.75)
     assert grown("postbro_model_cost_estimated_usd_total", model="first") == pytest.approx(0.5)
     assert grown("postbro_model_calls_without_price_total", model="first") == 0
@@ -147,7 +147,7 @@ async def test_a_retry_is_two_calls_and_one_reply(grown: Grown) -> None:
 
     assert grown("postbro_replies_total", outcome="completed") == 1
     assert grown("postbro_model_calls_total", model="first", outcome="model_overloaded") == 1
-    assert grown("postbro_model_calls_total", model="first", outcome="stop") == 1
+    assert grown("postbro_model_calls_total", model="first", outcome=FinishReason.STOP) == 1
 
 
 @pytest.mark.parametrize(
