@@ -43,9 +43,10 @@ def test_a_row_that_is_held_keeps_no_claim_from_the_others(
 ) -> None:
     """Two claims: one of several places, and one of a single place for which the held row is the first."""
     worker = make_holder()
+    people.ask(people.make_chat())
+    worker.complete(worker.claim()[0])  # plans the claim on this connection, before it is timed
     first = people.ask(people.make_chat())
     others = [people.ask(people.make_chat()) for _ in range(3)]
-    worker.register()
     hurry(worker)
     with open_work(database_url) as operator:
         operator.execute(held_row, [first])
