@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import certifi
 import pytest
 import trustme
 
@@ -12,8 +13,9 @@ def _one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
     No unit test needs one of those. Clients and servers are made by the thousand here.
     """
-    file = tmp_path_factory.mktemp("trusted") / "authority.pem"
+    file = str(tmp_path_factory.mktemp("trusted") / "authority.pem")
     trustme.CA().cert_pem.write_to_path(file)
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+        monkeypatch.setenv("SSL_CERT_FILE", file)
+        monkeypatch.setattr(certifi, "where", lambda: file)  # for clients that do not look at the environment
         yield

@@ -21,7 +21,7 @@ from worker.config import WorkerSettings
 from worker.realtime import subscription, wakeup
 from worker.realtime.wakeup import WakeUp
 
-EXAMPLES = int(os.environ.get("GARBAGE_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("GARBAGE_EXAMPLES", "100"))
 SEED = os.environ.get("GARBAGE_SEED")
 LONGEST_SECONDS = 30.0  # a machine that stands still is no finding; deafness without an end is
 TOPIC = "realtime:chat:worker"
