@@ -1,9 +1,12 @@
-"""The Realtime stand-in, with pauses and limits that a test need not wait for, and raw sockets to it.
+"""A project whose Realtime is under test, and raw sockets to it; every test has topics and tables of its own.
 
-One stack for all; every test has topics and tables of its own.
+Usually it is the stand-in, one stack for all, with pauses and limits that a test need not wait for. If
+`CONFORMANCE_SUPABASE_URL` and its like name another project (tests/support/project.py), it is that one, and the tests
+of the stand-in's own are left out: those that ask for the fixture `realtime`, also by way of another.
 """
 
 import itertools
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -17,6 +20,7 @@ import psycopg
 import pytest
 
 from tests.support.peer import Peer, socket_url
+from tests.support.project import Project
 from tests.support.realtime_fixtures import Connect, Connection, Policy, Start
 from tests.support.stand_in import StandIn
 from worker.local.settings import Ports
@@ -35,8 +39,41 @@ QUICK = {
 }
 
 
+HERE = Path(__file__).parent
+ELSEWHERE = pytest.StashKey[Project | None]()
+LEFT_OUT = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    try:
+        config.stash[ELSEWHERE] = Project.given(os.environ)
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.stash[ELSEWHERE] is None:
+        return
+    left_out = [item for item in items if HERE in item.path.parents and is_of_the_stand_ins_own(item)]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+    config.stash[LEFT_OUT] = len(left_out)
+
+
+def is_of_the_stand_ins_own(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and "realtime" in item.fixturenames
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> str | None:
+    project = config.stash[ELSEWHERE]
+    if project is None:
+        return None
+    return f"conformance of {project.url}; {config.stash[LEFT_OUT]} tests of the stand-in's own are left out"
+
+
 @pytest.fixture(scope="session")
 def realtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The stand-in's whole stack. Whatever another server can show, too, asks for `project` instead."""
     directory: Path = tmp_path_factory.mktemp("realtime")
     with Stack(
         directory,
@@ -50,35 +87,49 @@ def realtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def project(request: pytest.FixtureRequest) -> Project:
+    elsewhere = request.config.stash[ELSEWHERE]
+    if elsewhere:
+        return elsewhere
+    stack: Stack = request.getfixturevalue("realtime")  # only now, so that `project` does not stand for it
+    return Project.of(stack.environment)
+
+
 @pytest.fixture
-def database(realtime: Stack) -> Iterator[Connection]:
+def database_url(project: Project) -> str:
+    return project.database_url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Connection]:
     """The operator's connection, each statement on its own."""
-    with psycopg.connect(realtime.environment["DATABASE_URL"], autocommit=True) as connection:
+    with psycopg.connect(database_url, autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
-def url(realtime: Stack) -> str:
-    return realtime.environment["SUPABASE_URL"]
+def url(project: Project) -> str:
+    return project.url
 
 
 @pytest.fixture
-def key(realtime: Stack) -> str:
-    return realtime.environment["SUPABASE_PUBLISHABLE_KEY"]
+def key(project: Project) -> str:
+    return project.publishable_key
 
 
 @pytest.fixture
-def secret_key(realtime: Stack) -> str:
-    return realtime.environment["SUPABASE_SECRET_KEY"]
+def secret_key(project: Project) -> str:
+    return project.secret_key
 
 
 @pytest.fixture
-def make_token(realtime: Stack) -> Callable[..., str]:
+def make_token(project: Project) -> Callable[..., str]:
     """A signed-in user's token; `role`, `sub`, `exp` and whatever else may be given."""
 
     def make(**claims: Any) -> str:
         usual = {"role": "authenticated", "sub": str(uuid4()), "exp": int(time.time()) + 3600}
-        secret = claims.pop("secret", realtime.environment["SUPABASE_JWT_SECRET"])
+        secret = claims.pop("secret", project.jwt_secret)
         return jwt.encode({name: value for name, value in (usual | claims).items() if value is not None}, secret)
 
     return make

@@ -8,7 +8,6 @@ import psycopg
 
 from tests.support.peer import Peer, on
 from tests.support.realtime_fixtures import Connect, Connection, MakeTable
-from worker.local.stack import Stack
 
 
 async def test_s3_4_one_frame_for_each_channel_lists_all_its_bindings(
@@ -123,11 +122,11 @@ async def test_s3_4_version_1_gets_the_same(
 
 
 async def test_s3_6_changes_come_in_commit_order_and_none_from_what_was_rolled_back(
-    peer: Peer, database: Connection, make_table: MakeTable, realtime: Stack, topic: str
+    peer: Peer, database: Connection, make_table: MakeTable, database_url: str, topic: str
 ) -> None:
     one, two = make_table("id int primary key"), make_table("id int primary key")
     await peer.subscribed(topic, on(one), on(two))
-    with psycopg.connect(realtime.environment["DATABASE_URL"]) as slow:
+    with psycopg.connect(database_url) as slow:
         slow.execute(f"insert into public.{one} values (1)".encode())
         database.execute(f"insert into public.{two} values (2)".encode())
         slow.execute(f"insert into public.{two} values (3)".encode())

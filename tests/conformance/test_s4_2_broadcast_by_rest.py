@@ -110,6 +110,7 @@ def test_s4_2_a_bad_token_is_unauthorized(url: str, path: str, token: str) -> No
     assert (refused.status_code, refused.json()) == (401, {"message": "Unauthorized"})
 
 
+@pytest.mark.usefixtures("realtime")  # whose limit is that of these tests
 def test_s4_2_each_answer_tells_the_rate(rest: httpx.Client, topic: str) -> None:
     sent = batch(rest, message(topic))
     assert sent.headers["x-rate-limit"] == "100000"

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.project import Project
 from tests.support.realtime_fixtures import Connection, MakeTable, MakeToken, Policy
-from worker.local.stack import NODE, Stack
+from worker.local.stack import NODE
 
 SCRIPT = Path(__file__).with_name("supabase_js.mjs")
 PATIENCE = 20.0  # seconds, Node's start included
@@ -21,14 +22,14 @@ Start = Callable[..., Awaitable[Process]]
 
 
 @pytest.fixture
-def start(realtime: Stack, topic: str) -> Start:
+def start(project: Project, topic: str) -> Start:
     """The script with one scenario; it says on standard error how far it has come."""
 
     async def run(scenario: str, **told: str) -> Process:
-        names = ("SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY")
         environment = {
             **os.environ,
-            **{name: realtime.environment[name] for name in names},
+            "SUPABASE_URL": project.url,
+            "SUPABASE_PUBLISHABLE_KEY": project.publishable_key,
             **told,
             "SCENARIO": scenario,
             "TOPIC": topic.removeprefix("realtime:"),
