@@ -15,7 +15,8 @@ from typing import Any
 
 import psycopg
 
-from tests.bench.queue import Taken, database, times
+from tests.bench.fresh_database import database
+from tests.bench.timing import Taken, times
 from worker.local.stack import ROOT
 from worker.local.supabase.passwords import SUPERUSER
 

@@ -10,44 +10,31 @@ its events sent.
 
 import argparse
 import io
-import json
-import statistics
 import subprocess
 import sys
 import tarfile
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import psycopg
 from psycopg.types.json import Jsonb
 
-from tests.support.holder import CALL
-from worker.local.settings import Ports
-from worker.local.stack import POSTGRES_BINARIES, ROOT
-from worker.local.supabase import migrations
+from tests.bench.fresh_database import database
+from tests.bench.queue_workers import EACH, PUT_OFF, Reply, Worker, WorkerBefore
+from tests.bench.timing import Figures, Taken, times
+from worker.local.stack import ROOT
 from worker.local.supabase.passwords import SUPERUSER
 from worker.local.supabase.postgres import Postgres
 
 USERS = 10_000
 CHATS_OF_A_USER = 10  # each with one question
-PUT_OFF = 10_000
 TIMES = 20
 MANY = 50  # times, where one costs little
-EACH = 20
 CAME_AND_WENT = 3_000
 PIECE = 500  # bytes
 PIECES = 40
 DRAFTS = 20
-
-Connection = psycopg.Connection[Any]
-Reply = dict[str, Any]
 
 EMPTY = "truncate auth.users, public.external_api_call_logs cascade"
 # Triggers off: the flood guard would refuse what is measured here.
@@ -92,103 +79,6 @@ ITS_ROWS = f"""with due as (
       from taken where taken.message_id = r.message_id returning r.*)
     insert into public.external_api_call_logs (message_id, attempt, session_id, user_id, worker_id)
     select message_id, attempt, session_id, user_id, gen_random_uuid() from begun"""
-
-
-class Worker:
-    """The reply functions of this tree, each a call of its own, as `service_role`."""
-
-    queue = """insert into private.reply_queue (session_id, user_id, message_id, place)
-        select session_id, user_id, message_id, row_number() over (partition by user_id order by session_id)
-        from public.chat_replies where status = 'pending'"""
-    put_off = f"""update private.reply_queue set due_at = now() + interval '1 hour' where session_id in (
-        select session_id from private.reply_queue where worker_id is null order by place limit {PUT_OFF})"""
-
-    def __init__(self, url: str, autocommit: bool = True) -> None:
-        self.id = uuid4()
-        self.claims = 0
-        self.connection = psycopg.connect(url, autocommit=autocommit)
-        self.call("set role service_role")
-        self.register()
-
-    def register(self) -> None:
-        self.call("select public.register_worker(%s, 3600, 'bench', 50)", self.id)
-
-    def claim(self, most: int = EACH) -> list[Reply]:
-        self.claims += 1
-        answer = self.call("select public.claim_replies(%s, %s, %s)", self.id, self.claims, most)
-        found: list[Reply] = answer["replies"]
-        return found
-
-    def beat(self, held: list[Reply]) -> Callable[[], object]:
-        """A beat that is ready to be sent: writing its arguments is not the database's work."""
-        messages = "{" + ",".join(reply["message_id"] for reply in held) + "}"
-        attempts = "{" + ",".join(str(reply["attempt"]) for reply in held) + "}"
-        statement = "select public.beat(%s, 3600, 0, null, %s::uuid[], %s::integer[], '[]')"
-        return lambda: self.call(statement, self.id, messages, attempts)
-
-    def complete(self, reply: Reply) -> None:
-        self.call(
-            "select public.complete_reply(%s, %s, %s, 'Because.', 'stop', %s)",
-            reply["message_id"],
-            self.id,
-            reply["attempt"],
-            Jsonb(CALL),
-        )
-
-    def call(self, statement: str, *arguments: object) -> Any:
-        cursor = self.connection.execute(statement.encode(), arguments)
-        row = cursor.fetchone() if cursor.description else None
-        return row[0] if row else None
-
-
-class WorkerBefore(Worker):
-    """As it was when each reply had a lease of its own."""
-
-    queue = """insert into private.reply_queue (session_id, message_id)
-        select session_id, message_id from public.chat_replies where status = 'pending'"""
-    put_off = f"""update private.reply_queue set due_at = now() + interval '1 hour' where session_id in (
-        select session_id from private.reply_queue order by due_at limit {PUT_OFF})"""
-
-    def register(self) -> None:
-        pass
-
-    def claim(self, most: int = EACH) -> list[Reply]:
-        found: list[Reply] = self.call("select public.claim_replies(%s, %s, 3600)", self.id, most)["replies"]
-        return found
-
-    def beat(self, held: list[Reply]) -> Callable[[], object]:
-        named = json.dumps(
-            [{"message_id": r["message_id"], "attempt": r["attempt"], "model": "gemini"} for r in held]
-        )
-        return lambda: self.call("select public.renew_leases(%s, %s::jsonb, 3600)", self.id, named)
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A number of values of one kind."""
-
-    values: list[float]
-    unit: str = "ms"
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.values)
-
-    def __str__(self) -> str:
-        spread = f" ({min(self.values):.2f} to {max(self.values):.2f})" if len(self.values) > 1 else ""
-        return f"{self.median:.2f} {self.unit}{spread}"
-
-
-Figures = dict[str, Taken]
-
-
-def times(work: Callable[[], object], number: int) -> Taken:
-    taken = []
-    for _ in range(number):
-        start = time.perf_counter()
-        work()
-        taken.append((time.perf_counter() - start) * 1000)
-    return Taken(taken)
 
 
 class Bench:
@@ -299,26 +189,6 @@ class Bench:
             name = f"claim of an empty queue, {CAME_AND_WENT:,} came and went under an open snapshot"
             figures[name] = times(worker.claim, MANY)
         return figures
-
-
-@contextmanager
-def database(workdir: Path) -> Iterator[Postgres]:
-    """A fresh one, with the migrations of `workdir`."""
-    with tempfile.TemporaryDirectory() as directory:
-        postgres = Postgres(
-            Path(directory) / "postgres",
-            POSTGRES_BINARIES,
-            port=Ports.free().postgres,
-            secret="of-this-server",
-            durable=False,
-            log=Path(directory) / "postgres.log",
-        )
-        postgres.start()
-        try:
-            migrations.apply(postgres.url("postgres"), workdir)
-            yield postgres
-        finally:
-            postgres.stop()
 
 
 def measure(workdir: Path, kind: type[Worker]) -> Figures:

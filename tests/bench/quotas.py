@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from tests.bench.queue import database
+from tests.bench.fresh_database import database
 from tests.support import limits
 from tests.support.people import User
 from worker.local.stack import ROOT
