@@ -8,6 +8,8 @@ from tests.support.peer import Peer, on
 from tests.support.realtime_fixtures import Connection, MakeTable, Start
 from tests.support.waiting import until
 
+NOTICED_SECONDS = 75  # the real server looks at the publication once a minute
+
 
 async def error(peer: Peer, topic: str, *bindings: dict[str, Any], token: str | None = None) -> str:
     """The system message about bindings that cannot be subscribed; the channel stays."""
@@ -51,7 +53,7 @@ async def test_s3_1_a_table_that_is_published_later_is_noticed(
     make_table("id int primary key")
     await peer.subscribed(topic, {"event": "*", "schema": "*", "table": "*"})
     later = make_table("id int primary key")
-    said = await peer.next("system", topic)
+    said = await peer.next("system", topic, seconds=NOTICED_SECONDS)
     assert said.payload["message"] == "Subscribed to PostgreSQL"
     database.execute(f"insert into public.{later} values (1)".encode())
     assert (await peer.change())["table"] == later
@@ -63,7 +65,7 @@ async def test_s3_1_a_table_that_is_published_no_more_sends_nothing(
     gone, stays = make_table("id int primary key"), make_table("id int primary key")
     await peer.subscribed(topic, {"event": "*", "schema": "public"})
     database.execute(f"alter publication supabase_realtime drop table public.{gone}".encode())
-    await peer.next("system", topic)
+    await peer.next("system", topic, seconds=NOTICED_SECONDS)
     database.execute(f"insert into public.{gone} values (1)".encode())
     database.execute(f"insert into public.{stays} values (1)".encode())
     assert (await peer.change())["table"] == stays
