@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import psycopg
@@ -126,7 +126,7 @@ async def client(house: Stack) -> AsyncIterator[supabase.AsyncClient]:
 async def chat(client: supabase.AsyncClient, people: People) -> Chat:
     session = await client.auth.get_session()
     assert session is not None
-    return people.make_chat(User(session.user.id, session.access_token))
+    return people.make_chat(User(UUID(session.user.id), session.access_token))
 
 
 @pytest.fixture

@@ -61,8 +61,8 @@ def busy_until(people: People) -> str | None:
     return service["model_busy_until"]
 
 
-def wait_for_status(database: Database, question: UUID, status: str) -> None:
-    wait_for(lambda: reply(database, question)["status"] == status, f"the reply to be {status}", PATIENCE)
+def wait_for_status(database: Database, question: UUID, status: str, seconds: float = PATIENCE) -> None:
+    wait_for(lambda: reply(database, question)["status"] == status, f"the reply to be {status}", seconds)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_one_user_alone_opens_no_breaker(
     wait_for(lambda: sum(len(ledger(database, each)) for each in theirs) >= 12, "many of them to fail", PATIENCE)
     for _ in range(5):
         other = ask(people)
-        wait_for(lambda other=other: reply(database, other)["status"] == "completed", "another's answer", 5)
+        wait_for_status(database, other, "completed", 5)
         assert ledger(database, other) == [("ok", FIRST)]
 
 
@@ -184,7 +184,7 @@ def test_while_no_model_may_be_asked_nothing_is_claimed_and_no_call_is_spent(
     assert {reply(database, each)["status"] for each in late} == {"pending"}
     faulty_model.forget()
     for each in [*late, *questions]:
-        wait_for(lambda each=each: reply(database, each)["status"] == "completed", "its answer", 60)
+        wait_for_status(database, each, "completed", 60)
     assert [ledger(database, each) for each in late] == [[("ok", FIRST)]] * 8
 
 

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from uuid import uuid4
 
 import httpx
@@ -63,7 +64,15 @@ def test_a_project_that_hangs_takes_neither_page_nor_health_along(
         assert {answer.status_code for answer in answers} == {503, 504}
         # All places are given back.
         for caller in callers:
-            wait_for(lambda caller=caller: caller.get("/sessions/").status_code == 200, "an answer")
+            wait_for(partial(is_served, caller), "an answer")
+
+
+def has_more_than(number: int, database: Database, chat: Chat) -> bool:
+    return count(database, chat) > number
+
+
+def is_served(caller: httpx.Client) -> bool:
+    return caller.get("/sessions/").status_code == 200
 
 
 def test_connections_that_idle_keep_nobody_out(house: Stack, worker: Stack) -> None:
@@ -148,7 +157,7 @@ def test_one_user_does_not_take_all_places_to_wait(
         for number in range(WAITERS):  # one after the other: a user has three commands at a time
             one = own[number % 2]
             sent.append(senders.submit(client.post, path(one), json={"message": marker}))
-            wait_for(lambda one=one, number=number: count(database, one) > number // 2, "the question", seconds=20)
+            wait_for(partial(has_more_than, number // 2, database, one), "the question", seconds=20)
         # Those beyond the share have their answer: it is stored, and they may look themselves.
         wait_for(lambda: sum(each.done() for each in sent) >= WAITERS - SHARE, "the others", seconds=20)
         with client_of(house, stranger.user) as other:

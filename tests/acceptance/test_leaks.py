@@ -5,6 +5,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -92,7 +93,7 @@ async def answer_in_every_way(people: People, database: Database, model: FaultyM
             question = people.ask(chat, f"Why? {marker}")
             asked.append(question)
             if way == "stop":
-                await until(lambda question=question: has_draft(database, question), "a draft", PATIENCE)
+                await until(partial(has_draft, database, question), "a draft", PATIENCE)
                 with people.signed_in(chat.user) as owner:
                     owner.post("/rpc/cancel_reply", json={"message_id": str(question)}).raise_for_status()
     await until(lambda: are_over(database, asked), "the ends of all replies", PATIENCE)

@@ -4,6 +4,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,10 @@ def status(database: Database, question: UUID) -> str:
     row = database.execute("select status from public.chat_replies where message_id = %s", [question]).fetchone()
     assert row is not None
     return str(row["status"])
+
+
+def is_completed(database: Database, question: UUID) -> bool:
+    return status(database, question) == "completed"
 
 
 def figures(house: Stack) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -85,7 +90,7 @@ def test_it_is_subscribed_and_what_the_database_sends_reaches_nobody(
     try:
         for chat in chats:  # one that is found within a second tells nothing
             question = people.ask(chat)
-            wait_for(lambda asked=question: status(database, asked) == "completed", "the answer", 60)
+            wait_for(partial(is_completed, database, question), "the answer", 60)
             if "none arrives" in (told := httpx.get(ready)).text:
                 break
         assert "none arrives" in told.json()["problems"]["realtime"], told.text
@@ -99,7 +104,7 @@ def test_it_is_subscribed_and_what_the_database_sends_reaches_nobody(
     for chat in chats:
         wait_for(lambda: figure(house, "postbro_wakeup_subscribed") == 1, "the subscription", 30)
         question = people.ask(chat)
-        wait_for(lambda asked=question: status(database, asked) == "completed", "the answer", 60)
+        wait_for(partial(is_completed, database, question), "the answer", 60)
         if httpx.get(ready).status_code == 200:
             break
     assert figure(house, "postbro_wakeups_arrive") == 1

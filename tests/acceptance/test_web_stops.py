@@ -2,13 +2,14 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from uuid import uuid4
 
 import httpx
 
 from tests.support.faulty_model import FaultyModel
 from tests.support.http_api import Database, client_of, count, path
-from tests.support.people import People
+from tests.support.people import Chat, People
 from tests.support.waiting import wait_for
 from worker.local.stack import Stack
 
@@ -50,7 +51,11 @@ def test_streams_end_properly_and_their_questions_are_answered(
     # The same page goes on where it was, and the answers come.
     for chat in (streamed, awaited):
         with client_of(house, chat.user) as client:
-            wait_for(lambda client=client, chat=chat: len(messages(client.get(path(chat)))) == 2, "the answer", 40)
+            wait_for(partial(is_answered, client, chat), "the answer", 40)
+
+
+def is_answered(client: httpx.Client, chat: Chat) -> bool:
+    return len(messages(client.get(path(chat)))) == 2
 
 
 def messages(answer: httpx.Response) -> list[dict[str, object]]:

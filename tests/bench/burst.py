@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections import Counter
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -16,7 +17,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from tests.bench.crew import Metered, crew
-from tests.support.burst import Burst, most_in_any
+from tests.support.burst import Burst, Database, most_in_any
 from tests.support.people import People
 from tests.support.waiting import wait_for
 from worker.local.stack import Stack
@@ -46,20 +47,20 @@ def main() -> None:
             )
 
 
-def measure_claims(stack: Stack, database: psycopg.Connection, workers: list[Metered]) -> float:
+def measure_claims(stack: Stack, database: Database, workers: list[Metered]) -> float:
     """Of single questions, one after the other, in an idle queue; without those that the clock leads to."""
     with People(stack.environment, database) as people:
         before = count_claims(workers)
         for _ in range(SINGLE_QUESTIONS):
             question = people.ask(people.make_chat())
-            wait_for(lambda question=question: is_over(database, question), "its answer", 30)
+            wait_for(partial(is_over, database, question), "its answer", 30)
             time.sleep(0.3)
         return (count_claims(workers) - before) / SINGLE_QUESTIONS
 
 
-def is_over(database: psycopg.Connection, question: object) -> bool:
+def is_over(database: Database, question: object) -> bool:
     row = database.execute("select status from public.chat_replies where message_id = %s", [question]).fetchone()
-    return row["status"] == "completed"
+    return row is not None and row["status"] == "completed"
 
 
 def count_claims(workers: list[Metered]) -> float:
@@ -69,7 +70,7 @@ def count_claims(workers: list[Metered]) -> float:
     return sum(value for labels, value in counts.items() if not any(f'"{cause}"' in labels for cause in BY_THE_CLOCK))
 
 
-def measure_burst(stack: Stack, database: psycopg.Connection) -> str:
+def measure_burst(stack: Stack, database: Database) -> str:
     for fault in (
         {"fault": "limit", "calls": LIMIT, "seconds": MINUTE},
         {"fault": "say", "text": "Many.", "pace_ms": 0},

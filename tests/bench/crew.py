@@ -26,7 +26,7 @@ def crew(directory: Path, workers: int, **settings: object) -> Iterator[tuple[St
         ExitStack() as stopping,
     ):
         limits.take_off(stack.environment["DATABASE_URL"])
-        started = []
+        started: list[Metered] = []
         ports = _free_ports(2 * workers)
         for number in range(workers):
             port, ops_port = ports[2 * number : 2 * number + 2]
@@ -35,7 +35,7 @@ def crew(directory: Path, workers: int, **settings: object) -> Iterator[tuple[St
             worker.start()
             started.append(worker)
         for worker in started:
-            wait_for(lambda worker=worker: worker.is_ready, f"{worker.name} to be subscribed", 60)
+            wait_for(worker.is_ready, f"{worker.name} to be subscribed", 60)
         yield stack, started
 
 
@@ -53,7 +53,6 @@ class Metered(Service):
             working_directory=ROOT,
         )
 
-    @property
     def is_ready(self) -> bool:
         try:
             return httpx.get(f"{self._url}/readyz", timeout=2).status_code == httpx.codes.OK

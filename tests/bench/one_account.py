@@ -24,6 +24,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from tests.bench.crew import Metered, crew
+from tests.support.database import Connection as Database
 from tests.support.people import Chat, People
 from tests.support.waiting import wait_for
 from worker.local.stack import Stack
@@ -64,13 +65,13 @@ def main() -> None:
         report(worker, database, answers.result(), before)
 
 
-def answer_slowly(stack: Stack, people: People, database: psycopg.Connection) -> list[UUID]:
+def answer_slowly(stack: Stack, people: People, database: Database) -> list[UUID]:
     """Three answers of other users are under way for as long as it takes."""
     fault = {"fault": "say", "question": "Innocent", "text": LONG, "pace_ms": 250, "times": None}
     httpx.post(f"{stack.environment['GEMINI_BASE_URL']}/faults", json=fault).raise_for_status()
     questions = [people.ask(people.make_chat(), "Innocent: why did it work?") for _ in range(3)]
     under_way = "select count(*) from public.chat_replies where status = 'answering'"
-    wait_for(lambda: database.execute(under_way).fetchone()["count"] == 3, "the answers to be under way")
+    wait_for(lambda: (database.execute(under_way).fetchone() or {}).get("count") == 3, "the answers to be under way")
     return questions
 
 
@@ -155,7 +156,7 @@ def read_for(people: People, chat: Chat, seconds: float) -> list[float]:
 
 def report(
     worker: Metered,
-    database: psycopg.Connection,
+    database: Database,
     answers: Counter[str],
     before: Counter[str],
 ) -> None:

@@ -89,7 +89,7 @@ def freeze_all(scene: Scene) -> None:
     scene.rest(LEASE_SECONDS * scene.random.uniform(1.2, 1.5))
     for worker in scene.workers:
         worker.signal(signal.SIGCONT)
-    scene.wait(lambda: all(worker.is_ready for worker in scene.workers), WHOLE_SECONDS)
+    scene.wait(lambda: all(worker.is_ready() for worker in scene.workers), WHOLE_SECONDS)
 
 
 def kill_realtime(scene: Scene) -> None:

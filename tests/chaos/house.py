@@ -94,7 +94,6 @@ class Worker(Service):
         finally:
             self.kill()
 
-    @property
     def is_ready(self) -> bool:
         try:
             return httpx.get(f"http://127.0.0.1:{self.port}/readyz", timeout=2).status_code == httpx.codes.OK
@@ -147,7 +146,7 @@ def house(
         try:
             for worker in crew:
                 worker.start()
-                wait_for(lambda worker=worker: worker.is_ready, f"{worker.name} to be ready", 30)
+                wait_for(worker.is_ready, f"{worker.name} to be ready", 30)
             yield stack, before_api, crew
         finally:
             for worker in crew:

@@ -80,8 +80,12 @@ def _delete(scene: Scene, chat: Chat) -> None:
     scene.asked.gone.add(str(chat.session))
     with scene.people() as people:
         client = people.signed_in(chat.user)
-        deletes = lambda: client.delete("/chat_sessions", params={"id": f"eq.{chat.session}"})  # noqa: E731
-        scene.expect(lambda: deletes().is_success, ANSWER_SECONDS, "A chat could not be deleted by its owner")
+        session = {"id": f"eq.{chat.session}"}
+        scene.expect(
+            lambda: client.delete("/chat_sessions", params=session).is_success,
+            ANSWER_SECONDS,
+            "A chat could not be deleted by its owner",
+        )
 
 
 def work_by_hand(scene: Scene) -> None:

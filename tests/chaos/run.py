@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg.rows import dict_row
@@ -107,7 +107,10 @@ def _wait_for_quiet(scene: Scene) -> None:
 def _evidence(scene: Scene, talks: list[dict[str, Any]], log: Path) -> Evidence:
     left = _left(scene)
     with psycopg.connect(scene.stack.environment["DATABASE_URL"], row_factory=dict_row) as connection:
-        rows = lambda query: connection.execute(query).fetchall()  # noqa: E731
+
+        def rows(query: LiteralString) -> list[dict[str, Any]]:
+            return connection.execute(query).fetchall()
+
         return Evidence(
             talks=[*talks, *scene.asked.talks],
             questions=rows("select id, session_id, turn, created_at from public.chat_messages where role = 'user'"),

@@ -6,12 +6,15 @@ Those of the worker are undone in its process (`python -m tests.chaos.sabotage r
 
 import asyncio
 import sys
+from typing import Any
+from unittest.mock import patch
 
 from worker import config, run
 from worker.answering import Answering
+from worker.claim import Claim
 from worker.database.replies import Beaten, Replies
 from worker.leaving import leave_within
-from worker.runner import Runner
+from worker.runner import Next, Runner
 from worker.telemetry import logs
 
 # Whoever asks holds the claim, nobody is told that it is buried, and a version may have any number of answers.
@@ -66,26 +69,26 @@ def without_renewal() -> None:
     """While it holds something, a worker does not show that it lives."""
     beat = Replies.beat
 
-    async def beat_when_idle(self, claims, *words):
+    async def beat_when_idle(self: Replies, claims: list[Claim], *words: Any) -> Beaten:
         return Beaten(alive=True) if claims else await beat(self, claims, *words)
 
-    Replies.beat = beat_when_idle
+    patch.object(Replies, "beat", beat_when_idle).start()
 
 
 def without_cancel() -> None:
     """The claim is lost, and the stream goes on."""
-    Answering.give_up = lambda self, lost: None
+    patch.object(Answering, "give_up", lambda self, lost: None).start()
 
 
 def without_sweep() -> None:
     """While Realtime is down, nothing is looked for by the clock."""
     claim = Runner._claim
 
-    async def claim_when_told(self, *why):
+    async def claim_when_told(self: Runner, *why: Any) -> Next:
         following = await claim(self, *why)
         return following if self._wakeup.subscribed else following._replace(seconds=86_400.0)
 
-    Runner._claim = claim_when_told
+    patch.object(Runner, "_claim", claim_when_told).start()
 
 
 IN_THE_WORKER = {"renewal": without_renewal, "cancel": without_cancel, "sweep": without_sweep}

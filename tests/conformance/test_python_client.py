@@ -4,11 +4,14 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from realtime import AsyncRealtimeChannel, AsyncRealtimeClient, RealtimeSubscribeStates
+from realtime import RealtimePostgresChangesListenEvent as Event
 
+from tests.support.channel_options import options
 from tests.support.peer import name
 from tests.support.realtime_fixtures import Connection, MakeTable, MakeToken
 from tests.support.waiting import until
@@ -51,9 +54,13 @@ class States:
 
 
 async def joined(client: AsyncRealtimeClient, topic: str, **config: Any) -> AsyncRealtimeChannel:
-    channel = client.channel(name(topic), {"config": config})
+    channel = client.channel(name(topic), options(**config))
     await channel.subscribe()
     return channel
+
+
+def are_present(channel: AsyncRealtimeChannel, *keys: str) -> bool:
+    return set(channel.presence_state()) == {*keys}
 
 
 async def test_s1_6_the_two_libraries_protocols_meet_in_one_channel(
@@ -80,8 +87,8 @@ async def test_s2_3_bindings_match_and_row_changes_flow_after_the_system_message
     said: list[Any] = []
     client = await make_client()
     channel = client.channel(name(topic))
-    channel.on_postgres_changes("INSERT", heard.append, schema="public", table=table, filter="id=gt.1")
-    channel.on_postgres_changes("DELETE", heard.append, schema="public", table=table)
+    channel.on_postgres_changes(Event.Insert, heard.append, schema="public", table=table, filter="id=gt.1")
+    channel.on_postgres_changes(Event.Delete, heard.append, schema="public", table=table)
     channel.on_system(said.append)
     await channel.subscribe()
     await until(lambda: said, "the system message")
@@ -97,7 +104,8 @@ async def test_s2_6_leaving_and_joining_again_ends_in_a_channel_that_hears(
     make_client: MakeClient, topic: str
 ) -> None:
     client, speaker = await make_client(), await make_client()
-    states, heard = States(), []
+    states = States()
+    heard: list[Any] = []
     channel = client.channel(name(topic))
     await channel.subscribe(states)
     await client.remove_channel(channel)
@@ -115,8 +123,9 @@ async def test_s2_6_a_second_join_of_the_same_topic_does_not_drop_the_channel(
 ) -> None:
     """The stale phx_close that the real server sends would: this client takes it for its new channel's own."""
     client = await make_client()
-    states, heard = States(), []
-    channel = client.channel(name(topic), {"config": {"broadcast": {"self": True, "ack": False}}})
+    states = States()
+    heard: list[Any] = []
+    channel = client.channel(name(topic), options(broadcast={"self": True, "ack": False}))
     channel.on_broadcast("e", heard.append)
     await channel.subscribe(states)
     await channel._rejoin()
@@ -128,7 +137,7 @@ async def test_s2_6_a_second_join_of_the_same_topic_does_not_drop_the_channel(
 async def test_s2_5_a_refusal_is_told_in_the_servers_words(make_client: MakeClient, topic: str) -> None:
     client = await make_client()
     states = States()
-    channel = client.channel(name(topic), {"config": {"private": True}})
+    channel = client.channel(name(topic), options(private=True))
     subscribing = asyncio.create_task(channel.subscribe(states))
     await until(lambda: states.names, "the refusal")
     subscribing.cancel()
@@ -154,7 +163,7 @@ async def test_s1_3_a_secret_key_is_the_service_from_end_to_end(
 ) -> None:
     client = await make_client(apikey=secret_key)
     heard: list[Any] = []
-    channel = client.channel(name(topic), {"config": {"private": True}})
+    channel = client.channel(name(topic), options(private=True))
     channel.on_broadcast("e", heard.append)
     await channel.subscribe()
     database.execute("select realtime.send('{\"n\": 1}', 'e', %s)", [name(topic)])
@@ -176,9 +185,10 @@ async def test_s4_3_http_send_reaches_the_channel(make_client: MakeClient, topic
 
 async def test_s6_presence_is_kept_in_step(make_client: MakeClient, topic: str) -> None:
     clients = [await make_client() for _ in range(2)]
-    channels, news = [], []
+    channels: list[AsyncRealtimeChannel] = []
+    news: list[tuple[str, str]] = []
     for client, key in zip(clients, ("ann", "ben"), strict=True):
-        channel = client.channel(name(topic), {"config": {"presence": {"key": key, "enabled": True}}})
+        channel = client.channel(name(topic), options(presence={"key": key, "enabled": True}))
         channel.on_presence_join(lambda key, _, joined: news.append(("join", key)))
         channel.on_presence_leave(lambda key, _, left: news.append(("leave", key)))
         await channel.subscribe()
@@ -187,8 +197,9 @@ async def test_s6_presence_is_kept_in_step(make_client: MakeClient, topic: str) 
     await ann.track({"mood": "glad"})
     await ben.track({"mood": "sad"})
     for channel in channels:
-        await until(lambda channel=channel: set(channel.presence_state()) == {"ann", "ben"}, "both")
-    assert ann.presence_state()["ben"][0]["mood"] == "sad"
+        await until(partial(are_present, channel, "ann", "ben"), "both")
+    [theirs] = ann.presence_state()["ben"]
+    assert dict(theirs)["mood"] == "sad"
     await ben.untrack()
-    await until(lambda: set(ann.presence_state()) == {"ann"}, "one to leave")
+    await until(partial(are_present, ann, "ann"), "one to leave")
     assert ("leave", "ben") in news

@@ -92,7 +92,7 @@ async def test_s1_2_what_is_no_token_is_refused(url: str, key: str) -> None:
 
 
 async def test_s1_2_a_token_signed_with_an_unknown_key_is_refused(url: str) -> None:
-    unsigned = jwt.encode({"role": "anon", "exp": time.time() + 60}, None, "none", headers={"kid": "k"})
+    unsigned = jwt.encode({"role": "anon", "exp": time.time() + 60}, "", "none", headers={"kid": "k"})
     message = 'Failed to generate JWT signer for key ID (kid) "k", check your JWT secret or JWKS configuration'
     assert await refused(socket_url(url, apikey=unsigned)) == (401, {"error": message})
 

@@ -54,7 +54,7 @@ async def test_fifty_streams_stay_within_the_default_limit(
 ) -> None:
     stand_in = start(max_events_per_second="100", max_joins_per_second="100")
     settings = WorkerSettings(
-        _env_file=None,  # type: ignore[call-arg]
+        _env_file=None,
         supabase_url=stand_in.url,
         supabase_secret_key=secret_key,
         gemini_api_key="unused",

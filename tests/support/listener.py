@@ -1,12 +1,16 @@
 """What one open page receives: the private channel's events, and row changes."""
 
 import asyncio
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import supabase
+from realtime import RealtimePostgresChangesListenEvent
+from realtime.types import BroadcastPayload, PostgresChangesData, PostgresChangesPayload
 
+from tests.support.channel_options import options
 from tests.support.waiting import until
 
 Database = psycopg.Connection[dict[str, Any]]
@@ -17,28 +21,34 @@ class Listener:
         self._client = client
         self._session_id = session_id
         self.events: list[tuple[str, dict[str, Any]]] = []
-        self.rows: list[tuple[str, dict[str, Any]]] = []
+        self.rows: list[tuple[str, PostgresChangesData]] = []
         self._changes_live = asyncio.Event()
 
     async def subscribe(self) -> None:
         """Returns when both are live: row changes come only some time after SUBSCRIBED."""
-        private = self._client.channel(f"chat:{self._session_id}", {"config": {"private": True}})
+        private = self._client.channel(f"chat:{self._session_id}", options(private=True))
         for event in ("message", "reply", "delta"):
-            private.on_broadcast(event, lambda got, event=event: self.events.append((event, got["payload"])))
+            private.on_broadcast(event, partial(self._hear, event))
         await private.subscribe()
 
         changes = self._client.channel(f"rows-{self._session_id}")
         for table in ("chat_messages", "chat_replies"):
             changes.on_postgres_changes(
-                "*",
+                RealtimePostgresChangesListenEvent.All,
                 schema="public",
                 table=table,
                 filter=f"session_id=eq.{self._session_id}",
-                callback=lambda got, table=table: self.rows.append((table, got["data"])),
+                callback=partial(self._see, table),
             )
         changes.on_system(lambda _: self._changes_live.set())
         await changes.subscribe()
         await asyncio.wait_for(self._changes_live.wait(), 10)
+
+    def _hear(self, event: str, got: BroadcastPayload) -> None:
+        self.events.append((event, got["payload"]))
+
+    def _see(self, table: str, got: PostgresChangesPayload) -> None:
+        self.rows.append((table, got["data"]))
 
     def answer(self, question: UUID) -> dict[str, Any] | None:
         """The assistant row, as the channel brought it."""

@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T], what: str, seconds: float = 10.0) -> T:
+def wait_for(condition: Callable[[], T | None], what: str, seconds: float = 10.0) -> T:
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {what}"
@@ -16,7 +16,7 @@ def wait_for(condition: Callable[[], T], what: str, seconds: float = 10.0) -> T:
     return value
 
 
-async def until(condition: Callable[[], T], what: str, seconds: float = 10.0) -> T:
+async def until(condition: Callable[[], T | None], what: str, seconds: float = 10.0) -> T:
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {what}"

@@ -4,8 +4,9 @@ All tests of this folder run on the session's event loop, on which the browser l
 acceptance tests that are async (`client`, `listener`) have loops of their own: use `people` instead.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -34,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.when == "call":
         item.stash[_failed] = report.failed
@@ -62,7 +63,7 @@ async def open_context(
     """`await open_context(**options)`: another person's browser. Options are those of Playwright's new_context."""
     contexts: list[BrowserContext] = []
 
-    async def opened(**options: object) -> BrowserContext:
+    async def opened(**options: Any) -> BrowserContext:
         context = await browser.new_context(**{"locale": "en-US", "timezone_id": "UTC", **options})
         context.set_default_timeout(TIMEOUT_MS)
         guard.watch(context)

@@ -1,5 +1,7 @@
 """A chat is put away, taken up again, or removed for good."""
 
+from functools import partial
+
 from playwright.async_api import Dialog, Route, expect
 
 from tests.support.browser.chat_page import ChatPage, Database
@@ -61,7 +63,7 @@ async def test_the_options_close_with_escape_and_with_a_click_elsewhere(chat_pag
     page = chat_page.page
     await chat_page.ask_and_wait(QUESTION)
     export = page.get_by_role("button", name="Export as PDF")
-    for leave in (lambda: page.keyboard.press("Escape"), chat_page.composer.click):
+    for leave in (partial(page.keyboard.press, "Escape"), chat_page.composer.click):
         await page.get_by_text("Options", exact=True).click()
         await expect(export).to_be_visible()
         await leave()

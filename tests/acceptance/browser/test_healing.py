@@ -20,6 +20,7 @@ from tests.support.browser.endings import (
     give_a_long_answer,
 )
 from tests.support.browser.guard import Guard
+from tests.support.browser.requests import id_sent
 from tests.support.browser.services import restarted
 from tests.support.browser.wire import Ear, Wire
 from tests.support.faulty_model import FaultyModel
@@ -149,7 +150,7 @@ async def test_a_question_whose_receipt_was_lost_with_the_api_is_asked_once(
     sent: list[str] = []
 
     async def lose_the_first(route: Route) -> None:
-        sent.append(route.request.post_data_json["id"])
+        sent.append(id_sent(route.request))
         if len(sent) > 1:
             return await route.continue_()
         await route.fetch()  # it is stored …

@@ -58,9 +58,13 @@ def history(database: Any) -> Iterator[None]:
 @pytest.fixture
 def serve_ops(worker: Stack) -> Iterator[ServeOps]:
     """Call it with a token: the URL of the page, served as a worker does, by a process that answers nothing."""
-    environment = {name.lower(): value for name, value in worker.environment.items()}
-    names = ("supabase_url", "supabase_secret_key", "gemini_api_key")
-    ops_report = OpsReport(WorkerSettings(_env_file=None, **{name: environment[name] for name in names}))
+    settings = WorkerSettings(
+        _env_file=None,
+        supabase_url=worker.environment["SUPABASE_URL"],
+        supabase_secret_key=worker.environment["SUPABASE_SECRET_KEY"],
+        gemini_api_key=worker.environment["GEMINI_API_KEY"],
+    )
+    ops_report = OpsReport(settings)
     with ExitStack() as servers:
         servers.callback(ops_report.close)
 

@@ -1,5 +1,7 @@
 """The browser works, and a page's errors do not go unseen."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
@@ -12,6 +14,8 @@ from worker.local.stack import Stack
 ADDRESS = "http://page.test/"
 STRICT = "default-src 'none'; script-src 'self'"
 
+Watching = Callable[[], Awaitable[tuple[BrowserContext, Guard]]]
+
 
 async def show(context: BrowserContext, html: str, policy: str = "") -> Page:
     """A page of a server that is not there."""
@@ -23,7 +27,7 @@ async def show(context: BrowserContext, html: str, policy: str = "") -> Page:
 
 
 @pytest.fixture
-def watching(open_context: OpenContext, guard: Guard):
+def watching(open_context: OpenContext, guard: Guard) -> Watching:
     """A context with a guard of its own, so that its complaints are this test's to judge."""
 
     async def opened() -> tuple[BrowserContext, Guard]:
@@ -52,7 +56,7 @@ async def test_the_page_of_the_house_opens(house: Stack, page: Page) -> None:
         ("console.error('planted')", "console: planted"),
     ],
 )
-async def test_errors_of_a_page_are_seen(watching, script: str, words: str) -> None:
+async def test_errors_of_a_page_are_seen(watching: Watching, script: str, words: str) -> None:
     context, inner = await watching()
     await show(context, f"<script>{script}</script>")
     await context.close()
@@ -63,7 +67,7 @@ async def test_errors_of_a_page_are_seen(watching, script: str, words: str) -> N
     inner.check()
 
 
-async def test_violations_of_the_policy_are_seen(watching, guard: Guard) -> None:
+async def test_violations_of_the_policy_are_seen(watching: Watching, guard: Guard) -> None:
     guard.allow("Content Security Policy")
     context, inner = await watching()
     page = await show(context, "<script>document.title = 'ran'</script>", STRICT)
@@ -74,7 +78,7 @@ async def test_violations_of_the_policy_are_seen(watching, guard: Guard) -> None
         inner.check()
 
 
-async def test_a_page_without_errors_is_let_through(watching) -> None:
+async def test_a_page_without_errors_is_let_through(watching: Watching) -> None:
     context, inner = await watching()
     await show(context, "<script>console.log('x'); console.warn('x')</script>")
     await context.close()

@@ -88,9 +88,9 @@ async def test_signing_out_leaves_nothing_for_the_next(
     page = chat_page.page
     await chat_page.ask_and_wait("How many likes of the elderberry did it get?")
     other_tab = await make_page(chat_page.member, context)
-    for tab in (chat_page, other_tab):
-        await tab.go_to_chat()
-        await tab.composer.fill("A draft about elderberries")
+    for chat in (chat_page, other_tab):
+        await chat.go_to_chat()
+        await chat.composer.fill("A draft about elderberries")
     await page.get_by_role("button", name="Sign out").click()
     await expect(other_tab.page.get_by_role("heading", name="Sign in")).to_be_visible()
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()

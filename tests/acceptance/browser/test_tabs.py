@@ -1,6 +1,6 @@
 """Several tabs of one person keep in step; another person sees nothing of it."""
 
-from playwright.async_api import BrowserContext, Page, expect
+from playwright.async_api import BrowserContext, Page, Response, expect
 
 from tests.support.browser.chat_page import ChatPage, as_read
 from tests.support.browser.fixtures import MakeMember, MakePage
@@ -59,7 +59,7 @@ def overhear(page: Page) -> list[str]:
     """All that servers tell this page from now on."""
     heard: list[str] = []
 
-    async def keep(response) -> None:
+    async def keep(response: Response) -> None:
         if "/rest/v1/" in response.url:
             heard.append(await response.text())
 

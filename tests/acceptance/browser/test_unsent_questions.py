@@ -8,6 +8,7 @@ from tests.support.browser.chat_page import ChatPage
 from tests.support.browser.console import REFUSED, SOCKET_LOST
 from tests.support.browser.endings import enter, expect_stored_once
 from tests.support.browser.guard import Guard
+from tests.support.browser.requests import id_sent
 from worker.local.stack import Stack
 
 FIRST, SECOND = "How many likes did it get?", "Who made it?"
@@ -67,4 +68,4 @@ async def test_an_unsent_question_outlives_a_reload(tab: ChatPage, worker: Stack
 
 def _ids_sent(request: Request) -> list[str]:
     is_question = request.method == "POST" and re.search(r"/rest/v1/chat_messages\b", request.url)
-    return [request.post_data_json["id"]] if is_question else []
+    return [id_sent(request)] if is_question else []

@@ -79,6 +79,6 @@ async def expect_only_beginnings(diary: Diary, *wholes: str) -> None:
     assert strange == []
 
 
-def wake(page: Page) -> object:
+async def wake(page: Page) -> None:
     """As a laptop does when it is opened."""
-    return page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
