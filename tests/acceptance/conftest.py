@@ -92,7 +92,7 @@ def worker_with(house: Stack, worker_ready: Callable[[], bool]) -> Iterator[Call
     yield start
     for service in started:
         service.stop()
-    house.worker.start()
+    # The house's own stays stopped: who needs it asks for `worker`, and the next test of this kind would stop it.
 
 
 @pytest.fixture

@@ -256,7 +256,7 @@ def test_a_failed_answer_keeps_the_question(api: httpx.Client, chat: Chat, fault
 
 
 def test_while_as_many_wait_as_may_others_are_refused_and_health_and_page_answer(
-    house: Stack, people: People, database: Database, faulty_model: FaultyModel
+    house: Stack, worker: Stack, people: People, database: Database, faulty_model: FaultyModel
 ) -> None:
     marker = uuid4().hex
     faulty_model.add("stall", question=marker, times=None, seconds=6)
