@@ -1,5 +1,6 @@
 """The documents: links lead somewhere, what they name exists, and their tables are those of the code."""
 
+import json
 import re
 import tomllib
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pydantic_settings import BaseSettings
 
 from tests.support.documents import PLACES, ROOT, documents, examples, lines, names, rows, section
 from worker.__main__ import add_local, main
+from worker.check.expected import FUNCTIONS
 from worker.config import WebSettings, WorkerSettings
 from worker.local.realtime.settings import Settings as RealtimeSettings
 from worker.local.settings import LocalSettings
@@ -72,7 +74,7 @@ def test_what_code_says_of_a_document_leads_to_one() -> None:
 
 def test_the_first_document_stays_short() -> None:
     text = (ROOT / "README.md").read_text()
-    assert len(text.splitlines()) <= 220
+    assert len(text.splitlines()) <= 200
     assert len(text.split()) <= 2_200
 
 
@@ -115,6 +117,22 @@ def test_the_options_of_the_local_stack_are_listed() -> None:
     parameters = main.commands["local"].params
     options = {option for each in parameters if isinstance(each, click.Option) for option in each.opts}
     assert options <= set(names((ROOT / "worker/local/README.md").read_text()))
+
+
+def test_the_functions_for_the_worker_are_listed() -> None:
+    listed = {name for row in rows("Functions for the worker") for name in names(row[0])}
+    assert {f"public.{name}" for name in listed} == {
+        name for name, role in FUNCTIONS.items() if role == "service_role" and name.startswith("public.")
+    }
+
+
+def test_the_changes_of_a_reply_are_listed() -> None:
+    guard = (ROOT / "supabase/migrations/20261123101000_follow_reply_status.sql").read_text()
+    (legal,) = re.findall(r"legal constant jsonb := '(\{.*?\})'", guard, re.DOTALL)
+    changes = {(before, after) for before, others in json.loads(legal).items() for after in others}
+    table = [(names(row[0]), names(row[1])) for row in rows("States of a reply", "from")]
+    listed = {(before, after) for befores, afters in table for before in befores for after in afters}
+    assert listed == changes | {("completed", "pending")}, "and with the next version"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
