@@ -1,10 +1,15 @@
-"""What makes the unit tests fast."""
+"""What makes the unit tests fast, and keeps pauses of the machine from failing a property test."""
 
 from collections.abc import Iterator
 
 import certifi
 import pytest
 import trustme
+from hypothesis import HealthCheck, settings
+
+# A machine that pauses is no finding.
+settings.register_profile("unit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unit")
 
 
 @pytest.fixture(scope="session", autouse=True)
