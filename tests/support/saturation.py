@@ -50,7 +50,7 @@ def saturate(
     clock: Clock,
     limiters: list[Limiter],
     seconds: float,
-    step: float = 0.25,
+    step: float = 0.5,
     provider: Provider | None = None,
     wish: float = 2.0,
 ) -> tuple[list[float], list[float]]:

@@ -22,7 +22,7 @@ from worker.database.rpc import Database
 from worker.errors import DatabaseAway, DatabaseRefused
 from worker.rows import Call, ErrorCode, FinishReason, Reply
 
-EXAMPLES = int(os.environ.get("GARBAGE_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("GARBAGE_EXAMPLES", "100"))
 SEED = os.environ.get("GARBAGE_SEED")
 CALL_SECONDS = 0.25  # after which a call is given up
 LONGEST_SECONDS = 30.0  # a machine that stands still is no finding; a call without an end is

@@ -30,7 +30,7 @@ from worker.rows import Call, FinishReason
 from worker.telemetry import metrics
 from worker.text import Cleaner
 
-EXAMPLES = int(os.environ.get("GARBAGE_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("GARBAGE_EXAMPLES", "150"))
 SEED = os.environ.get("GARBAGE_SEED")
 IDLE_SECONDS, FIRST_TOKEN_SECONDS, LAST_SECONDS = 0.3, 5.0, 0.1
 BOUND = 30  # seconds: many times what all the limits of a call come to
