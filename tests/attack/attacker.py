@@ -29,19 +29,34 @@ class Harvest:
 
 
 class Attacker:
-    """One account until `end`, a time of `time.monotonic()`."""
+    """One account for `seconds`, and longer on a busy machine: until something was refused, or for `at_most`."""
 
-    def __init__(self, target: Target, account: Account, end: float, seed: int, harvest: Harvest, name: str) -> None:
+    def __init__(
+        self,
+        target: Target,
+        account: Account,
+        seconds: float,
+        at_most: float,
+        seed: int,
+        harvest: Harvest,
+        name: str,
+    ) -> None:
         self.target = target
         self.account = account
         self.harvest = harvest
         self.answers = harvest.answers.setdefault(name, Counter())
         self.chance = random.Random(seed)  # noqa: S311
-        self._end = end
+        self._end = time.monotonic() + seconds
+        self._last_end = time.monotonic() + at_most
 
     @property
     def is_over(self) -> bool:
-        return time.monotonic() > self._end
+        now = time.monotonic()
+        return now > self._last_end or (now > self._end and self._was_refused)
+
+    @property
+    def _was_refused(self) -> bool:
+        return any(answer == "429 quota_exceeded" or "error" in answer for answer in self.answers)
 
     def rest_client(self) -> httpx.AsyncClient:
         headers = {

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import json
 import os
-import time
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import connect
@@ -198,20 +197,20 @@ ATTACKS = (
 )  # fmt: skip
 
 
-def attack(target: Target, accounts: list[Account], seconds: float, seed: int) -> Harvest:
-    """Each account does one of ATTACKS, all at once, for so many seconds.
+def attack(target: Target, accounts: list[Account], seconds: float, at_most: float, seed: int) -> Harvest:
+    """Each account does one of ATTACKS, all at once, for so many seconds: see Attacker.
 
     What attackers compute, they compute on machines of their own. On the same cores as what they attack, they get
     what that leaves: what is measured is what their requests cost, and not what making them does.
     """
     os.nice(19)
-    return asyncio.run(_attack(target, accounts, seconds, seed))
+    return asyncio.run(_attack(target, accounts, seconds, at_most, seed))
 
 
-async def _attack(target: Target, accounts: list[Account], seconds: float, seed: int) -> Harvest:
-    harvest, end = Harvest(), time.monotonic() + seconds
+async def _attack(target: Target, accounts: list[Account], seconds: float, at_most: float, seed: int) -> Harvest:
+    harvest = Harvest()
     attackers = [
-        (way, Attacker(target, account, end, seed + number, harvest, way.__name__))
+        (way, Attacker(target, account, seconds, at_most, seed + number, harvest, way.__name__))
         for number, (way, account) in enumerate(zip(ATTACKS, accounts, strict=True))
     ]
     await asyncio.gather(*(way(attacker) for way, attacker in attackers))

@@ -1,5 +1,6 @@
 """Honest people alone, and then beside eight hostile accounts; those alone against the cap; and what did not hold."""
 
+import itertools
 import random
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
@@ -27,7 +28,8 @@ HONEST = 5
 CHATS = 8  # of each hostile account
 IN_TIME = 2.0  # seconds that the honest may wait in any case, 95 of a hundred times
 LONGEST = 10.0  # seconds that nobody may wait
-AGAINST_CAP = 20.0  # seconds that everybody asks without an end
+LONGER = 300.0  # seconds that an attack may take until each account was refused something
+AGAINST_CAP = 6.0  # seconds that everybody asks without an end, and again until nothing more is accepted
 
 Database = psycopg.Connection[dict[str, Any]]
 
@@ -84,7 +86,7 @@ def _run(directory: Path, seconds: float, seed: int) -> Report:
         alone = chat_for(people, honest, seconds / 4)
         violations = _left_over(database)
         with Watch(stack.environment["DATABASE_URL"], accounts) as watch:
-            begun = elsewhere.submit(attack, _target(stack), accounts, seconds, seed)
+            begun = elsewhere.submit(attack, _target(stack), accounts, seconds, seconds + LONGER, seed)
             attacked = chat_for(people, honest, seconds)
             harvest = begun.result()
             violations += _left_over(database)
@@ -92,7 +94,12 @@ def _run(directory: Path, seconds: float, seed: int) -> Report:
         uses = used(database, accounts, watch)
         violations += [f"a plan was passed: {use} by {use.user}" for use in uses if use.used > use.most]
         cap = set_cap(database)
-        spending = spend(database, cap, elsewhere.submit(attack, _target(stack), accounts, AGAINST_CAP, seed + 1))
+        seeds = itertools.count(seed + 1)
+        spending = spend(
+            database,
+            cap,
+            lambda: elsewhere.submit(attack, _target(stack), accounts, AGAINST_CAP, AGAINST_CAP, next(seeds)),
+        )
         report = Report(alone, attacked, harvest, spending, calls, _met(uses, accounts))
         report.violations = [*_violations(report), *violations, *spending.violations]
         report.delays = [*_delays(alone, attacked), *spending.delays]

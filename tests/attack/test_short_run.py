@@ -14,7 +14,6 @@ def test_hostile_accounts_harm_nobody_and_pass_no_plan(tmp_path: Path) -> None:
     for name, answers in report.harvest.answers.items():
         assert any(answer[:1] in "4p" for answer in answers), name
     assert sum(answers["429 quota_exceeded"] for answers in report.harvest.answers.values()) > 0, report.as_text()
-    # And that the witness of the plans sees: what accounts used up, some of it on the way.
-    assert {use.limit for met in report.met.values() for use in met} >= {
-        *("questions_per_minute", "versions_per_answer", "chat_changes_per_minute", "active_chats"),
-    }, report.as_text()
+    # And that the witness of the plans sees: one account changes as many chats as it may by its first request.
+    met = {use.limit for uses in report.met.values() for use in uses}
+    assert met >= {"active_chats", "chat_changes_per_minute"}, report.as_text()

@@ -68,6 +68,7 @@ async def test_a_worker_killed_in_mid_stream_costs_no_text_and_doubles_none(
         give_a_long_answer(database, tab, "colour")  # so that the second attempt writes something else
         await expect(tab.answer()).to_contain_text("hook")
         worker.worker.start()
+        await until(worker_ready, "the worker to be subscribed again", seconds=60)
 
         await expect_stored_once(tab, [QUESTION])
     [answer] = tab.stored_answers()
